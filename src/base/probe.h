@@ -1,0 +1,55 @@
+// Named probes on rare branches: a simulator that never reaches one is not testing that branch.
+//
+// A probe is a number in this table and a counter that the host supplies; a release pays one
+// increment. Add a line to the table, then write gr_probe(probes, GR_PROBE_NAME) on the branch.
+#ifndef GR_BASE_PROBE_H
+#define GR_BASE_PROBE_H
+
+#include "base/base.h"
+
+#define GR_PROBES(X)                                                                               \
+    X(PUT_FORWARDED, "a put was forwarded to an owner")                                            \
+    X(PUT_NEXT_OWNER, "a forwarded put certainly did not start and went to the next owner")        \
+    X(PUT_TIME_BEHIND, "an origin time was not above what it replaces and was fixed again")         \
+    X(PUT_INDETERMINATE, "a put ended with some acknowledgements, but fewer than W")               \
+    X(PUT_REJECTED, "a put was rejected before its first write or send")                           \
+    X(PUT_LATE_ACK, "an acknowledgement came after the reply")                                     \
+    X(PUT_SIBLING, "a put left siblings")                                                          \
+    X(PUT_CACHED, "a put needed no read because the version header was cached")                    \
+    X(GET_HEDGED, "a get asked one more replica because one was slow")                             \
+    X(GET_COMPLETED, "a get fetched values that the first round did not bring")                    \
+    X(GET_REPAIRED, "a get repaired a replica that was behind")                                    \
+    X(GET_READ_AGAIN, "a key changed while its read was under way")                                \
+    X(GET_SIBLINGS, "a get answered with siblings")                                                \
+    X(GET_FAILED, "a get ended with fewer than R answers")                                         \
+    X(LATCH_WAITED, "a request waited for another of the same key")                                \
+    X(LATCH_FULL, "a key's queue was full")                                                        \
+    X(RECORD_MARKER, "a deleted key stayed as a marker because its past has a gap")                \
+    X(RECORD_GONE, "a deleted key left nothing")                                                   \
+    X(RECORD_EXPIRED, "a due sibling was dropped from the store")                                  \
+    X(RECORD_RESTRIPPED, "left-over context was stripped when the base moved")                     \
+    X(CLOCK_GAP, "a clock row had a gap")                                                          \
+    X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
+    X(READ_DAMAGED, "a record could not be read")                                                  \
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+
+enum gr_probe {
+#define X(name, text) GR_PROBE_##name,
+    GR_PROBES(X)
+#undef X
+    GR_PROBE_COUNT
+};
+
+struct gr_probes {
+    uint64_t reached[GR_PROBE_COUNT];
+};
+
+// The phrase of a probe.
+const char *gr_probe_text(enum gr_probe probe);
+
+static inline void gr_probe(struct gr_probes *probes, enum gr_probe probe)
+{
+    probes->reached[probe]++;
+}
+
+#endif

@@ -1,0 +1,419 @@
+// One get: ask R replicas, merge what they say, answer, then repair who was behind (§4.5, §5).
+//
+// Dots name values, so only one replica is asked for the data and the others for dots and context;
+// no digest is needed. If the merge shows a sibling whose value nobody brought, that value is
+// fetched from a replica that has it before the client is answered.
+//
+//   E1  Each position of the preference list answers at most once, and only what it can read.
+//   E2  The answer is the merge of at least R filled states; its values are complete.
+//   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
+//       alone, and only when every value of the merge is at hand.
+//
+//   start -> ASKING --R answered--> (COMPLETING -> ) answered -> late: repairs -> freed
+//              | a replica is slow: ask one more     | all asked have answered, or the deadline
+//              +-- deadline, or too few left: GR_ERR_READ_QUORUM
+//
+// Owns: states of replicas are copied into the call's arena.
+#include "core/inside.h"
+
+enum position_state { UNASKED, ASKED, ANSWERED, FAILED };
+
+struct gr_get {
+    struct gr_call call;
+    struct gr_key key;
+    uint32_t partition;
+    struct gr_get_options options;
+    bool starting;       // explain: not all were asked yet
+    bool answered;
+    bool asked_values;   // one replica was asked for the data
+    int fetching;        // position that is asked for missing values, or -1
+    uint8_t state[GR_REPLICAS_MAX];
+    uint8_t failed_fetch[GR_REPLICAS_MAX];
+    enum gr_err error[GR_REPLICAS_MAX];
+    struct gr_instant asked_at[GR_REPLICAS_MAX];
+    struct gr_record record[GR_REPLICAS_MAX];
+    struct gr_record merged;
+};
+
+static void progress(struct gr_node *node, struct gr_get *get);
+
+static uint8_t count_state(const struct gr_node *node, const struct gr_get *get, uint8_t state)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == state;
+    return count;
+}
+
+// ---- asking --------------------------------------------------------------------------------
+
+// Sends the question; false if it certainly did not leave. May answer at once: the caller must not
+// touch the get after a local question unless it finds it again.
+static bool ask(struct gr_node *node, struct gr_get *get, uint8_t position, bool bare)
+{
+    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    get->asked_at[position] = node->now;
+    if (member != node->config.self) {
+        struct gr_message read = {
+            .type = GR_MSG_READ,
+            .id = get->call.id,
+            .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
+            .key = get->key,
+            .bare = bare,
+        };
+        return gr_node_send(node, member, &read);
+    }
+    struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_READ, &get->key, 0);
+    if (op == NULL)
+        return false;
+    op->call = get->call.id;
+    op->bare = bare;
+    return gr_replica_submit(node, op) == GR_OK;
+}
+
+// The next position to ask: this node itself first, then the fastest that is up; -1 if none.
+static int next_position(struct gr_node *node, const struct gr_get *get)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    int best = -1;
+    for (int i = 0; i < node->ring->n; i++) {
+        if (get->state[i] != UNASKED)
+            continue;
+        if (owner[i] == node->config.self)
+            return i;
+        if (!node->peer[owner[i]].up)
+            continue;
+        if (best < 0 || node->peer[owner[i]].hedge.ns < node->peer[owner[best]].hedge.ns)
+            best = i;
+    }
+    return best;
+}
+
+// Asks one more; false if nobody is left.
+static bool ask_next(struct gr_node *node, struct gr_get *get)
+{
+    uint64_t id = get->call.id;
+    for (;;) {
+        int position = next_position(node, get);
+        if (position < 0)
+            return false;
+        bool bare = get->asked_values || get->options.explain;
+        get->state[position] = ASKED;
+        get->asked_values = true;
+        if (ask(node, get, (uint8_t)position, bare))
+            return true;
+        get = gr_call_find(node, GR_CALL_GET, id);
+        if (get == NULL)
+            return true; // answered on the way
+        get->state[position] = FAILED;
+        get->error[position] = GR_ERR_BUSY;
+        get->asked_values = bare && !get->options.explain;
+    }
+}
+
+// When the slowest of those asked is due for a hedge, or the deadline.
+static void set_timer(struct gr_node *node, struct gr_get *get)
+{
+    struct gr_instant at = get->call.deadline;
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    if (!get->answered && next_position(node, get) >= 0) {
+        for (uint8_t i = 0; i < node->ring->n; i++) {
+            if (get->state[i] != ASKED)
+                continue;
+            struct gr_instant hedge =
+                gr_instant_after(get->asked_at[i], node->peer[owner[i]].hedge);
+            if (hedge.ns > node->now.ns && hedge.ns < at.ns)
+                at = hedge;
+        }
+    }
+    gr_timer_set(&node->timers, &get->call.timer, at);
+}
+
+// ---- answering and repairing ---------------------------------------------------------------
+
+static void explain(struct gr_node *node, struct gr_get *get, struct gr_result *result)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    struct gr_replica_view *view =
+        gr_arena_array(&node->scratch, struct gr_replica_view, node->ring->n);
+    for (uint8_t i = 0; i < node->ring->n; i++) {
+        enum gr_err err = get->state[i] == ANSWERED ? GR_OK
+                          : get->state[i] == FAILED ? get->error[i]
+                          : get->state[i] == ASKED  ? GR_ERR_TIMEOUT
+                                                    : GR_ERR_UNREACHABLE;
+        view[i] = (struct gr_replica_view){
+            .member = owner[i], .err = err, .record = get->record[i]};
+    }
+    result->view = view;
+    result->view_count = node->ring->n;
+}
+
+static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
+{
+    get->answered = true;
+    if (err != GR_OK)
+        gr_probe(&node->probes, GR_PROBE_GET_FAILED);
+    else if (get->merged.count > 1)
+        gr_probe(&node->probes, GR_PROBE_GET_SIBLINGS);
+    struct gr_result result = {
+        .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
+        .err = err,
+        .acks = count_state(node, get, ANSWERED),
+        .needed = GR_MAX(get->options.r, get->options.pr),
+        .timeout = get->options.timeout,
+        .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
+        .now = node->wall,
+    };
+    if (get->options.explain)
+        explain(node, get, &result);
+    gr_done_tell(node, &get->call.done, &result, true);
+}
+
+static bool lacks_sibling(const struct gr_record *replica, const struct gr_record *merged)
+{
+    for (uint32_t i = 0; i < merged->count; i++)
+        if (gr_record_find(replica, &merged->sibling[i].dot) == NULL)
+            return true;
+    return false;
+}
+
+static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
+{
+    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    struct gr_message message = {
+        .type = GR_MSG_REPAIR, .id = get->call.id, .key = get->key, .record = get->merged};
+    if (member != node->config.self) {
+        if (gr_node_send(node, member, &message))
+            gr_probe(&node->probes, GR_PROBE_GET_REPAIRED);
+        return;
+    }
+    struct gr_keyop *op = node->store != GR_OK
+                              ? NULL
+                              : gr_keyop_new(node, GR_KEYOP_REPAIR, &get->key,
+                                    gr_record_value_bytes(&get->merged));
+    if (op == NULL)
+        return;
+    op->incoming = gr_record_copy(&op->arena, &get->merged, false);
+    if (gr_replica_submit(node, op) == GR_OK)
+        gr_probe(&node->probes, GR_PROBE_GET_REPAIRED);
+}
+
+static void merge_all(struct gr_node *node, struct gr_get *get)
+{
+    struct gr_record merged = GR_RECORD_NOTHING;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (get->state[i] == ANSWERED)
+            merged = gr_record_merge(&node->scratch, &merged, &get->record[i]);
+    // Values stay where they are: in the copies of the replicas' states.
+    get->merged = gr_record_borrow(&get->call.arena, &merged);
+}
+
+static bool complete(const struct gr_record *record)
+{
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].bare)
+            return false;
+    return true;
+}
+
+// Everyone asked has answered, or time is up: give to those who were behind what they lack (E3).
+static void end(struct gr_node *node, struct gr_get *get)
+{
+    merge_all(node, get);
+    bool bare = node->config.canary == GR_CANARY_REPAIR_BARE;
+    for (uint8_t i = 0; i < node->ring->n && !get->options.explain; i++) {
+        if (get->state[i] != ANSWERED || (!complete(&get->merged) && !bare))
+            continue;
+        if (bare && !complete(&get->merged))
+            get->merged = (struct gr_record){.context = get->merged.context};
+        if (lacks_sibling(&get->record[i], &get->merged) || (bare && get->merged.count == 0))
+            repair(node, get, i);
+    }
+    gr_call_free(node, &get->call);
+}
+
+// ---- progress ------------------------------------------------------------------------------
+
+// Asks a replica that showed a sibling for its value. False if nobody who has it can be asked.
+static bool fetch_missing(struct gr_node *node, struct gr_get *get)
+{
+    uint64_t id = get->call.id;
+    for (uint32_t s = 0; s < get->merged.count; s++) {
+        if (!get->merged.sibling[s].bare)
+            continue;
+        for (uint8_t i = 0; i < node->ring->n; i++) {
+            if (get->state[i] != ANSWERED || get->failed_fetch[i] ||
+                gr_record_find(&get->record[i], &get->merged.sibling[s].dot) == NULL)
+                continue;
+            get->fetching = i;
+            get->failed_fetch[i] = true; // one question each
+            gr_probe(&node->probes, GR_PROBE_GET_COMPLETED);
+            if (ask(node, get, i, false))
+                return true;
+            get = gr_call_find(node, GR_CALL_GET, id);
+            if (get == NULL)
+                return true;
+            get->fetching = -1;
+        }
+    }
+    return false;
+}
+
+static void progress_explain(struct gr_node *node, struct gr_get *get)
+{
+    if (get->starting || count_state(node, get, ASKED) > 0)
+        return;
+    answer(node, get, GR_OK);
+    gr_call_free(node, &get->call);
+}
+
+static void progress(struct gr_node *node, struct gr_get *get)
+{
+    uint64_t id = get->call.id;
+    if (get->options.explain) {
+        progress_explain(node, get);
+        return;
+    }
+    if (get->answered) {
+        if (count_state(node, get, ASKED) == 0)
+            end(node, get);
+        return;
+    }
+    if (get->fetching >= 0)
+        return;
+    uint8_t need = GR_MAX(get->options.r, get->options.pr);
+    uint8_t answered = count_state(node, get, ANSWERED);
+    if (answered >= need || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
+        merge_all(node, get);
+        if (!complete(&get->merged)) {
+            if (!fetch_missing(node, get) && !ask_next(node, get)) {
+                answer(node, get, GR_ERR_READ_QUORUM);
+                gr_call_free(node, &get->call);
+            }
+            return;
+        }
+        answer(node, get, GR_OK);
+        if (count_state(node, get, ASKED) == 0)
+            end(node, get);
+        else {
+            gr_call_late(node, &get->call);
+            set_timer(node, get);
+        }
+        return;
+    }
+    while (count_state(node, get, ASKED) + count_state(node, get, ANSWERED) < need) {
+        if (!ask_next(node, get)) {
+            if (count_state(node, get, ASKED) == 0) {
+                answer(node, get, GR_ERR_READ_QUORUM);
+                gr_call_free(node, &get->call);
+            }
+            return;
+        }
+        get = gr_call_find(node, GR_CALL_GET, id);
+        if (get == NULL)
+            return;
+    }
+    set_timer(node, get);
+}
+
+void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member, enum gr_err status,
+    const struct gr_record *record)
+{
+    struct gr_get *get = (struct gr_get *)call;
+    int position = gr_ring_position(node->ring, get->partition, member);
+    if (position < 0)
+        return;
+    bool fetched = get->fetching == position;
+    if (get->state[position] != ASKED && !fetched)
+        return;
+    if (member != node->config.self)
+        gr_peer_sample(&node->peer[member],
+            (struct gr_span){node->now.ns - get->asked_at[position].ns});
+    if (fetched)
+        get->fetching = -1;
+    if (status == GR_OK) {
+        get->state[position] = ANSWERED;
+        get->record[position] = gr_record_copy(&call->arena, record, false);
+        gr_call_account(node, call);
+    } else if (!fetched) {
+        get->state[position] = FAILED;
+        get->error[position] = status;
+        // If it was the one asked for the data, whoever is asked next brings them.
+        get->asked_values = false;
+    }
+    progress(node, get);
+}
+
+void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    struct gr_get *get = (struct gr_get *)call;
+    int position = gr_ring_position(node->ring, get->partition, peer);
+    if (position < 0 || (get->state[position] != ASKED && get->fetching != position))
+        return;
+    gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
+}
+
+void gr_get_timer(struct gr_node *node, struct gr_call *call)
+{
+    struct gr_get *get = (struct gr_get *)call;
+    uint64_t id = call->id;
+    if (!gr_instant_reached(node->now, call->deadline)) {
+        gr_probe(&node->probes, GR_PROBE_GET_HEDGED);
+        (void)ask_next(node, get);
+        get = gr_call_find(node, GR_CALL_GET, id);
+        if (get != NULL && !get->answered)
+            set_timer(node, get);
+        return;
+    }
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (get->state[i] == ASKED && owner[i] != node->config.self)
+            gr_peer_sample(&node->peer[owner[i]],
+                (struct gr_span){node->now.ns - get->asked_at[i].ns});
+    if (get->answered) {
+        end(node, get);
+        return;
+    }
+    answer(node, get, get->options.explain ? GR_OK : GR_ERR_READ_QUORUM);
+    gr_call_free(node, call);
+}
+
+void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct gr_key *key,
+    const struct gr_get_options *options)
+{
+    enum gr_err err = GR_OK;
+    uint8_t need = GR_MAX(options->r, options->pr);
+    if (key->bucket.size == 0 || key->bucket.size > GR_BUCKET_BYTES_MAX)
+        err = GR_ERR_LIMIT_BUCKET;
+    else if (key->key.size == 0 || key->key.size > GR_KEY_BYTES_MAX)
+        err = GR_ERR_LIMIT_KEY;
+    else if (need > node->ring->n)
+        err = GR_ERR_INVALID;
+    else if (!gr_node_has_room(node, 0))
+        err = GR_ERR_BUSY;
+    if (err != GR_OK) {
+        node->stats.busy += err == GR_ERR_BUSY;
+        struct gr_result result = {.outcome = GR_REJECTED, .err = err, .needed = need,
+            .timeout = options->timeout, .now = node->wall};
+        gr_done_tell(node, done, &result, true);
+        return;
+    }
+    node->stats.gets++;
+    struct gr_get *get = gr_call_new(node, GR_CALL_GET, sizeof *get, done, options->timeout);
+    get->key = gr_key_copy(&get->call.arena, key);
+    get->partition = gr_ring_partition(node->ring, key->slot);
+    get->options = *options;
+    get->fetching = -1;
+    uint64_t id = get->call.id;
+    gr_call_account(node, &get->call);
+    gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);
+    if (!options->explain) {
+        progress(node, get);
+        return;
+    }
+    get->starting = true;
+    while (ask_next(node, get))
+        get = gr_call_find(node, GR_CALL_GET, id);
+    get->starting = false;
+    progress(node, get);
+}

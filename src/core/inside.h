@@ -1,0 +1,279 @@
+// What the files of core share: the node's state and the calls between its chapters. Private to
+// core; the outside sees node.h.
+//
+// The life of a request, by file:
+//
+//   node.c     takes the event, finds the call, hands it on
+//   put.c      coordinates one put: here if this node is an owner, else through one    (§4.5, §5)
+//   get.c      coordinates one get: asks R replicas, merges, answers, repairs          (§4.5, §5)
+//   update.c   the plain face: a get, a computation, a put
+//   scan.c     a page of keys; how many keys there are
+//   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
+//   sweep.c    what a holder does by itself: due siblings, left-over contexts
+//   peer.c     what is known of the other nodes: links, latency, frames seen
+#ifndef GR_CORE_INSIDE_H
+#define GR_CORE_INSIDE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/timers.h"
+#include "core/node.h"
+#include "core/quorum.h"
+
+// ---- peers ---------------------------------------------------------------------------------
+
+enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096, GR_PEER_RUNS = 8 };
+
+struct gr_peer {
+    bool up;
+    uint64_t sequence;                     // of the last message sent in this run
+    uint64_t run;                          // of the peer, as its last message said
+    uint64_t old_run[GR_PEER_RUNS];        // the runs before that one
+    uint32_t runs;
+    uint64_t top;                          // highest sequence seen of that run
+    uint64_t window[GR_PEER_WINDOW / 64];  // which of the last GR_PEER_WINDOW were seen
+    uint32_t sample_us[GR_PEER_SAMPLES];   // latest answer times
+    uint32_t sample_count;
+    struct gr_span hedge;                  // rolling p99, clamped
+};
+
+void gr_peer_init(struct gr_peer *peer);
+// How long an answer took, or how long it has not come.
+void gr_peer_sample(struct gr_peer *peer, struct gr_span took);
+// True the first time that this run's sequence is seen.
+bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
+
+// ---- partitions and latches ------------------------------------------------------------------
+
+struct gr_partition {
+    struct gr_clock clock;
+    uint64_t counter;    // of this run's last dot here
+    int64_t count;       // keys with siblings
+    bool leftover;       // the index of left-over contexts may hold keys
+    bool base_moved;     // since the last pass over that index
+};
+
+// One key with something under way, or remembered. `header` is the stored record without values,
+// true of the store as it is after all writes emitted so far.
+struct gr_latch {
+    struct gr_map_link link;
+    struct gr_link idle;       // in node->idle when nothing is under way
+    struct gr_key key;         // owned
+    struct gr_keyop *holder;   // the one writer between its read and its write
+    struct gr_list queue;      // writers that wait
+    uint32_t readers;          // reads under way
+    uint64_t version;          // counts writes, to tell a read that its key has changed
+    bool known;                // header is valid
+    struct gr_arena arena;     // of header
+    struct gr_record header;
+};
+
+enum gr_keyop_kind {
+    GR_KEYOP_READ,    // answer with the filled state
+    GR_KEYOP_PUT,     // coordinate: draw a dot
+    GR_KEYOP_DELTA,   // a put that another node coordinates
+    GR_KEYOP_REPAIR,  // a state from read repair
+    GR_KEYOP_EXPIRE,  // drop what is due
+    GR_KEYOP_RESTRIP, // strip left-over context again
+};
+
+// One piece of work on one key at this holder. Owned by replica.c from submit to end.
+struct gr_keyop {
+    enum gr_keyop_kind kind;
+    struct gr_map_link by_ticket;
+    uint64_t ticket;           // of its READ effect, 0 = none under way
+    struct gr_link link;       // in latch->queue, or in node->unsynced
+    struct gr_arena arena;
+    struct gr_key key;
+    uint32_t partition;
+    struct gr_latch *latch;
+    uint64_t version;          // of the latch when the read was emitted
+    bool bare;                 // READ: values are not wanted
+    bool stuck;                // EXPIRE: what is due had to stay
+    bool dot_drawn;            // only in the canary early-dot
+    uint64_t call;             // id of the call here that wants it, or 0:
+    uint16_t peer;             // the node that does,
+    uint64_t peer_call;        // and its call
+    struct gr_instant deadline;
+    struct gr_record incoming; // DELTA, REPAIR
+    struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
+    uint64_t write_number;     // of the WRITE that must be durable before it is acknowledged
+};
+
+// ---- calls: requests that this node coordinates ----------------------------------------------
+
+enum gr_call_kind { GR_CALL_PUT, GR_CALL_GET, GR_CALL_UPDATE, GR_CALL_SCAN, GR_CALL_COUNT };
+
+// Who is told how a call ended.
+enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
+struct gr_done {
+    enum gr_done_kind kind;
+    enum gr_op op;    // CLIENT: what was asked
+    uint64_t ticket;  // CLIENT
+    uint16_t peer;    // PEER: who forwarded
+    uint64_t call;    // PEER: its call; UPDATE: the update's id
+};
+
+struct gr_call {
+    enum gr_call_kind kind;
+    uint64_t id;
+    struct gr_map_link by_id;
+    struct gr_link late;      // answered, but still listening
+    struct gr_timer timer;
+    struct gr_arena arena;
+    size_t accounted;         // bytes of arena that node->memory counts
+    struct gr_done done;
+    struct gr_instant started, deadline;
+};
+
+enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP };
+enum gr_sweep_phase { GR_SWEEP_IDLE, GR_SWEEP_DUE, GR_SWEEP_LEFTOVER };
+
+struct gr_node {
+    struct gr_node_config config;
+    const struct gr_ring *ring;
+    struct gr_random random;
+    struct gr_probes probes;
+    struct gr_node_stats stats;
+    struct gr_sink *sink;      // of the step under way
+    struct gr_instant now;
+    struct gr_wall wall;
+    gr_hybrid hybrid;
+    uint64_t run;              // random: names this run's requests
+    enum gr_err store;         // GR_OK, or why the store takes no writes
+    uint64_t ids;              // last id of a call, ticket or request given out
+    uint64_t writes, synced;   // numbers of the last WRITE emitted, and of the last durable one
+    struct gr_arena scratch;   // cleared at each step
+    struct gr_partition *partition;
+    struct gr_peer *peer;
+    struct gr_map calls, latches, keyops, scans;
+    struct gr_list late;       // calls that have answered
+    struct gr_list idle;       // latches, oldest first
+    struct gr_list unsynced;   // keyops whose write is not known to be durable, in order
+    uint32_t call_count;       // calls that have not answered
+    uint32_t keyop_count;
+    size_t memory;
+    struct gr_timers timers;
+    struct gr_timer sweep_timer;
+    enum gr_sweep_phase sweep_phase;
+    bool sweep_full;           // the page was full: there may be more
+    uint64_t sweep_ticket;     // of the SCAN under way, or 0
+    uint32_t sweep_pending;    // keyops that the sweep waits for
+    uint64_t sweep_stuck;      // due rows that may not go yet
+    uint32_t sweep_partition;  // whose left-over contexts are next
+};
+
+// ---- node.c --------------------------------------------------------------------------------
+
+uint64_t gr_node_id(struct gr_node *node);
+void gr_node_emit(struct gr_node *node, const struct gr_effect *effect);
+// Stamps and sends; false if there is no link (the message certainly did not leave).
+bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *message);
+// A time above every time seen, and above `floor`.
+gr_hybrid gr_node_hybrid(struct gr_node *node, gr_hybrid floor);
+// True if one more call and `bytes` more fit the node's bounds.
+bool gr_node_has_room(const struct gr_node *node, size_t bytes);
+uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline);
+
+// A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
+void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
+    const struct gr_done *done, struct gr_span timeout);
+void *gr_call_find(struct gr_node *node, enum gr_call_kind kind, uint64_t id);
+// Brings node->memory up to date with what the call's arena has taken.
+void gr_call_account(struct gr_node *node, struct gr_call *call);
+// Answered: from now on it counts as late and may be forgotten when there are too many.
+void gr_call_late(struct gr_node *node, struct gr_call *call);
+void gr_call_free(struct gr_node *node, struct gr_call *call);
+// Tells whoever asked. Fills in ticket and op.
+void gr_done_tell(
+    struct gr_node *node, const struct gr_done *done, struct gr_result *result, bool settled);
+// A replica acknowledged after the answer.
+void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled);
+
+// The id that the client gave the request, or a new one.
+struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given);
+
+// ---- put.c ---------------------------------------------------------------------------------
+
+// Coordinates or forwards. Copies key and write. `forwarded`: this node was chosen by another, and
+// must be an owner.
+void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct gr_key *key,
+    const struct gr_write *write, struct gr_span timeout, bool forwarded);
+void gr_put_timer(struct gr_node *node, struct gr_call *call);
+void gr_put_on_message(
+    struct gr_node *node, struct gr_call *call, uint16_t peer, const struct gr_message *message);
+// What a put will write when its key's turn has come.
+struct gr_put_intent {
+    struct gr_sibling sibling; // without its dot; unused for a delete, but for its origin
+    struct gr_context context; // what the client saw
+    struct gr_request_id id;
+    bool remove;
+};
+// GR_OK and the intent, given what the store holds; or why nothing is written. May be asked twice.
+enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_record *filled,
+    struct gr_put_intent *ret_intent);
+// The local write was emitted: send the delta on.
+void gr_put_on_written(struct gr_node *node, uint64_t call, const struct gr_dot *dot,
+    const struct gr_record *delta);
+void gr_put_on_synced(struct gr_node *node, uint64_t call);
+// The local write was not emitted and will not be.
+void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err);
+
+// ---- get.c ---------------------------------------------------------------------------------
+
+struct gr_get_options {
+    uint8_t r, pr;
+    bool explain; // ask all, answer with what each holds
+    struct gr_span timeout;
+};
+void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct gr_key *key,
+    const struct gr_get_options *options);
+void gr_get_timer(struct gr_node *node, struct gr_call *call);
+void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
+// A replica's answer; `member` may be this node.
+void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member, enum gr_err status,
+    const struct gr_record *record);
+
+// ---- update.c, scan.c ------------------------------------------------------------------------
+
+void gr_update_start(struct gr_node *node, const struct gr_request *request);
+void gr_update_on_result(struct gr_node *node, uint64_t update, const struct gr_result *result);
+
+void gr_scan_start(struct gr_node *node, const struct gr_request *request);
+void gr_scan_timer(struct gr_node *node, struct gr_call *call);
+void gr_scan_on_page(struct gr_node *node, struct gr_call *call, uint16_t member,
+    const struct gr_message *page);
+void gr_scan_free(struct gr_node *node);
+// A peer asks for a page, or for counts.
+void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+// The host answers a SCAN of this file; false if the ticket is not of this file.
+bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event);
+void gr_count_start(struct gr_node *node, const struct gr_request *request);
+void gr_count_timer(struct gr_node *node, struct gr_call *call);
+void gr_count_on_counted(struct gr_node *node, struct gr_call *call, uint16_t member,
+    const struct gr_message *message);
+
+// ---- replica.c -----------------------------------------------------------------------------
+
+// A new keyop with a copy of the key, or NULL if there is no room for `bytes` more (BUSY).
+struct gr_keyop *gr_keyop_new(
+    struct gr_node *node, enum gr_keyop_kind kind, const struct gr_key *key, size_t bytes);
+// Takes the keyop over. GR_ERR_BUSY: the key's queue is full, the keyop is freed, nobody is told.
+GR_MUST_USE enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op);
+void gr_replica_on_read(struct gr_node *node, const struct gr_event *event);
+void gr_replica_on_synced(struct gr_node *node, uint64_t number);
+// A peer's DELTA, READ or REPAIR.
+void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+void gr_replica_deinit(struct gr_node *node);
+
+// ---- sweep.c -------------------------------------------------------------------------------
+
+void gr_sweep_init(struct gr_node *node);
+void gr_sweep_timer(struct gr_node *node);
+// False if the ticket is not of this file.
+bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);
+// One of its keyops ended; `stuck`: what is due had to stay.
+void gr_sweep_on_keyop(struct gr_node *node, bool stuck);
+
+#endif

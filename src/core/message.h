@@ -1,0 +1,73 @@
+// What nodes say to each other. wire/frame turns these into bytes and back.
+#ifndef GR_CORE_MESSAGE_H
+#define GR_CORE_MESSAGE_H
+
+#include "core/request.h"
+
+enum gr_message_type {
+    GR_MSG_FORWARD = 1, // coordinate this put: key, write
+    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, settled, record.context, hybrid_needed
+    GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot
+    GR_MSG_ACK,         // it was stored: status, durable
+    GR_MSG_READ,        // what do you hold: key, bare
+    GR_MSG_STATE,       // this: status, record (filled)
+    GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered
+    GR_MSG_SCAN,        // one page of a partition: partition, cursor, limit
+    GR_MSG_PAGE,        // it: status, context (the clock's fill), entry[], cursor (its end)
+    GR_MSG_COUNT,       // how many keys have these partitions: partition list
+    GR_MSG_COUNTED,     // status, count
+    GR_MSG_TYPE_COUNT
+};
+
+// A put as its landing node fixed it: what must not change whoever coordinates.
+struct gr_write {
+    struct gr_request_id id;   // of this request; the origin's, unless this is a touch
+    struct gr_origin origin;
+    gr_hybrid touch;           // not 0: an EXPIRE or PERSIST of the value of `origin`
+    struct gr_wall expires;
+    bool remove;               // a delete: no value
+    bool plain;                // replaces whatever the coordinator holds; `context` is unused
+    struct gr_bytes value;
+    struct gr_context context; // what the client saw
+    uint8_t w, pw, dw;
+};
+
+// One key of a page: the record as stored (not filled), without values.
+struct gr_entry {
+    struct gr_key key;
+    struct gr_record record;
+};
+
+// Borrowed for the duration of the step or emission that it travels in. Only the fields named at
+// its type are used.
+struct gr_message {
+    enum gr_message_type type;
+    uint64_t id;          // of the asking call; an answer echoes it
+    uint64_t run;         // names the sender's run: with `sequence`, taken at most once
+    uint64_t sequence;    // 1, 2, 3 ... per sender's run and receiver
+    gr_hybrid hybrid;     // the sender's hybrid time
+    uint32_t deadline_ms; // how long the asker still waits
+
+    enum gr_err status;
+    enum gr_outcome outcome;
+    uint8_t acks;
+    bool durable;
+    bool settled; // no more acknowledgements will be reported
+    bool bare;
+    struct gr_key key;
+    struct gr_write write;
+    struct gr_record record;
+    struct gr_dot dot;
+    struct gr_context context;
+    gr_hybrid hybrid_needed;
+    uint32_t partition;
+    gr_cursor cursor;
+    uint32_t limit;
+    const struct gr_entry *entry;
+    uint32_t entry_count;
+    const uint16_t *partition_list;
+    uint32_t partition_count;
+    int64_t count;
+};
+
+#endif

@@ -1,0 +1,517 @@
+// The node: takes one event, hands it to the chapter it belongs to, and lets effects out (§4).
+//
+// Everything a node is stands in struct gr_node; everything it learns comes in an event, and
+// everything it does goes out as an effect. Time is what the last event said, randomness is a
+// seeded generator, so the same events give the same effects, always.
+//
+//   N1  Exactly one REPLY for each client request, whatever happens after.
+//   N2  A call is found by id only; an answer to a call that is gone is dropped.
+//   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
+//   N4  BUSY is said before memory is taken.
+//
+// Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
+#include "core/inside.h"
+
+enum { TIME_AHEAD_MS_MAX = 60000 };
+
+static const char *const canary_name[GR_CANARY_COUNT] = {
+#define X(symbol, name, text) name,
+    GR_CANARIES(X)
+#undef X
+};
+static const char *const canary_text[GR_CANARY_COUNT] = {
+#define X(symbol, name, text) text,
+    GR_CANARIES(X)
+#undef X
+};
+
+const char *gr_canary_name(enum gr_canary canary)
+{
+    gr_assert((unsigned)canary < GR_CANARY_COUNT);
+    return canary_name[canary];
+}
+
+const char *gr_canary_text(enum gr_canary canary)
+{
+    gr_assert((unsigned)canary < GR_CANARY_COUNT);
+    return canary_text[canary];
+}
+
+struct gr_node_config gr_node_config_default(void)
+{
+    return (struct gr_node_config){
+        .r = 2,
+        .w = 2,
+        .read_timeout = gr_span_ms(500),
+        .write_timeout = gr_span_ms(2000),
+        .calls_max = 16384,
+        .memory_max = 256u << 20,
+        .latch_queue_max = 1024,
+        .cache_max = 65536,
+    };
+}
+
+// ---- effects and time ----------------------------------------------------------------------
+
+uint64_t gr_node_id(struct gr_node *node)
+{
+    return ++node->ids;
+}
+
+struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given)
+{
+    bool none = given.run == 0 && given.number == 0;
+    return none ? (struct gr_request_id){node->run, gr_node_id(node)} : given;
+}
+
+void gr_node_emit(struct gr_node *node, const struct gr_effect *effect)
+{
+    node->sink->emit(node->sink->host, effect);
+}
+
+bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *message)
+{
+    gr_assert(peer < node->ring->member_count && peer != node->config.self);
+    struct gr_peer *to = &node->peer[peer];
+    if (!to->up)
+        return false;
+    message->run = node->run;
+    message->sequence = ++to->sequence;
+    message->hybrid = node->hybrid;
+    gr_node_emit(node,
+        &(struct gr_effect){.type = GR_EFFECT_SEND, .peer = peer, .message = message});
+    return true;
+}
+
+gr_hybrid gr_node_hybrid(struct gr_node *node, gr_hybrid floor)
+{
+    node->hybrid = GR_MAX(node->hybrid + 1, gr_hybrid_from(node->wall));
+    // A floor far ahead is exceeded for this write alone: the node's own time does not follow it.
+    if (node->hybrid > floor)
+        return node->hybrid;
+    if (gr_hybrid_ms(floor) <= node->wall.ms + TIME_AHEAD_MS_MAX)
+        node->hybrid = floor + 1;
+    return floor + 1;
+}
+
+static void adopt_hybrid(struct gr_node *node, gr_hybrid hybrid)
+{
+    if (gr_hybrid_ms(hybrid) > node->wall.ms + TIME_AHEAD_MS_MAX)
+        gr_probe(&node->probes, GR_PROBE_PEER_TIME_AHEAD);
+    else
+        node->hybrid = GR_MAX(node->hybrid, hybrid);
+}
+
+bool gr_node_has_room(const struct gr_node *node, size_t bytes)
+{
+    return node->call_count < node->config.calls_max &&
+           node->memory + bytes <= node->config.memory_max;
+}
+
+uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline)
+{
+    int64_t ms = (deadline.ns - node->now.ns) / 1000000;
+    return (uint32_t)GR_MIN(GR_MAX(ms, 0), 3600000);
+}
+
+// ---- calls ---------------------------------------------------------------------------------
+
+void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
+    const struct gr_done *done, struct gr_span timeout)
+{
+    struct gr_call *call = gr_hook_memory(NULL, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        ((uint8_t *)call)[i] = 0;
+    call->kind = kind;
+    call->id = gr_node_id(node);
+    call->done = *done;
+    call->started = node->now;
+    call->deadline = gr_instant_after(node->now, timeout);
+    call->timer.kind = GR_TIMER_CALL;
+    gr_map_insert(&node->calls, &call->by_id, call->id);
+    node->call_count++;
+    return call;
+}
+
+void *gr_call_find(struct gr_node *node, enum gr_call_kind kind, uint64_t id)
+{
+    struct gr_map_link *link = gr_map_first(&node->calls, id);
+    if (link == NULL)
+        return NULL;
+    struct gr_call *call = GR_CONTAINER(link, struct gr_call, by_id);
+    return call->kind == kind ? call : NULL;
+}
+
+void gr_call_account(struct gr_node *node, struct gr_call *call)
+{
+    node->memory += call->arena.bytes - call->accounted;
+    call->accounted = call->arena.bytes;
+}
+
+void gr_call_late(struct gr_node *node, struct gr_call *call)
+{
+    gr_assert(!call->late.in && node->call_count > 0);
+    node->call_count--;
+    gr_list_append(&node->late, &call->late);
+    if (node->late.count > node->config.calls_max)
+        gr_call_free(node, GR_CONTAINER(node->late.first, struct gr_call, late));
+}
+
+void gr_call_free(struct gr_node *node, struct gr_call *call)
+{
+    if (call->late.in)
+        gr_list_remove(&node->late, &call->late);
+    else
+        node->call_count--;
+    gr_timer_stop(&node->timers, &call->timer);
+    gr_map_remove(&node->calls, &call->by_id);
+    node->memory -= call->accounted;
+    gr_arena_deinit(&call->arena);
+    gr_hook_memory(call, 0);
+}
+
+void gr_done_tell(
+    struct gr_node *node, const struct gr_done *done, struct gr_result *result, bool settled)
+{
+    switch (done->kind) {
+    case GR_DONE_CLIENT:
+        result->ticket = done->ticket;
+        result->op = done->op;
+        gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_REPLY, .result = result});
+        break;
+    case GR_DONE_PEER: {
+        struct gr_message message = {
+            .type = GR_MSG_FORWARDED,
+            .id = done->call,
+            .status = result->err,
+            .outcome = result->outcome,
+            .acks = result->acks,
+            .settled = settled,
+            .record = {.context = result->record.context},
+            .hybrid_needed = result->hybrid_needed,
+        };
+        (void)gr_node_send(node, done->peer, &message);
+        break;
+    }
+    case GR_DONE_UPDATE:
+        gr_update_on_result(node, done->call, result);
+        break;
+    }
+}
+
+void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
+{
+    if (done->kind == GR_DONE_CLIENT) {
+        gr_node_emit(node, &(struct gr_effect){
+            .type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
+    } else if (done->kind == GR_DONE_PEER) {
+        struct gr_message message = {.type = GR_MSG_FORWARDED, .id = done->call,
+            .outcome = GR_DONE, .acks = acks, .settled = settled};
+        (void)gr_node_send(node, done->peer, &message);
+    }
+}
+
+// ---- events --------------------------------------------------------------------------------
+
+static void on_request(struct gr_node *node, const struct gr_request *asked)
+{
+    struct gr_request request = *asked;
+    request.r = request.r != 0 ? request.r : node->config.r;
+    request.w = request.w != 0 ? request.w : node->config.w;
+    struct gr_done done = {
+        .kind = GR_DONE_CLIENT, .op = request.op, .ticket = request.ticket};
+    bool timed = request.timeout.ns > 0;
+    struct gr_get_options options = {
+        .r = request.r,
+        .pr = request.pr,
+        .explain = request.op == GR_OP_EXPLAIN,
+        .timeout = timed ? request.timeout : node->config.read_timeout,
+    };
+    switch (request.op) {
+    case GR_OP_GET:
+    case GR_OP_EXPLAIN:
+        gr_get_start(node, &done, &request.key, &options);
+        break;
+    case GR_OP_PUT: {
+        struct gr_request_id id = gr_node_request_id(node, request.id);
+        struct gr_write write = {
+            .id = id,
+            .origin = {gr_node_hybrid(node, 0), id},
+            .expires = request.expires,
+            .remove = request.remove,
+            .value = request.value,
+            .context = request.context,
+            .w = request.w,
+            .pw = request.pw,
+            .dw = request.dw,
+        };
+        gr_put_start(node, &done, &request.key, &write,
+            timed ? request.timeout : node->config.write_timeout, false);
+        break;
+    }
+    case GR_OP_UPDATE:
+        gr_update_start(node, &request);
+        break;
+    case GR_OP_SCAN:
+        gr_scan_start(node, &request);
+        break;
+    case GR_OP_COUNT:
+        gr_count_start(node, &request);
+        break;
+    }
+}
+
+static void on_forward(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_done done = {.kind = GR_DONE_PEER, .peer = peer, .call = message->id};
+    struct gr_write write = message->write;
+    if (message->deadline_ms == 0)
+        return; // nobody waits any more
+    gr_put_start(
+        node, &done, &message->key, &write, gr_span_ms(message->deadline_ms), true);
+}
+
+static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_map_link *link = gr_map_first(&node->calls, message->id);
+    if (link == NULL)
+        return;
+    struct gr_call *call = GR_CONTAINER(link, struct gr_call, by_id);
+    bool of_put = message->type == GR_MSG_ACK || message->type == GR_MSG_FORWARDED;
+    if (of_put && call->kind == GR_CALL_PUT)
+        gr_put_on_message(node, call, peer, message);
+    else if (message->type == GR_MSG_STATE && call->kind == GR_CALL_GET)
+        gr_get_on_state(node, call, peer, message->status, &message->record);
+    else if (message->type == GR_MSG_PAGE && call->kind == GR_CALL_SCAN)
+        gr_scan_on_page(node, call, peer, message);
+    else if (message->type == GR_MSG_COUNTED && call->kind == GR_CALL_COUNT)
+        gr_count_on_counted(node, call, peer, message);
+}
+
+static void on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    if (!gr_peer_accept(&node->peer[peer], message->run, message->sequence) &&
+        node->config.canary != GR_CANARY_NO_DEDUPE)
+        return;
+    adopt_hybrid(node, message->hybrid);
+    switch (message->type) {
+    case GR_MSG_FORWARD:
+        on_forward(node, peer, message);
+        break;
+    case GR_MSG_DELTA:
+    case GR_MSG_READ:
+    case GR_MSG_REPAIR:
+        gr_replica_on_message(node, peer, message);
+        break;
+    case GR_MSG_SCAN:
+    case GR_MSG_COUNT:
+        gr_scan_on_message(node, peer, message);
+        break;
+    case GR_MSG_FORWARDED:
+    case GR_MSG_ACK:
+    case GR_MSG_STATE:
+    case GR_MSG_PAGE:
+    case GR_MSG_COUNTED:
+        on_answer(node, peer, message);
+        break;
+    case GR_MSG_TYPE_COUNT:
+        break;
+    }
+}
+
+static void on_link(struct gr_node *node, uint16_t peer, bool up)
+{
+    gr_assert(peer < node->ring->member_count && peer != node->config.self);
+    node->peer[peer].up = up;
+    if (up)
+        return;
+    // Gets need not wait for their hedge. Ids are collected first: answering changes the map.
+    uint64_t *id = gr_arena_array(&node->scratch, uint64_t, node->calls.count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < node->calls.bucket_count; i++)
+        for (struct gr_map_link *link = node->calls.bucket[i]; link != NULL; link = link->next)
+            if (GR_CONTAINER(link, struct gr_call, by_id)->kind == GR_CALL_GET)
+                id[count++] = link->hash;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gr_call *call = gr_call_find(node, GR_CALL_GET, id[i]);
+        if (call != NULL)
+            gr_get_on_link_down(node, call, peer);
+    }
+}
+
+static void on_timer(struct gr_node *node, struct gr_timer *timer)
+{
+    if (timer->kind == GR_TIMER_SWEEP) {
+        gr_sweep_timer(node);
+        return;
+    }
+    struct gr_call *call = GR_CONTAINER(timer, struct gr_call, timer);
+    switch (call->kind) {
+    case GR_CALL_PUT:
+        gr_put_timer(node, call);
+        break;
+    case GR_CALL_GET:
+        gr_get_timer(node, call);
+        break;
+    case GR_CALL_SCAN:
+        gr_scan_timer(node, call);
+        break;
+    case GR_CALL_COUNT:
+        gr_count_timer(node, call);
+        break;
+    case GR_CALL_UPDATE:
+        gr_unreachable("an update waits for its get and its put, which have timers");
+    }
+}
+
+void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink)
+{
+    gr_assert(event->now.ns >= node->now.ns);
+    node->sink = sink;
+    node->now = event->now;
+    node->wall = event->wall;
+    gr_arena_clear(&node->scratch);
+    switch (event->type) {
+    case GR_EVENT_TICK:
+        break;
+    case GR_EVENT_REQUEST:
+        on_request(node, event->request);
+        break;
+    case GR_EVENT_MESSAGE:
+        on_message(node, event->peer, event->message);
+        break;
+    case GR_EVENT_READ_DONE:
+        gr_replica_on_read(node, event);
+        break;
+    case GR_EVENT_SCAN_DONE:
+        if (!gr_sweep_on_done(node, event) && !gr_scan_on_done(node, event))
+            gr_unreachable("a scan's ticket is known until it is answered");
+        break;
+    case GR_EVENT_SYNCED:
+        gr_replica_on_synced(node, event->number);
+        break;
+    case GR_EVENT_LINK:
+        on_link(node, event->peer, event->up);
+        break;
+    case GR_EVENT_STORE:
+        node->store = event->status;
+        break;
+    }
+    struct gr_timer *timer;
+    while ((timer = gr_timers_take(&node->timers, node->now)) != NULL)
+        on_timer(node, timer);
+    node->sink = NULL;
+}
+
+struct gr_instant gr_node_deadline(const struct gr_node *node)
+{
+    return gr_timers_next(&node->timers);
+}
+
+// ---- beginning and end ---------------------------------------------------------------------
+
+struct gr_node *gr_node_new(const struct gr_node_config *config)
+{
+    const struct gr_ring *ring = config->ring;
+    gr_assert(config->self < ring->member_count);
+    gr_assert(config->r >= 1 && config->r <= ring->n && config->w >= 1 && config->w <= ring->n);
+    struct gr_node *node = gr_hook_memory(NULL, sizeof *node);
+    *node = (struct gr_node){.config = *config, .ring = ring};
+    gr_random_init(&node->random, config->seed);
+    node->run = gr_random_next(&node->random);
+    node->partition = gr_hook_memory(NULL, ring->partitions * sizeof *node->partition);
+    for (uint32_t p = 0; p < ring->partitions; p++)
+        node->partition[p] = (struct gr_partition){0};
+    node->peer = gr_hook_memory(NULL, ring->member_count * sizeof *node->peer);
+    for (uint16_t m = 0; m < ring->member_count; m++)
+        gr_peer_init(&node->peer[m]);
+    node->sweep_timer.kind = GR_TIMER_SWEEP;
+    gr_sweep_init(node);
+    return node;
+}
+
+void gr_node_free(struct gr_node *node)
+{
+    for (uint32_t i = 0; i < node->calls.bucket_count; i++)
+        while (node->calls.bucket[i] != NULL)
+            gr_call_free(node, GR_CONTAINER(node->calls.bucket[i], struct gr_call, by_id));
+    gr_replica_deinit(node);
+    gr_scan_free(node);
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        gr_clock_deinit(&node->partition[p].clock);
+    gr_map_deinit(&node->calls);
+    gr_timers_deinit(&node->timers);
+    gr_arena_deinit(&node->scratch);
+    gr_hook_memory(node->partition, 0);
+    gr_hook_memory(node->peer, 0);
+    gr_hook_memory(node, 0);
+}
+
+void gr_node_load_clock(struct gr_node *node, uint32_t partition, struct gr_actor actor,
+    struct gr_interval interval)
+{
+    gr_assert(partition < node->ring->partitions);
+    struct gr_partition *p = &node->partition[partition];
+    gr_clock_add_interval(&p->clock, actor, interval);
+    // Only the canary same-actor loads dots of the actor that this run goes on with.
+    if (gr_actor_compare(actor, node->config.actor) == 0)
+        p->counter = GR_MAX(p->counter, interval.last);
+}
+
+void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count)
+{
+    gr_assert(partition < node->ring->partitions);
+    node->partition[partition].count = count;
+}
+
+void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    node->partition[partition].leftover = true;
+    node->partition[partition].base_moved = true;
+}
+
+// ---- looking -------------------------------------------------------------------------------
+
+struct gr_probes *gr_node_probes(struct gr_node *node)
+{
+    return &node->probes;
+}
+
+const struct gr_node_config *gr_node_config(const struct gr_node *node)
+{
+    return &node->config;
+}
+
+const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return &node->partition[partition].clock;
+}
+
+int64_t gr_node_count(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].count;
+}
+
+bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
+{
+    gr_assert(peer < node->ring->member_count);
+    return peer == node->config.self || node->peer[peer].up;
+}
+
+struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
+{
+    gr_assert(peer < node->ring->member_count);
+    return node->peer[peer].hedge;
+}
+
+struct gr_node_stats gr_node_stats(const struct gr_node *node)
+{
+    struct gr_node_stats stats = node->stats;
+    stats.calls = node->call_count;
+    stats.memory = node->memory;
+    stats.latches = node->latches.count;
+    return stats;
+}

@@ -1,0 +1,197 @@
+// One node as a deterministic machine: one event in, effects out (DESIGN.md §2).
+//
+// The host (the shell, the simulator, a golden script) owns sockets, clock, disk and randomness. It
+// calls gr_node_step with one event at a time, from one thread, and carries out every effect that
+// the node emits, in order:
+//
+//   SEND    to a peer: encode now; the bytes may leave after this loop's writes are committed.
+//   WRITE   one atomic batch. The host collects the writes of all steps of one loop, applies them
+//           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable.
+//   READ    a record: start it after the writes emitted so far are applied; answer once with
+//           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
+//   REPLY   the result of a client request. Exactly one for each request.
+//   ACKED   after REPLY of a put: one more replica acknowledged (for WAIT).
+//   LOG     a line for people.
+//
+// Everything an effect points to is valid only until its emit returns: consume or copy.
+#ifndef GR_CORE_NODE_H
+#define GR_CORE_NODE_H
+
+#include "base/probe.h"
+#include "core/message.h"
+
+struct gr_node;
+
+// One rule left out, for the simulator to notice. A release is always GR_CANARY_NONE.
+#define GR_CANARIES(X)                                                                             \
+    X(NONE, "none", "no rule is left out")                                                         \
+    X(FILL_NOW, "fill-now", "a read is filled although the key changed under way")                 \
+    X(NO_LATCH, "no-latch", "two writes of one key work from the same read")                       \
+    X(EARLY_DOT, "early-dot", "the clock learns a dot before its record is written")               \
+    X(SAME_ACTOR, "same-actor", "a crashed node goes on with its old actor and reissues dots")     \
+    X(BARE_DELETE, "bare-delete", "a delete leaves nothing although its past has a gap")           \
+    X(NO_FILL, "no-fill", "a replica answers without its clock's base")                            \
+    X(ACK_BEFORE_SYNC, "ack-before-sync", "a replica acknowledges before its disk has it")         \
+    X(RERUN_ELSEWHERE, "rerun-elsewhere", "an unanswered put is run again at another owner")       \
+    X(FILLED_DELTA, "filled-delta", "a put travels with the coordinator's fill")                   \
+    X(EARLY_OK, "early-ok", "a put is called done one acknowledgement before W")                   \
+    X(ONE_READ, "one-read", "a get answers after one replica whatever R says")                     \
+    X(REPAIR_BARE, "repair-bare", "read repair ships an absence")                                  \
+    X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
+    X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
+    X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
+    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
+
+enum gr_canary {
+#define X(symbol, name, text) GR_CANARY_##symbol,
+    GR_CANARIES(X)
+#undef X
+    GR_CANARY_COUNT
+};
+
+const char *gr_canary_name(enum gr_canary canary);
+const char *gr_canary_text(enum gr_canary canary);
+
+struct gr_node_config {
+    uint16_t self;          // this node's place in the ring
+    struct gr_actor actor;  // of this run, durable before the first step
+    uint64_t seed;          // for this node's own random numbers
+    const struct gr_ring *ring; // outlives the node
+    uint8_t r, w;           // the cluster's defaults
+    struct gr_span read_timeout, write_timeout;
+    uint32_t calls_max;     // requests and peers' requests under way; over it: BUSY
+    size_t memory_max;      // bytes that they may take; over it: BUSY
+    uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
+    uint32_t cache_max;     // keys whose version header is remembered
+    enum gr_canary canary;
+};
+
+// The defaults of everything but self, actor, seed and ring.
+struct gr_node_config gr_node_config_default(void);
+
+enum gr_event_type {
+    GR_EVENT_TICK,      // the deadline was reached
+    GR_EVENT_REQUEST,   // a client asks
+    GR_EVENT_MESSAGE,   // a peer says
+    GR_EVENT_READ_DONE, // a READ is answered
+    GR_EVENT_SCAN_DONE, // a SCAN is answered
+    GR_EVENT_SYNCED,    // writes up to `number` are durable
+    GR_EVENT_LINK,      // the link to a peer came up or went down
+    GR_EVENT_STORE,     // the store takes writes again, or does not (`status`)
+};
+
+// Borrowed for the duration of the step.
+struct gr_event {
+    enum gr_event_type type;
+    struct gr_instant now; // never goes back
+    struct gr_wall wall;   // may jump
+    const struct gr_request *request;
+    uint16_t peer;                    // MESSAGE, LINK
+    const struct gr_message *message; // MESSAGE
+    bool up;                          // LINK
+    uint64_t ticket;                  // READ_DONE, SCAN_DONE
+    enum gr_err status; // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO), SCAN_DONE,
+                        // STORE
+    struct gr_record record;          // READ_DONE: as stored
+    struct gr_context context;        // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
+    const struct gr_entry *entry;     // SCAN_DONE
+    uint32_t entry_count;
+    gr_cursor cursor;                 // SCAN_DONE of GR_SCAN_RECORDS: the page's end
+    uint64_t number;                  // SYNCED
+};
+
+enum gr_effect_type {
+    GR_EFFECT_SEND,
+    GR_EFFECT_WRITE,
+    GR_EFFECT_READ,
+    GR_EFFECT_SCAN,
+    GR_EFFECT_REPLY,
+    GR_EFFECT_ACKED,
+    GR_EFFECT_LOG,
+};
+
+// One atomic change of the store. wire/disk says which rows it becomes.
+struct gr_store_write {
+    uint64_t number;                // 1, 2, 3 ... in this run
+    uint32_t partition;
+    struct gr_key key;
+    const struct gr_record *record; // as stored; NULL: the key's row is removed
+    const struct gr_clock_row *const *row; // clock rows that changed
+    uint32_t row_count;
+    uint64_t counter; // this run's counter in the partition; 0 = unchanged
+    int64_t count;    // keys with siblings in the partition
+    const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
+    uint32_t due_add_count, due_remove_count;
+    int leftover;     // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
+    // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and what
+    // that request had seen.
+    const struct gr_dot *drawn;
+    struct gr_request_id drawn_by;
+    struct gr_context drawn_context;
+};
+
+enum gr_scan_kind {
+    GR_SCAN_RECORDS,  // a page of one partition: at least `limit` keys if there are, then on to the
+                      // end of the last one's cursor value; records without values
+    GR_SCAN_DUE,      // keys in the expiry index up to `wall`, at most `limit`, after the first
+                      // `cursor` rows; entries have keys only
+    GR_SCAN_LEFTOVER, // keys in the index of left-over contexts of `partition`, at most `limit`
+};
+
+struct gr_effect {
+    enum gr_effect_type type;
+    uint16_t peer;                    // SEND
+    const struct gr_message *message; // SEND
+    uint64_t ticket;                  // READ, SCAN, ACKED
+    struct gr_key key;                // READ
+    bool bare;                        // READ: values are not needed
+    const struct gr_store_write *write;
+    enum gr_scan_kind scan;
+    uint32_t partition;
+    gr_cursor cursor;
+    uint32_t limit;
+    struct gr_wall wall;
+    const struct gr_result *result; // REPLY
+    uint8_t acks;                   // ACKED: replicas that have acknowledged so far
+    const char *text;               // LOG
+};
+
+// Where effects go. `emit` must not call back into the node.
+struct gr_sink {
+    void (*emit)(void *host, const struct gr_effect *effect);
+    void *host;
+};
+
+// Takes a copy of *config. Never NULL.
+struct gr_node *gr_node_new(const struct gr_node_config *config);
+void gr_node_free(struct gr_node *node);
+
+// Before the first step: what the store holds. A clock row, piece by piece; a partition's counts.
+void gr_node_load_clock(struct gr_node *node, uint32_t partition, struct gr_actor actor,
+    struct gr_interval interval);
+void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count);
+void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
+
+void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);
+// When a GR_EVENT_TICK is wanted, or GR_NEVER.
+struct gr_instant gr_node_deadline(const struct gr_node *node);
+
+// ---- looking: for faces, status pages and audits ---------------------------------------------
+
+struct gr_probes *gr_node_probes(struct gr_node *node);
+const struct gr_node_config *gr_node_config(const struct gr_node *node);
+const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition);
+int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
+bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
+struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
+
+struct gr_node_stats {
+    uint32_t calls;        // requests and peers' requests under way
+    size_t memory;         // bytes that they take
+    uint32_t latches;      // keys with something under way or remembered
+    uint64_t gets, puts, busy, rejected, indeterminate;
+    uint64_t replica_reads, replica_writes;
+};
+struct gr_node_stats gr_node_stats(const struct gr_node *node);
+
+#endif

@@ -1,0 +1,71 @@
+// What is known of another node: how fast it answers, and which of its messages have been taken.
+//
+// Latency decides only when one more replica is asked (§5's hedge) and which owner coordinates. A
+// wrong guess costs a message, never data.
+//
+//   L1  A message of one run of a peer is taken at most once, however often it arrives.
+//   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms; 20 ms until there are 100.
+#include "core/inside.h"
+
+#include <string.h>
+
+enum { SAMPLES_MIN = 100, RECOMPUTE_EVERY = 16, HEDGE_US_MIN = 5000, HEDGE_US_MAX = 100000 };
+
+void gr_peer_init(struct gr_peer *peer)
+{
+    *peer = (struct gr_peer){.hedge = gr_span_ms(20)};
+}
+
+void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
+{
+    int64_t us = GR_MIN(GR_MAX(took.ns / 1000, 0), 10 * HEDGE_US_MAX);
+    peer->sample_us[peer->sample_count++ % GR_PEER_SAMPLES] = (uint32_t)us;
+    if (peer->sample_count < SAMPLES_MIN || peer->sample_count % RECOMPUTE_EVERY != 0)
+        return;
+    // The p99 of at most 128 samples is the second largest (128 - 128/100 rounds to the 127th).
+    uint32_t count = GR_MIN(peer->sample_count, GR_PEER_SAMPLES), first = 0, second = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t sample = peer->sample_us[i];
+        if (sample >= first) {
+            second = first;
+            first = sample;
+        } else if (sample > second) {
+            second = sample;
+        }
+    }
+    int64_t clamped = GR_MIN(GR_MAX((int64_t)second, HEDGE_US_MIN), HEDGE_US_MAX);
+    peer->hedge = (struct gr_span){clamped * 1000};
+}
+
+static void forget_window(struct gr_peer *peer)
+{
+    memset(peer->window, 0, sizeof peer->window);
+    peer->top = 0;
+}
+
+bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence)
+{
+    if (run != peer->run) {
+        // What a run sent that ended before the present one began is too late.
+        for (uint32_t i = 0; i < GR_PEER_RUNS; i++)
+            if (run == peer->old_run[i])
+                return false;
+        peer->old_run[peer->runs++ % GR_PEER_RUNS] = peer->run;
+        forget_window(peer);
+        peer->run = run;
+    }
+    if (sequence == 0 || sequence + GR_PEER_WINDOW <= peer->top)
+        return false;
+    if (sequence > peer->top) {
+        if (sequence - peer->top >= GR_PEER_WINDOW)
+            memset(peer->window, 0, sizeof peer->window);
+        else
+            for (uint64_t s = peer->top + 1; s < sequence; s++)
+                peer->window[s % GR_PEER_WINDOW / 64] &= ~(1ull << (s % 64));
+        peer->top = sequence;
+    } else if (peer->window[sequence % GR_PEER_WINDOW / 64] >> (sequence % 64) & 1) {
+        return false;
+    }
+    peer->window[sequence % GR_PEER_WINDOW / 64] |= 1ull << (sequence % 64);
+    return true;
+}

@@ -1,0 +1,610 @@
+// What a holder does with one key: read it, merge into it, write it, acknowledge it (§4.5, §5).
+//
+// Picture a ledger with one page per key and one pen per page. Whoever wants to write a page takes
+// its pen (the latch), looks at the page, writes, and hands the pen on; a reader looks without the
+// pen, and looks again if the page was written meanwhile. What the ledger's index (the partition
+// clock) says is true of the pages at every moment, because both change in one batch.
+//
+//   P1  One moment: between a writer's read and its write no other writer touches the key, and a
+//       record is filled only while it is what the store holds.
+//   P2  The clock learns a dot, and a counter is drawn, in the step that emits the record's write.
+//   P3  A dot is acknowledged to others only after the write that holds it is durable.
+//   P4  The cached header of a latch is the stored record without values, or unknown.
+//   P5  A record that cannot be read is an error, never an absence.
+//
+//   submit --busy--> freed
+//     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
+//     | writer:  waits in latch->queue -> run_writer -> (READ -> gr_replica_on_read) -> apply
+//                -> node->unsynced -> gr_replica_on_synced -> acknowledged, freed
+//
+// Owns: every keyop from submit to its end, and the latches. Bounds: latch_queue_max writers wait
+// for one key; calls_max keyops of peers; cache_max idle latches.
+#include "core/inside.h"
+
+#include <string.h>
+
+enum {
+    HEADER_SIBLINGS_MAX = 4, // a header larger than this is not worth remembering
+    HEADER_DOTS_MAX = 16,
+};
+
+static void run_queue(struct gr_node *node, struct gr_latch *latch);
+
+// ---- latches -------------------------------------------------------------------------------
+
+static void latch_free(struct gr_node *node, struct gr_latch *latch)
+{
+    gr_map_remove(&node->latches, &latch->link);
+    gr_arena_deinit(&latch->arena);
+    gr_hook_memory((void *)latch->key.key.data, 0);
+    gr_hook_memory(latch, 0);
+}
+
+static struct gr_latch *latch_of(struct gr_node *node, const struct gr_key *key)
+{
+    for (struct gr_map_link *link = gr_map_first(&node->latches, key->hash); link != NULL;
+         link = gr_map_again(link)) {
+        struct gr_latch *latch = GR_CONTAINER(link, struct gr_latch, link);
+        if (gr_key_equal(&latch->key, key)) {
+            if (latch->idle.in)
+                gr_list_remove(&node->idle, &latch->idle);
+            return latch;
+        }
+    }
+    struct gr_latch *latch = gr_hook_memory(NULL, sizeof *latch);
+    *latch = (struct gr_latch){.key = *key};
+    uint8_t *bytes = gr_hook_memory(NULL, key->key.size + key->bucket.size);
+    memcpy(bytes, key->key.data, key->key.size);
+    memcpy(bytes + key->key.size, key->bucket.data, key->bucket.size);
+    latch->key.key = gr_bytes(bytes, key->key.size);
+    latch->key.bucket = gr_bytes(bytes + key->key.size, key->bucket.size);
+    gr_map_insert(&node->latches, &latch->link, key->hash);
+    return latch;
+}
+
+// Nothing under way: the latch becomes a cache entry, or goes.
+static void latch_rest(struct gr_node *node, struct gr_latch *latch)
+{
+    if (latch->holder != NULL || latch->queue.count > 0 || latch->readers > 0 || latch->idle.in)
+        return;
+    if (!latch->known) {
+        latch_free(node, latch);
+        return;
+    }
+    gr_list_append(&node->idle, &latch->idle);
+    if (node->idle.count > node->config.cache_max)
+        latch_free(node, GR_CONTAINER(gr_list_take(&node->idle), struct gr_latch, idle));
+}
+
+static void header_forget(struct gr_latch *latch)
+{
+    latch->known = false;
+    gr_arena_deinit(&latch->arena);
+    latch->header = GR_RECORD_NOTHING;
+}
+
+static void header_set(struct gr_latch *latch, const struct gr_record *stored)
+{
+    header_forget(latch);
+    if (stored->count > HEADER_SIBLINGS_MAX ||
+        stored->context.vv_count + stored->context.cloud_count > HEADER_DOTS_MAX)
+        return;
+    size_t dots = stored->context.vv_count + stored->context.cloud_count;
+    gr_arena_reserve(&latch->arena,
+        stored->count * sizeof(struct gr_sibling) + dots * sizeof(struct gr_dot) + 64);
+    latch->header = gr_record_copy(&latch->arena, stored, true);
+    latch->known = true;
+}
+
+// ---- keyops --------------------------------------------------------------------------------
+
+struct gr_keyop *gr_keyop_new(
+    struct gr_node *node, enum gr_keyop_kind kind, const struct gr_key *key, size_t bytes)
+{
+    if (node->keyop_count >= 2 * node->config.calls_max ||
+        node->memory + bytes > node->config.memory_max)
+        return NULL;
+    struct gr_keyop *op = gr_hook_memory(NULL, sizeof *op);
+    *op = (struct gr_keyop){.kind = kind, .deadline = GR_NEVER};
+    gr_arena_reserve(&op->arena, bytes + key->key.size + key->bucket.size + 64);
+    op->key = gr_key_copy(&op->arena, key);
+    op->partition = gr_ring_partition(node->ring, key->slot);
+    node->keyop_count++;
+    return op;
+}
+
+static void keyop_free(struct gr_node *node, struct gr_keyop *op)
+{
+    gr_assert(op->ticket == 0 && !op->link.in && node->keyop_count > 0);
+    node->keyop_count--;
+    node->memory -= op->arena.bytes;
+    gr_arena_deinit(&op->arena);
+    gr_hook_memory(op, 0);
+}
+
+static void emit_read(struct gr_node *node, struct gr_keyop *op)
+{
+    op->ticket = gr_node_id(node);
+    op->version = op->latch->version;
+    gr_map_insert(&node->keyops, &op->by_ticket, op->ticket);
+    node->stats.replica_reads++;
+    gr_node_emit(node, &(struct gr_effect){
+        .type = GR_EFFECT_READ, .ticket = op->ticket, .key = op->key, .bare = op->bare});
+}
+
+// ---- reading -------------------------------------------------------------------------------
+
+static void tell_state(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
+    const struct gr_record *stored)
+{
+    struct gr_record filled = GR_RECORD_NOTHING;
+    if (status == GR_OK && node->config.canary == GR_CANARY_NO_FILL)
+        filled = *stored;
+    else if (status == GR_OK)
+        filled = gr_record_fill(&node->scratch, stored, &node->partition[op->partition].clock);
+    if (op->call != 0) {
+        struct gr_call *call = gr_call_find(node, GR_CALL_GET, op->call);
+        if (call != NULL)
+            gr_get_on_state(node, call, node->config.self, status, &filled);
+        return;
+    }
+    if (gr_instant_reached(node->now, op->deadline))
+        return; // the asker has given up: its work is dropped
+    struct gr_message state = {.type = GR_MSG_STATE,
+        .id = op->peer_call,
+        .status = status,
+        .bare = op->bare,
+        .record = filled};
+    (void)gr_node_send(node, op->peer, &state);
+}
+
+static void end_reader(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
+    const struct gr_record *stored)
+{
+    // Telling may start other work on the key: the reader keeps the latch until it is told.
+    struct gr_latch *latch = op->latch;
+    tell_state(node, op, status, stored);
+    keyop_free(node, op);
+    gr_assert(latch->readers > 0);
+    latch->readers--;
+    latch_rest(node, latch);
+}
+
+// ---- writing -------------------------------------------------------------------------------
+
+// What one write changes of the expiry index: the due minutes of siblings that came and went.
+static uint32_t due_of(struct gr_arena *arena, const struct gr_record *record,
+    const struct gr_record *other, const struct gr_wall **ret)
+{
+    struct gr_wall *due = gr_arena_array(arena, struct gr_wall, record->count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].expires.ms != 0 &&
+            gr_record_find(other, &record->sibling[i].dot) == NULL)
+            due[count++] = record->sibling[i].expires;
+    *ret = due;
+    return count;
+}
+
+// A removed sibling may share its minute with one that stays: the row must stay with it.
+static uint32_t due_gone(struct gr_arena *arena, const struct gr_record *before,
+    const struct gr_record *after, const struct gr_wall **ret)
+{
+    uint32_t count = due_of(arena, before, after, ret), kept = 0;
+    struct gr_wall *due = (struct gr_wall *)*ret;
+    for (uint32_t i = 0; i < count; i++) {
+        bool shared = false;
+        for (uint32_t k = 0; k < after->count && !shared; k++)
+            shared = after->sibling[k].expires.ms != 0 &&
+                     (after->sibling[k].expires.ms + 59999) / 60000 == (due[i].ms + 59999) / 60000;
+        if (!shared)
+            due[kept++] = due[i];
+    }
+    return kept;
+}
+
+// The rows of the actors whose dots a write made seen, each once.
+static uint32_t changed_rows(struct gr_node *node, const struct gr_clock *clock,
+    const struct gr_record *incoming, const struct gr_dot *dot,
+    const struct gr_clock_row *const **ret)
+{
+    uint32_t max = incoming->count + incoming->context.cloud_count + 1, count = 0;
+    const struct gr_clock_row **row = gr_arena_array(&node->scratch, const struct gr_clock_row *, max);
+    for (uint32_t i = 0; i < max; i++) {
+        const struct gr_dot *seen = i < incoming->count ? &incoming->sibling[i].dot
+                                    : i + 1 < max ? &incoming->context.cloud[i - incoming->count]
+                                                  : dot;
+        const struct gr_clock_row *changed =
+            seen->counter == 0 ? NULL : gr_clock_row(clock, seen->actor);
+        for (uint32_t k = 0; changed != NULL && k < count; k++)
+            if (row[k] == changed)
+                changed = NULL;
+        if (changed != NULL)
+            row[count++] = changed;
+    }
+    *ret = row;
+    return count;
+}
+
+static bool clock_learns(struct gr_node *node, uint32_t partition, const struct gr_record *incoming,
+    const struct gr_dot *dot)
+{
+    struct gr_partition *p = &node->partition[partition];
+    bool learned = false;
+    for (uint32_t i = 0; i < incoming->count; i++)
+        learned |= gr_clock_add(&p->clock, &incoming->sibling[i].dot);
+    for (uint32_t i = 0; i < incoming->context.cloud_count; i++)
+        learned |= gr_clock_add(&p->clock, &incoming->context.cloud[i]);
+    if (dot->counter != 0)
+        learned |= gr_clock_add(&p->clock, dot);
+    const struct gr_clock_row *row = gr_clock_row(&p->clock, dot->actor);
+    if (row != NULL && row->interval_count > 0)
+        gr_probe(&node->probes, GR_PROBE_CLOCK_GAP);
+    p->base_moved |= learned;
+    return learned;
+}
+
+static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct gr_record *before,
+    const struct gr_record *after, const struct gr_record *incoming,
+    const struct gr_put_intent *intent)
+{
+    struct gr_partition *p = &node->partition[op->partition];
+    bool gone = after->count == 0 && (gr_context_empty(&after->context) ||
+                                         node->config.canary == GR_CANARY_BARE_DELETE);
+    bool left_before = !gr_context_empty(&before->context);
+    bool left_after = !gone && !gr_context_empty(&after->context);
+    p->count += (after->count > 0) - (before->count > 0);
+    p->leftover |= left_after;
+    struct gr_store_write write = {
+        .number = ++node->writes,
+        .partition = op->partition,
+        .key = op->key,
+        .record = gone ? NULL : after,
+        .counter = op->kind == GR_KEYOP_PUT ? p->counter : 0,
+        .count = p->count,
+        .leftover = (int)left_after - (int)left_before,
+        .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
+        .drawn_by = intent->id,
+        .drawn_context = intent->context,
+    };
+    write.row_count = changed_rows(node, &p->clock, incoming, &op->dot, &write.row);
+    write.due_add_count = due_of(&node->scratch, after, before, &write.due_add);
+    write.due_remove_count = due_gone(&node->scratch, before, after, &write.due_remove);
+    if (gone && before->count > 0)
+        gr_probe(&node->probes, GR_PROBE_RECORD_GONE);
+    if (after->count == 0 && left_after)
+        gr_probe(&node->probes, GR_PROBE_RECORD_MARKER);
+    node->stats.replica_writes++;
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = &write});
+    op->latch->version++;
+    if (gone)
+        header_set(op->latch, &GR_RECORD_NOTHING);
+    else if (node->config.canary != GR_CANARY_OLD_CACHE)
+        header_set(op->latch, after);
+}
+
+// True if a sibling that would stay under this context has no value here.
+static bool lacks_values(const struct gr_record *record, const struct gr_context *context)
+{
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].bare && !gr_context_covers(context, &record->sibling[i].dot))
+            return true;
+    return false;
+}
+
+// Gives a put whose turn has come its dot. The delta is what is merged here and what travels: the
+// new sibling and the client's context, not what else this store holds or has seen.
+static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
+    const struct gr_record *filled, const struct gr_put_intent *intent)
+{
+    if (!op->dot_drawn)
+        op->dot = (struct gr_dot){
+            node->config.actor, ++node->partition[op->partition].counter};
+    struct gr_sibling *sibling = gr_arena_new(&node->scratch, struct gr_sibling);
+    *sibling = intent->sibling;
+    sibling->dot = op->dot;
+    struct gr_context own = gr_context_make(&node->scratch, NULL, 0, &op->dot, 1);
+    const struct gr_context *seen = &intent->context;
+    if (node->config.canary == GR_CANARY_FILLED_DELTA)
+        seen = &filled->context;
+    return (struct gr_record){
+        .sibling = intent->remove ? NULL : sibling,
+        .count = intent->remove ? 0 : 1,
+        .context = gr_context_join(&node->scratch, seen, &own),
+    };
+}
+
+// The write itself: merge into what is stored, and let the clock learn in the same step (P2).
+// False if a sibling that stays has no value here: the record must be read first.
+static bool apply(struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored,
+    enum gr_err *ret_err)
+{
+    struct gr_partition *p = &node->partition[op->partition];
+    struct gr_record filled = gr_record_fill(&node->scratch, stored, &p->clock);
+    struct gr_record incoming = op->incoming;
+    struct gr_put_intent intent = {.remove = false};
+    if (op->kind == GR_KEYOP_PUT) {
+        *ret_err = gr_put_prepare(node, op->call, &filled, &intent);
+        if (*ret_err != GR_OK)
+            return true;
+        if (lacks_values(&filled, &intent.context))
+            return false;
+        incoming = draw(node, op, &filled, &intent);
+    }
+    struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
+                                  ? gr_record_drop_due(&node->scratch, &filled, node->wall)
+                                  : gr_record_merge(&node->scratch, &filled, &incoming);
+    if (lacks_values(&merged, &GR_CONTEXT_NOTHING)) {
+        gr_assert(op->kind != GR_KEYOP_PUT);
+        return false;
+    }
+    bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
+    struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
+    if (learned || !gr_record_equal(&after, stored))
+        emit_write(node, op, stored, &after, &incoming, &intent);
+    op->write_number = node->writes;
+    if (op->kind == GR_KEYOP_PUT) {
+        if (merged.count > 1)
+            gr_probe(&node->probes, GR_PROBE_PUT_SIBLING);
+        gr_put_on_written(node, op->call, &op->dot, &incoming);
+    } else if (op->kind == GR_KEYOP_EXPIRE) {
+        if (merged.count < filled.count)
+            gr_probe(&node->probes, GR_PROBE_RECORD_EXPIRED);
+        for (uint32_t i = 0; i < merged.count; i++)
+            op->stuck |= gr_sibling_due(&merged.sibling[i], node->wall);
+    } else if (op->kind == GR_KEYOP_RESTRIP && !gr_record_equal(&after, stored)) {
+        gr_probe(&node->probes, GR_PROBE_RECORD_RESTRIPPED);
+    }
+    return true;
+}
+
+static void tell_ack(struct gr_node *node, struct gr_keyop *op, enum gr_err status)
+{
+    struct gr_message ack = {
+        .type = GR_MSG_ACK, .id = op->peer_call, .status = status, .durable = status == GR_OK};
+    (void)gr_node_send(node, op->peer, &ack);
+}
+
+// The write is durable, or failed: tells whoever waits and frees the op.
+static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
+{
+    if (op->kind == GR_KEYOP_DELTA)
+        tell_ack(node, op, err);
+    else if (op->kind == GR_KEYOP_PUT && err == GR_OK)
+        gr_put_on_synced(node, op->call);
+    else if (op->kind == GR_KEYOP_PUT)
+        gr_put_on_failed(node, op->call, err);
+    else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
+        gr_sweep_on_keyop(node, op->stuck);
+    keyop_free(node, op);
+}
+
+// P3: what others may count on waits for the disk; housekeeping waits for nothing.
+static void after_apply(struct gr_node *node, struct gr_keyop *op)
+{
+    bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA;
+    if (!waits || op->write_number <= node->synced ||
+        node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
+        end_writer(node, op, GR_OK);
+    else
+        gr_list_append(&node->unsynced, &op->link);
+}
+
+// Lets `op` write from the header if it is known and enough. False: a READ is under way.
+static bool run_writer(struct gr_node *node, struct gr_keyop *op)
+{
+    struct gr_latch *latch = op->latch;
+    enum gr_err err = GR_OK;
+    if (latch->known && apply(node, op, &latch->header, &err)) {
+        if (op->kind == GR_KEYOP_PUT)
+            gr_probe(&node->probes, GR_PROBE_PUT_CACHED);
+        if (err == GR_OK)
+            after_apply(node, op);
+        else
+            end_writer(node, op, err);
+        return true;
+    }
+    emit_read(node, op);
+    return false;
+}
+
+// P1: one writer after the other.
+static void run_queue(struct gr_node *node, struct gr_latch *latch)
+{
+    while (latch->holder == NULL && latch->queue.count > 0) {
+        struct gr_keyop *op =
+            GR_CONTAINER(gr_list_take(&latch->queue), struct gr_keyop, link);
+        latch->holder = op;
+        if (!run_writer(node, op))
+            return;
+        latch->holder = NULL;
+    }
+    latch_rest(node, latch);
+}
+
+enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
+{
+    node->memory += op->arena.bytes;
+    struct gr_latch *latch = op->latch = latch_of(node, &op->key);
+    if (op->kind == GR_KEYOP_READ) {
+        latch->readers++;
+        if (latch->known && (op->bare || latch->header.count == 0))
+            end_reader(node, op, GR_OK, &latch->header);
+        else
+            emit_read(node, op);
+        return GR_OK;
+    }
+    if (node->config.canary == GR_CANARY_EARLY_DOT && op->kind == GR_KEYOP_PUT) {
+        op->dot = (struct gr_dot){node->config.actor, ++node->partition[op->partition].counter};
+        op->dot_drawn = true;
+        (void)gr_clock_add(&node->partition[op->partition].clock, &op->dot);
+    }
+    if (node->config.canary == GR_CANARY_NO_LATCH && latch->holder != NULL) {
+        latch->readers++; // keeps the latch alive: this writer has no turn to wait for
+        emit_read(node, op);
+        return GR_OK;
+    }
+    if (latch->queue.count >= node->config.latch_queue_max) {
+        gr_probe(&node->probes, GR_PROBE_LATCH_FULL);
+        keyop_free(node, op);
+        return GR_ERR_BUSY;
+    }
+    if (latch->holder != NULL)
+        gr_probe(&node->probes, GR_PROBE_LATCH_WAITED);
+    gr_list_append(&latch->queue, &op->link);
+    run_queue(node, latch);
+    return GR_OK;
+}
+
+// ---- events --------------------------------------------------------------------------------
+
+static void reader_done(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
+    const struct gr_record *stored)
+{
+    struct gr_latch *latch = op->latch;
+    if (status == GR_OK && latch->version != op->version &&
+        node->config.canary != GR_CANARY_FILL_NOW) {
+        gr_probe(&node->probes, GR_PROBE_GET_READ_AGAIN);
+        emit_read(node, op);
+        return;
+    }
+    if (status == GR_OK && latch->version == op->version && !latch->known)
+        header_set(latch, stored);
+    end_reader(node, op, status, stored);
+}
+
+static void writer_done(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
+    const struct gr_record *stored)
+{
+    struct gr_latch *latch = op->latch;
+    bool holds = latch->holder == op;
+    gr_assert(holds ? latch->version == op->version || node->config.canary == GR_CANARY_NO_LATCH
+                    : node->config.canary == GR_CANARY_NO_LATCH);
+    enum gr_err err = status;
+    if (err == GR_OK && !apply(node, op, stored, &err))
+        gr_unreachable("a record that was read with its values has them");
+    if (status != GR_OK)
+        header_forget(latch);
+    else if (err != GR_OK)
+        header_set(latch, stored);
+    if (err == GR_OK)
+        after_apply(node, op);
+    else
+        end_writer(node, op, err);
+    // Only now: what was told may have started other work on the key, and must find the pen taken.
+    if (holds)
+        latch->holder = NULL;
+    else
+        latch->readers--;
+    run_queue(node, latch);
+}
+
+void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
+{
+    struct gr_map_link *link = gr_map_first(&node->keyops, event->ticket);
+    gr_assert(link != NULL);
+    struct gr_keyop *op = GR_CONTAINER(link, struct gr_keyop, by_ticket);
+    gr_map_remove(&node->keyops, link);
+    op->ticket = 0;
+    enum gr_err status = event->status;
+    struct gr_record stored = event->record;
+    if (status == GR_ERR_NOT_FOUND ||
+        (status != GR_OK && node->config.canary == GR_CANARY_ABSENT_ON_ERROR)) {
+        status = GR_OK;
+        stored = GR_RECORD_NOTHING;
+    }
+    if (status != GR_OK)
+        gr_probe(&node->probes, GR_PROBE_READ_DAMAGED);
+    if (op->kind == GR_KEYOP_READ)
+        reader_done(node, op, status, &stored);
+    else
+        writer_done(node, op, status, &stored);
+}
+
+void gr_replica_on_synced(struct gr_node *node, uint64_t number)
+{
+    gr_assert(number <= node->writes);
+    node->synced = GR_MAX(node->synced, number);
+    while (node->unsynced.first != NULL) {
+        struct gr_keyop *op = GR_CONTAINER(node->unsynced.first, struct gr_keyop, link);
+        if (op->write_number > number)
+            return;
+        gr_list_remove(&node->unsynced, &op->link);
+        end_writer(node, op, GR_OK);
+    }
+}
+
+static void answer_busy(struct gr_node *node, uint16_t peer, const struct gr_message *message,
+    enum gr_err err)
+{
+    struct gr_message answer = {
+        .type = message->type == GR_MSG_READ ? GR_MSG_STATE : GR_MSG_ACK,
+        .id = message->id,
+        .status = err,
+    };
+    if (message->type != GR_MSG_REPAIR)
+        (void)gr_node_send(node, peer, &answer);
+}
+
+void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    uint32_t partition = gr_ring_partition(node->ring, message->key.slot);
+    if (gr_ring_position(node->ring, partition, node->config.self) < 0) {
+        answer_busy(node, peer, message, GR_ERR_NOT_OWNER);
+        return;
+    }
+    bool reads = message->type == GR_MSG_READ;
+    if (!reads && node->store != GR_OK) {
+        answer_busy(node, peer, message, node->store);
+        return;
+    }
+    enum gr_keyop_kind kind = reads                            ? GR_KEYOP_READ
+                              : message->type == GR_MSG_DELTA ? GR_KEYOP_DELTA
+                                                              : GR_KEYOP_REPAIR;
+    size_t bytes = gr_record_value_bytes(&message->record);
+    struct gr_keyop *op = gr_keyop_new(node, kind, &message->key, bytes);
+    if (op == NULL) {
+        node->stats.busy++;
+        answer_busy(node, peer, message, GR_ERR_BUSY);
+        return;
+    }
+    op->peer = peer;
+    op->peer_call = message->id;
+    op->bare = message->bare;
+    op->deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms));
+    if (!reads) {
+        op->incoming = gr_record_copy(&op->arena, &message->record, false);
+        op->dot = message->type == GR_MSG_DELTA ? message->dot : (struct gr_dot){0};
+    }
+    if (gr_replica_submit(node, op) != GR_OK) {
+        node->stats.busy++;
+        answer_busy(node, peer, message, GR_ERR_BUSY);
+    }
+}
+
+void gr_replica_deinit(struct gr_node *node)
+{
+    struct gr_link *link;
+    while ((link = gr_list_take(&node->unsynced)) != NULL)
+        keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
+    for (uint32_t i = 0; i < node->keyops.bucket_count; i++) {
+        while (node->keyops.bucket[i] != NULL) {
+            struct gr_keyop *op =
+                GR_CONTAINER(node->keyops.bucket[i], struct gr_keyop, by_ticket);
+            gr_map_remove(&node->keyops, &op->by_ticket);
+            op->ticket = 0;
+            keyop_free(node, op);
+        }
+    }
+    for (uint32_t i = 0; i < node->latches.bucket_count; i++) {
+        while (node->latches.bucket[i] != NULL) {
+            struct gr_latch *latch =
+                GR_CONTAINER(node->latches.bucket[i], struct gr_latch, link);
+            while ((link = gr_list_take(&latch->queue)) != NULL)
+                keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
+            latch_free(node, latch);
+        }
+    }
+    gr_map_deinit(&node->keyops);
+    gr_map_deinit(&node->latches);
+}

@@ -1,0 +1,152 @@
+// The ring: where a key lives (§4.2, §4.3; strategy 3 of §6.2).
+//
+// A key hashes to one of 16384 slots, exactly as Redis Cluster hashes it, so that every
+// cluster-aware Redis client is already the paper's partition-aware client (§6.4). Adjacent slots
+// form Q partitions, and a table gives each partition its N owners in order of preference.
+//
+//   G1  The N members of a preference list are distinct.
+//   G2  The ring of a node never changes under it: a new ring is a new table.
+//   G3  Every node computes the same fallback order from the same ring.
+//
+// Owns: a ring owns its member and owner arrays. Bounds: 1024 members, 16384 partitions, N <= 7.
+#include "core/ring.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+// The place of the first such byte from `at` on, or the size.
+static size_t find_byte(struct gr_bytes bytes, size_t at, uint8_t byte)
+{
+    while (at < bytes.size && bytes.data[at] != byte)
+        at++;
+    return at;
+}
+
+struct gr_key gr_key_make(struct gr_bytes bucket, struct gr_bytes key)
+{
+    // Redis Cluster's hash tag: if the key holds a non-empty {tag}, only the tag is hashed.
+    struct gr_bytes tag = key;
+    size_t open = find_byte(key, 0, '{');
+    size_t close = find_byte(key, open + 1, '}');
+    if (close < key.size && close > open + 1)
+        tag = gr_bytes(key.data + open + 1, close - (open + 1));
+    // The bucket's hash seeds the key's, so bucket "ab" key "c" and bucket "a" key "bc" differ.
+    uint64_t seed = gr_hash64(bucket, bucket.size);
+    return (struct gr_key){
+        .bucket = bucket,
+        .key = key,
+        .hash = gr_hash64(key, seed),
+        .slot = gr_crc16(tag) % GR_SLOTS,
+    };
+}
+
+struct gr_key gr_key_copy(struct gr_arena *arena, const struct gr_key *key)
+{
+    struct gr_key copy = *key;
+    copy.bucket = gr_arena_copy(arena, key->bucket);
+    copy.key = gr_arena_copy(arena, key->key);
+    return copy;
+}
+
+bool gr_key_equal(const struct gr_key *a, const struct gr_key *b)
+{
+    return a->hash == b->hash && gr_bytes_equal(a->key, b->key) &&
+           gr_bytes_equal(a->bucket, b->bucket);
+}
+
+void gr_ring_init(struct gr_ring *ring, uint32_t partitions, uint8_t n,
+    const struct gr_member *member, uint16_t member_count)
+{
+    gr_assert(partitions > 0 && partitions <= GR_PARTITIONS_MAX);
+    gr_assert((partitions & (partitions - 1)) == 0);
+    gr_assert(n > 0 && n <= GR_REPLICAS_MAX && n <= member_count);
+    gr_assert(member_count <= GR_MEMBERS_MAX);
+    *ring = (struct gr_ring){
+        .version = 1,
+        .partitions = partitions,
+        .n = n,
+        .member_count = member_count,
+        .member = gr_hook_memory(NULL, member_count * sizeof *member),
+        .owner = gr_hook_memory(NULL, (size_t)partitions * n * sizeof(uint16_t)),
+    };
+    memcpy(ring->member, member, member_count * sizeof *member);
+    // Round and round: each member is first, second, third ... of as many partitions as any other.
+    for (uint32_t p = 0; p < partitions; p++)
+        for (uint8_t i = 0; i < n; i++)
+            ring->owner[(size_t)p * n + i] = (uint16_t)((p + i) % member_count);
+}
+
+void gr_ring_deinit(struct gr_ring *ring)
+{
+    gr_hook_memory(ring->member, 0);
+    gr_hook_memory(ring->owner, 0);
+    *ring = (struct gr_ring){0};
+}
+
+uint32_t gr_ring_partition(const struct gr_ring *ring, uint16_t slot)
+{
+    gr_assert(slot < GR_SLOTS);
+    return slot / (GR_SLOTS / ring->partitions);
+}
+
+uint32_t gr_ring_first_slot(const struct gr_ring *ring, uint32_t partition)
+{
+    gr_assert(partition <= ring->partitions);
+    return partition * (GR_SLOTS / ring->partitions);
+}
+
+const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition)
+{
+    gr_assert(partition < ring->partitions);
+    return &ring->owner[(size_t)partition * ring->n];
+}
+
+int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member)
+{
+    const uint16_t *owner = gr_ring_owners(ring, partition);
+    for (int i = 0; i < ring->n; i++)
+        if (owner[i] == member)
+            return i;
+    return -1;
+}
+
+static bool shares_host(const struct gr_ring *ring, uint32_t partition, uint16_t member)
+{
+    const uint16_t *owner = gr_ring_owners(ring, partition);
+    for (int i = 0; i < ring->n; i++)
+        if (gr_bytes_equal(gr_bytes_text(ring->member[owner[i]].host),
+                gr_bytes_text(ring->member[member].host)))
+            return true;
+    return false;
+}
+
+static uint64_t fallback_rank(uint32_t partition, uint16_t member)
+{
+    uint8_t bytes[6] = {(uint8_t)partition, (uint8_t)(partition >> 8), (uint8_t)(partition >> 16),
+        (uint8_t)(partition >> 24), (uint8_t)member, (uint8_t)(member >> 8)};
+    return gr_hash64(gr_bytes(bytes, sizeof bytes), 0);
+}
+
+uint16_t gr_ring_fallbacks(const struct gr_ring *ring, uint32_t partition, uint16_t *ret_member)
+{
+    uint16_t count = 0;
+    for (uint16_t m = 0; m < ring->member_count; m++) {
+        if (gr_ring_position(ring, partition, m) >= 0)
+            continue;
+        bool shared = shares_host(ring, partition, m);
+        uint64_t rank = fallback_rank(partition, m);
+        uint16_t at = count++;
+        for (; at > 0; at--) {
+            uint16_t other = ret_member[at - 1];
+            bool other_shared = shares_host(ring, partition, other);
+            if (other_shared != shared ? !other_shared
+                                       : fallback_rank(partition, other) <= rank)
+                break;
+            ret_member[at] = other;
+        }
+        ret_member[at] = m;
+    }
+    return count;
+}

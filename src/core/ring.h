@@ -1,0 +1,73 @@
+// The ring: keys, slots, partitions and who holds them (§4.2, §4.3, §6.2 strategy 3).
+//
+// A key's slot is the Redis Cluster hash slot; 16384/Q adjacent slots are a partition; the ring is
+// a table from partition to an ordered list of N distinct nodes, its preference list. It is data,
+// made once and replaced whole, never changed in place.
+#ifndef GR_CORE_RING_H
+#define GR_CORE_RING_H
+
+#include "base/arena.h"
+#include "base/base.h"
+
+enum {
+    GR_SLOTS = 16384,
+    GR_PARTITIONS_MAX = 16384,
+    GR_MEMBERS_MAX = 1024,
+    GR_REPLICAS_MAX = 7,
+    GR_NAME_BYTES_MAX = 63,
+};
+
+// A key with what follows from it. Bytes are borrowed.
+struct gr_key {
+    struct gr_bytes bucket, key;
+    uint64_t hash; // XXH3-64 of the key, seeded by that of the bucket: orders records in a slot
+    uint16_t slot;
+};
+
+struct gr_key gr_key_make(struct gr_bytes bucket, struct gr_bytes key);
+struct gr_key gr_key_copy(struct gr_arena *arena, const struct gr_key *key);
+bool gr_key_equal(const struct gr_key *a, const struct gr_key *b);
+
+// The place of a key in a walk over all keys: slot and the top 38 bits of the hash, below 2^53.
+typedef uint64_t gr_cursor;
+static inline gr_cursor gr_cursor_of(uint16_t slot, uint64_t hash)
+{
+    return (gr_cursor)slot << 38 | hash >> 26;
+}
+#define GR_CURSOR_END ((gr_cursor)GR_SLOTS << 38)
+
+// One node of the cluster. Addresses are "host:port" as other nodes and clients reach it.
+struct gr_member {
+    char name[GR_NAME_BYTES_MAX + 1];
+    char host[GR_NAME_BYTES_MAX + 1]; // the machine; a key's replicas avoid sharing one
+    char peer[GR_NAME_BYTES_MAX + 1]; // address for peers
+    char resp[GR_NAME_BYTES_MAX + 1]; // address for Redis clients
+};
+
+// Nodes are named by their place in `member`. Owns both arrays.
+struct gr_ring {
+    uint64_t version;
+    uint32_t partitions; // Q, a power of two
+    uint8_t n;           // replicas of each key
+    uint16_t member_count;
+    struct gr_member *member;
+    uint16_t *owner; // partitions * n: the preference lists
+};
+
+// The first ring of a cluster: an even spread. `n` is at most member_count and GR_REPLICAS_MAX.
+void gr_ring_init(struct gr_ring *ring, uint32_t partitions, uint8_t n,
+    const struct gr_member *member, uint16_t member_count);
+void gr_ring_deinit(struct gr_ring *ring);
+uint32_t gr_ring_partition(const struct gr_ring *ring, uint16_t slot);
+// First slot of a partition; gr_ring_first_slot(ring, partition + 1) is the end.
+uint32_t gr_ring_first_slot(const struct gr_ring *ring, uint32_t partition);
+// The preference list of a partition: ring->n members, in order.
+const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition);
+// The place of a member in the preference list, or -1.
+int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member);
+// The members that stand in for owners of this partition, best first: hosts that own nothing of it
+// before those that do, then in an order that every node computes alike. Writes at most
+// member_count entries to ret_member and returns how many.
+uint16_t gr_ring_fallbacks(const struct gr_ring *ring, uint32_t partition, uint16_t *ret_member);
+
+#endif

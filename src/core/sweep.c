@@ -1,0 +1,123 @@
+// What a holder does by itself: due siblings go, and left-over contexts are stripped (§4.4, §4.7).
+//
+// A due sibling is hidden from the moment that it is due; here its bytes go, by an ordinary batch
+// that leaves the clock as it is, so a replica that still shows it is answered "seen, and gone".
+// A record that was written while the clock had a gap carries a context; once the base has moved
+// past the gap it is stripped again, and a deleted key that stayed as a marker leaves nothing.
+//
+//   W1  One scan and its keys at a time, at most PAGE keys: housekeeping never crowds out clients.
+//   W2  What is due but must stay (it hides an older value) is skipped, not retried in a circle.
+//
+//   idle -timer-> due page -> keys -> (full page: again) -> left-over page -> keys -> idle
+#include "core/inside.h"
+
+enum { PAGE = 128, INTERVAL_MS = 1000 };
+
+static void rest(struct gr_node *node)
+{
+    node->sweep_stuck = 0;
+    node->sweep_phase = GR_SWEEP_IDLE;
+    gr_timer_set(&node->timers, &node->sweep_timer,
+        gr_instant_after(node->now, gr_span_ms(INTERVAL_MS)));
+}
+
+static void scan(struct gr_node *node, struct gr_effect effect)
+{
+    effect.type = GR_EFFECT_SCAN;
+    effect.ticket = node->sweep_ticket = gr_node_id(node);
+    effect.limit = PAGE;
+    gr_node_emit(node, &effect);
+}
+
+static void scan_due(struct gr_node *node)
+{
+    node->sweep_phase = GR_SWEEP_DUE;
+    scan(node, (struct gr_effect){
+        .scan = GR_SCAN_DUE, .wall = node->wall, .cursor = node->sweep_stuck});
+}
+
+// The next partition whose base has moved since its left-over contexts were last looked at.
+static void scan_leftover(struct gr_node *node)
+{
+    for (uint32_t i = 0; i < node->ring->partitions; i++) {
+        uint32_t at = node->sweep_partition++ % node->ring->partitions;
+        struct gr_partition *p = &node->partition[at];
+        if (!p->leftover || !p->base_moved)
+            continue;
+        p->base_moved = false;
+        p->leftover = false; // unless the page shows some, or one is written meanwhile
+        node->sweep_phase = GR_SWEEP_LEFTOVER;
+        scan(node, (struct gr_effect){.scan = GR_SCAN_LEFTOVER, .partition = at});
+        return;
+    }
+    rest(node);
+}
+
+// All keys of a page are done.
+static void next(struct gr_node *node)
+{
+    if (node->store != GR_OK)
+        rest(node);
+    else if (node->sweep_phase == GR_SWEEP_DUE && node->sweep_full)
+        scan_due(node);
+    else if (node->sweep_phase == GR_SWEEP_DUE)
+        scan_leftover(node);
+    else
+        rest(node);
+}
+
+void gr_sweep_timer(struct gr_node *node)
+{
+    if (node->store != GR_OK)
+        rest(node);
+    else
+        scan_due(node);
+}
+
+bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
+{
+    if (event->ticket != node->sweep_ticket)
+        return false;
+    node->sweep_ticket = 0;
+    if (event->status != GR_OK) {
+        rest(node);
+        return true;
+    }
+    bool due = node->sweep_phase == GR_SWEEP_DUE;
+    node->sweep_full = event->entry_count >= PAGE;
+    if (!due && event->entry_count > 0) {
+        // A full page means that there may be more: look again although the base stood still.
+        uint32_t partition = gr_ring_partition(node->ring, event->entry[0].key.slot);
+        node->partition[partition].base_moved |= node->sweep_full;
+        node->partition[partition].leftover = true;
+    }
+    node->sweep_pending = 1; // this page itself, so that its end is noticed once
+    for (uint32_t i = 0; i < event->entry_count; i++) {
+        struct gr_keyop *op = gr_keyop_new(
+            node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &event->entry[i].key, 0);
+        node->sweep_pending += op != NULL;
+        if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
+            node->sweep_full = false; // overload: this work waits for the next round
+            node->sweep_pending -= op != NULL;
+            break;
+        }
+    }
+    gr_sweep_on_keyop(node, false);
+    return true;
+}
+
+void gr_sweep_on_keyop(struct gr_node *node, bool stuck)
+{
+    gr_assert(node->sweep_pending > 0);
+    node->sweep_stuck += stuck;
+    if (--node->sweep_pending == 0)
+        next(node);
+}
+
+void gr_sweep_init(struct gr_node *node)
+{
+    // Nodes that start together do not sweep together.
+    int64_t ms = (int64_t)gr_random_below(&node->random, INTERVAL_MS) + 1;
+    gr_timer_set(
+        &node->timers, &node->sweep_timer, gr_instant_after(node->now, gr_span_ms(ms)));
+}

@@ -1,0 +1,31 @@
+// Walks over the store's rows for a node: pages, indexes, and what it is fed at the start.
+#ifndef GR_SHELL_SCAN_H
+#define GR_SHELL_SCAN_H
+
+#include "core/node.h"
+#include "store/store.h"
+
+// One SCAN effect and its answer.
+struct gr_scan_page {
+    enum gr_scan_kind kind;
+    uint32_t partition, limit;
+    gr_cursor cursor;
+    struct gr_wall wall;
+    // The answer, in the arena.
+    struct gr_context context; // RECORDS: the bases of the snapshot's clock rows
+    struct gr_entry *entry;
+    uint32_t entry_count;
+    gr_cursor end; // RECORDS: everything of the partition below it was shown
+};
+
+// Answers the page from the snapshot; may wait for the disk, from any thread. On failure
+// (GR_ERR_CORRUPT, GR_ERR_IO) the page has no entries.
+GR_MUST_USE enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapshot,
+    uint32_t partitions, struct gr_arena *arena, struct gr_scan_page *page);
+
+// Feeds what the store holds to a node that was not stepped yet: clock rows, counts, left-over rows.
+// On failure ret_why holds one sentence.
+GR_MUST_USE enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions,
+    struct gr_node *node, char *ret_why, size_t why_size);
+
+#endif

@@ -1,0 +1,343 @@
+// Peer frames: what nodes say to each other, as bytes.
+//
+// A frame is a letter in an envelope. The envelope has a length and a checksum, and is looked at
+// first (gr_frame_split); the letter is one message, and is read only when the envelope is whole
+// (gr_frame_decode). Writing and reading of each message type stand side by side below, because
+// they must agree field by field.
+//
+//   I1  What decodes is valid: no field is outside its type, no array is out of order, and no
+//       sibling lacks a value where a value is going to be stored.
+//   I2  A frame is in the writer whole or not at all.
+//   I3  One encoding: the same message gives the same bytes.
+//
+// Owns: nothing. Bounds: GR_FRAME_BYTES_MAX, GR_FRAME_ITEMS_MAX.
+#include "wire/frame.h"
+
+#include "base/hash.h"
+#include "wire/field.h"
+
+enum {
+    WRITE_REMOVE = 1,
+    WRITE_PLAIN = 2,
+    BODY_BYTES_MIN = 2,  // version, type
+    ENTRY_BYTES_MIN = 7, // bucket, key: a length and a byte each; no siblings, no context
+};
+
+// Further from zero than any count of keys, near enough that thousands of them can be added.
+static const uint64_t count_max = (uint64_t)1 << 53;
+
+static uint32_t checksum_of(struct gr_bytes body)
+{
+    return (uint32_t)gr_hash64(body, 0);
+}
+
+// ---- a put on its way to its coordinator -----------------------------------------------------
+
+static void write_write(struct gr_field_out *out, const struct gr_write *write)
+{
+    gr_write_u64(out->writer, write->id.run);
+    gr_write_varint(out->writer, write->id.number);
+    gr_field_write_origin(out, &write->origin);
+    gr_write_varint(out->writer, write->touch);
+    gr_write_varint(out->writer, (uint64_t)write->expires.ms);
+    gr_write_u8(out->writer,
+        (uint8_t)((write->remove ? WRITE_REMOVE : 0) | (write->plain ? WRITE_PLAIN : 0)));
+    gr_write_u8(out->writer, write->w);
+    gr_write_u8(out->writer, write->pw);
+    gr_write_u8(out->writer, write->dw);
+    gr_assert(write->value.size <= GR_VALUE_BYTES_MAX);
+    gr_write_block(out->writer, write->remove ? gr_bytes(NULL, 0) : write->value);
+    gr_field_write_context(out, &write->context);
+}
+
+static struct gr_write read_write(struct gr_field_in *in)
+{
+    struct gr_write write = {.id.run = gr_read_u64(&in->reader)};
+    write.id.number = gr_read_varint(&in->reader);
+    write.origin = gr_field_read_origin(in);
+    write.touch = gr_read_varint(&in->reader);
+    write.expires.ms = (int64_t)gr_read_varint(&in->reader);
+    uint8_t flags = gr_field_read_u8(in, WRITE_REMOVE | WRITE_PLAIN);
+    write.remove = flags & WRITE_REMOVE;
+    write.plain = flags & WRITE_PLAIN;
+    write.w = gr_field_read_u8(in, GR_REPLICAS_MAX);
+    write.pw = gr_field_read_u8(in, GR_REPLICAS_MAX);
+    write.dw = gr_field_read_u8(in, GR_REPLICAS_MAX);
+    write.value = gr_read_block(&in->reader, write.remove ? 0 : GR_VALUE_BYTES_MAX);
+    write.context = gr_field_read_context(in);
+    return write;
+}
+
+// ---- a page of a partition -------------------------------------------------------------------
+
+static void write_page(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_field_write_context(out, &m->context);
+    gr_write_varint(out->writer, m->cursor);
+    gr_field_spend(out, m->entry_count);
+    gr_write_varint(out->writer, m->entry_count);
+    for (uint32_t i = 0; i < m->entry_count && !out->writer->bad; i++) {
+        gr_field_write_key(out, &m->entry[i].key);
+        gr_field_write_record(out, &m->entry[i].record, true);
+    }
+}
+
+static void read_page(struct gr_field_in *in, struct gr_message *m)
+{
+    m->context = gr_field_read_context(in);
+    m->cursor = gr_field_read_varint(in, GR_CURSOR_END);
+    m->entry_count = gr_field_read_count(in, ENTRY_BYTES_MIN);
+    if (m->entry_count == 0)
+        return;
+    struct gr_entry *entry = gr_arena_array(in->arena, struct gr_entry, m->entry_count);
+    for (uint32_t i = 0; i < m->entry_count && !in->reader.bad; i++) {
+        entry[i].key = gr_field_read_key(in);
+        entry[i].record = gr_field_read_record(in, GR_FIELD_VALUES_NONE);
+    }
+    m->entry = entry;
+}
+
+// ---- counting --------------------------------------------------------------------------------
+
+static void write_partitions(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_field_spend(out, m->partition_count);
+    gr_write_varint(out->writer, m->partition_count);
+    for (uint32_t i = 0; i < m->partition_count; i++)
+        gr_write_varint(out->writer, m->partition_list[i]);
+}
+
+static void read_partitions(struct gr_field_in *in, struct gr_message *m)
+{
+    m->partition_count = gr_field_read_count(in, 1);
+    if (m->partition_count == 0)
+        return;
+    uint16_t *list = gr_arena_array(in->arena, uint16_t, m->partition_count);
+    for (uint32_t i = 0; i < m->partition_count; i++)
+        list[i] = (uint16_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
+    m->partition_list = list;
+}
+
+// Zigzag, because a count that is wrong may be below zero: 0, -1, 1, -2 ... are 0, 1, 2, 3 ...
+static void write_count(struct gr_field_out *out, int64_t count)
+{
+    int64_t max = (int64_t)count_max;
+    count = GR_MAX(GR_MIN(count, max), -max);
+    gr_write_varint(out->writer, count < 0 ? 2 * (uint64_t)-count - 1 : 2 * (uint64_t)count);
+}
+
+static int64_t read_count(struct gr_field_in *in)
+{
+    uint64_t zigzag = gr_field_read_varint(in, 2 * count_max);
+    return zigzag & 1 ? -(int64_t)(zigzag / 2) - 1 : (int64_t)(zigzag / 2);
+}
+
+// ---- all types -------------------------------------------------------------------------------
+
+static bool has_status(enum gr_message_type type)
+{
+    return type == GR_MSG_FORWARDED || type == GR_MSG_ACK || type == GR_MSG_STATE ||
+           type == GR_MSG_PAGE || type == GR_MSG_COUNTED;
+}
+
+static bool has_key(enum gr_message_type type)
+{
+    return type == GR_MSG_FORWARD || type == GR_MSG_DELTA || type == GR_MSG_READ ||
+           type == GR_MSG_REPAIR;
+}
+
+static void write_fields(struct gr_field_out *out, const struct gr_message *m)
+{
+    struct gr_writer *w = out->writer;
+    if (has_status(m->type))
+        gr_write_u8(w, (uint8_t)m->status);
+    if (has_key(m->type))
+        gr_field_write_key(out, &m->key);
+    switch (m->type) {
+    case GR_MSG_FORWARD:
+        write_write(out, &m->write);
+        return;
+    case GR_MSG_FORWARDED:
+        gr_write_u8(w, (uint8_t)m->outcome);
+        gr_write_u8(w, m->acks);
+        gr_write_u8(w, m->settled);
+        gr_write_u64(w, m->hybrid_needed);
+        gr_field_write_context(out, &m->record.context);
+        return;
+    case GR_MSG_DELTA:
+        gr_field_write_dot(out, &m->dot);
+        gr_field_write_record(out, &m->record, false);
+        return;
+    case GR_MSG_ACK:
+        gr_write_u8(w, m->durable);
+        return;
+    case GR_MSG_READ:
+        gr_write_u8(w, m->bare);
+        return;
+    case GR_MSG_STATE:
+    case GR_MSG_REPAIR:
+        gr_field_write_record(out, &m->record, false);
+        return;
+    case GR_MSG_SCAN:
+        gr_write_varint(w, m->partition);
+        gr_write_varint(w, m->cursor);
+        gr_write_varint(w, m->limit);
+        return;
+    case GR_MSG_PAGE:
+        write_page(out, m);
+        return;
+    case GR_MSG_COUNT:
+        write_partitions(out, m);
+        return;
+    case GR_MSG_COUNTED:
+        write_count(out, m->count);
+        return;
+    case GR_MSG_TYPE_COUNT:
+        break;
+    }
+    gr_unreachable("a message without a type");
+}
+
+static void read_fields(struct gr_field_in *in, struct gr_message *m)
+{
+    if (has_status(m->type))
+        m->status = (enum gr_err)gr_field_read_u8(in, GR_ERR_COUNT - 1);
+    if (has_key(m->type))
+        m->key = gr_field_read_key(in);
+    switch (m->type) {
+    case GR_MSG_FORWARD:
+        m->write = read_write(in);
+        return;
+    case GR_MSG_FORWARDED:
+        m->outcome = (enum gr_outcome)gr_field_read_u8(in, GR_INDETERMINATE);
+        m->acks = gr_read_u8(&in->reader);
+        m->settled = gr_field_read_u8(in, 1);
+        m->hybrid_needed = gr_read_u64(&in->reader);
+        m->record.context = gr_field_read_context(in);
+        return;
+    case GR_MSG_DELTA:
+        m->dot = gr_field_read_dot(in);
+        m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
+        return;
+    case GR_MSG_ACK:
+        m->durable = gr_field_read_u8(in, 1);
+        return;
+    case GR_MSG_READ:
+        m->bare = gr_field_read_u8(in, 1);
+        return;
+    case GR_MSG_STATE:
+        m->record = gr_field_read_record(in, GR_FIELD_VALUES_ANY);
+        return;
+    case GR_MSG_REPAIR:
+        m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
+        return;
+    case GR_MSG_SCAN:
+        m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
+        m->cursor = gr_field_read_varint(in, GR_CURSOR_END);
+        m->limit = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
+        return;
+    case GR_MSG_PAGE:
+        read_page(in, m);
+        return;
+    case GR_MSG_COUNT:
+        read_partitions(in, m);
+        return;
+    case GR_MSG_COUNTED:
+        m->count = read_count(in);
+        return;
+    case GR_MSG_TYPE_COUNT:
+        break;
+    }
+    gr_unreachable("a type that was not looked at");
+}
+
+void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
+{
+    gr_assert(m->type >= GR_MSG_FORWARD && m->type < GR_MSG_TYPE_COUNT);
+    gr_assert(m->status < GR_ERR_COUNT);
+    if (out->bad)
+        return;
+    size_t start = out->size;
+    gr_write_u32(out, 0);
+    gr_write_u32(out, 0);
+    gr_write_u8(out, GR_FRAME_VERSION);
+    gr_write_u8(out, (uint8_t)m->type);
+    gr_write_varint(out, m->id);
+    gr_write_u64(out, m->run);
+    gr_write_varint(out, m->sequence);
+    gr_write_u64(out, m->hybrid);
+    gr_write_varint(out, m->deadline_ms);
+    struct gr_field_out fields;
+    gr_field_out_init(&fields, out, GR_FRAME_ITEMS_MAX);
+    write_fields(&fields, m);
+    gr_field_out_deinit(&fields);
+    if (out->size - start > GR_FRAME_BYTES_MAX)
+        out->bad = true;
+    if (out->bad) { // I2
+        out->size = start;
+        return;
+    }
+    struct gr_bytes body =
+        gr_bytes(out->data + start + GR_FRAME_HEAD_BYTES, out->size - start - GR_FRAME_HEAD_BYTES);
+    uint32_t head[2] = {(uint32_t)body.size, checksum_of(body)};
+    for (int i = 0; i < GR_FRAME_HEAD_BYTES; i++)
+        out->data[start + (size_t)i] = (uint8_t)(head[i / 4] >> (8 * (i % 4)));
+}
+
+void gr_frame_keepalive(struct gr_writer *out)
+{
+    if (gr_writer_reserve(out, GR_FRAME_HEAD_BYTES) == NULL)
+        return;
+    gr_write_u32(out, 0);
+    gr_write_u32(out, checksum_of(gr_bytes(NULL, 0)));
+}
+
+enum gr_err gr_frame_split(
+    struct gr_bytes input, size_t frame_bytes_max, struct gr_bytes *ret_body, size_t *ret_consumed)
+{
+    *ret_consumed = 0;
+    if (input.size < GR_FRAME_HEAD_BYTES)
+        return GR_ERR_NOT_FOUND;
+    struct gr_reader reader = gr_reader_of(input);
+    size_t length = gr_read_u32(&reader);
+    uint32_t checksum = gr_read_u32(&reader);
+    size_t whole = length + GR_FRAME_HEAD_BYTES;
+    // A body of no bytes is a keepalive; its checksum is looked at below like any other.
+    if ((length > 0 && length < BODY_BYTES_MIN) || whole > GR_MIN(frame_bytes_max, (size_t)GR_FRAME_BYTES_MAX))
+        return GR_ERR_MALFORMED;
+    if (input.size >= whole) {
+        struct gr_bytes body = gr_read_bytes(&reader, length);
+        if (checksum_of(body) != checksum)
+            return GR_ERR_MALFORMED;
+        *ret_body = body;
+        *ret_consumed = whole;
+        return GR_OK;
+    }
+    *ret_consumed = whole;
+    return GR_ERR_NOT_FOUND;
+}
+
+enum gr_err gr_frame_decode(
+    struct gr_bytes frame_body, struct gr_arena *arena, struct gr_message *ret)
+{
+    if (frame_body.size < BODY_BYTES_MIN)
+        return GR_ERR_MALFORMED;
+    struct gr_field_in in;
+    gr_field_in_init(&in, frame_body, arena, GR_FRAME_ITEMS_MAX);
+    struct gr_reader *reader = &in.reader;
+    uint8_t version = gr_read_u8(reader);
+    uint8_t type = gr_read_u8(reader);
+    if (version != GR_FRAME_VERSION || type < GR_MSG_FORWARD || type >= GR_MSG_TYPE_COUNT)
+        return GR_ERR_MALFORMED;
+    struct gr_message m = {.type = (enum gr_message_type)type};
+    m.id = gr_read_varint(reader);
+    m.run = gr_read_u64(reader);
+    m.sequence = gr_read_varint(reader);
+    m.hybrid = gr_read_u64(reader);
+    m.deadline_ms = (uint32_t)gr_field_read_varint(&in, UINT32_MAX);
+    read_fields(&in, &m);
+    if (!gr_reader_done(reader))
+        return GR_ERR_MALFORMED;
+    *ret = m;
+    return GR_OK;
+}

@@ -1,0 +1,137 @@
+// The Redis face: one client connection as a machine, bytes and results in, requests and bytes out.
+//
+// The shell owns the socket and moves bytes; everything that Redis clients can see is decided here.
+//
+//     bytes read      -> gr_redis_input(session, bytes)
+//     REPLY effect    -> gr_redis_result(session, result)       result->ticket: low 32 bits count
+//     ACKED effect    -> gr_redis_acked(session, ticket, acks)
+//     timer fired     -> gr_redis_timer(session)
+//     after any call  -> send what gr_redis_output(session) holds, then gr_redis_flushed(session);
+//                        read on only while gr_redis_wants_input(session);
+//                        once all is sent, close if gr_redis_closing(session)
+//
+// Calls never close or free the session; the shell frees it with gr_redis_free when the socket is
+// gone, and then drops what still arrives for its tickets. Not thread-safe: one loop, one thread.
+#ifndef GR_WIRE_REDIS_H
+#define GR_WIRE_REDIS_H
+
+#include "base/bytes.h"
+#include "core/request.h"
+#include "wire/token.h"
+
+struct gr_redis;
+
+// The version that Redis clients are told; they choose features by it.
+#define GR_REDIS_VERSION "7.0.0"
+
+enum {
+    GR_REDIS_WINDOW = 128,           // commands of one connection under way at once
+    GR_REDIS_KEYS_MAX = 1000,        // keys that one command may name
+    GR_REDIS_CALLS_MAX = 64,         // requests of one command under way at once
+    GR_REDIS_INPUT_SLACK = 64 << 10, // unread bytes kept while commands wait their turn
+};
+
+// What this process knows and INFO shows; everything else INFO derives from the ring. Texts are
+// borrowed for the call that they were returned to.
+struct gr_redis_info {
+    const char *version;     // of Gramme
+    const char *config_file; // "" if none
+    uint64_t process_id;
+    uint16_t port; // for Redis clients
+    uint64_t uptime_s;
+    uint32_t clients, clients_max;
+    uint64_t connections_total, connections_refused;
+    uint64_t commands_total;
+    uint64_t bytes_in_total, bytes_out_total;
+    uint64_t memory_bytes;     // resident
+    uint64_t memory_max_bytes; // 0 = no limit is set
+    int64_t keys;              // with values, in the partitions that this node holds
+};
+
+// What a session asks of its host. Every function gets `host`. None may free the session; submit
+// and link may call gr_redis_result and gr_redis_acked back before they return.
+struct gr_redis_host {
+    void *host;
+
+    // Takes a request in: everything in it is borrowed for the call. request->ticket is the
+    // session's own number, in the low 32 bits; the host adds the connection's in the high 32 bits.
+    // Exactly one gr_redis_result follows, unless the session is freed first.
+    void (*submit)(void *host, struct gr_redis *session, const struct gr_request *request);
+    struct gr_wall (*wall)(void *host);
+    // False while the node is loading: commands that touch data are answered with -LOADING.
+    bool (*ready)(void *host);
+    // Sets this session's one timer, replacing what was set; 0 ns stops it. When it fires:
+    // gr_redis_timer(session).
+    void (*timer)(void *host, struct gr_redis *session, struct gr_span span);
+
+    // The ring, this node's place in it, and what this node believes of the others.
+    const struct gr_ring *(*ring)(void *host);
+    uint16_t (*self)(void *host);
+    bool (*peer_up)(void *host, uint16_t member); // true for self
+    const struct gr_token_key *(*token_key)(void *host);
+
+    void (*info)(void *host, struct gr_redis_info *ret_info);
+    // Calls visit for every setting, in order of names; CONFIG GET chooses among them.
+    void (*settings)(
+        void *host, void (*visit)(void *arg, const char *name, const char *value), void *arg);
+    // Calls visit for every session of this face, in order of ids.
+    void (*sessions)(void *host, void (*visit)(void *arg, struct gr_redis *session), void *arg);
+    // GR.LINK, for demos and tests: `action` is "CUT" or "HEAL" (upper case); CUT names the members
+    // to cut this node off from. NULL = done, else one sentence that says why not. May itself be
+    // NULL: then GR.LINK answers that it needs the setting `demo = yes`.
+    const char *(*link)(
+        void *host, const char *action, const struct gr_bytes *name, uint32_t name_count);
+};
+
+// How one connection begins. Texts are copied.
+struct gr_redis_config {
+    uint64_t id;         // CLIENT ID: never used twice in one run
+    const char *address; // of the client, "ip:port"
+    const char *local;   // of the listener, "ip:port"
+    size_t command_max;  // bytes of one command; 0 = 32 MiB
+    size_t output_max;   // see gr_redis_output; 0 = 64 MiB
+};
+
+// `host` is copied; what it points to outlives the session. Never NULL.
+struct gr_redis *gr_redis_new(
+    const struct gr_redis_host *host, const struct gr_redis_config *config);
+void gr_redis_free(struct gr_redis *session);
+
+// Bytes that the client sent; borrowed for the call. May be called when gr_redis_wants_input is
+// false (what was already read is kept), but then not for long: that would be memory without a
+// bound.
+void gr_redis_input(struct gr_redis *session, struct gr_bytes bytes);
+// The client will send no more (end of file): what is under way is answered, then
+// gr_redis_closing turns true.
+void gr_redis_input_end(struct gr_redis *session);
+// The result of a request. Only the low 32 bits of the ticket are looked at; a ticket that is not
+// under way is ignored.
+void gr_redis_result(struct gr_redis *session, const struct gr_result *result);
+// More replicas have acknowledged a put or update that was already answered (or will be): `acks`
+// so far, the coordinator included.
+void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks);
+void gr_redis_timer(struct gr_redis *session);
+
+// The bytes to send. Two ways to take them: send some and gr_writer_consume them; or move the
+// whole struct away and gr_writer_init a new one with the old size_max. Call gr_redis_flushed
+// after either, so that commands that were held back go on.
+//
+// Over output_max no further command starts; a command whose reply would pass twice output_max is
+// answered with an error instead. How long a client may leave its replies unread is the shell's
+// business.
+struct gr_writer *gr_redis_output(struct gr_redis *session);
+void gr_redis_flushed(struct gr_redis *session);
+// False while commands wait for others to end, or for output to leave: stop reading.
+bool gr_redis_wants_input(const struct gr_redis *session);
+// True once nothing more will be written: close when the output is sent.
+bool gr_redis_closing(const struct gr_redis *session);
+
+// ---- looking -------------------------------------------------------------------------------
+
+uint64_t gr_redis_id(const struct gr_redis *session);
+// Commands that were taken in so far.
+uint64_t gr_redis_commands(const struct gr_redis *session);
+// Bytes of memory that the session takes, input and output included.
+size_t gr_redis_memory(const struct gr_redis *session);
+
+#endif
