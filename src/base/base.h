@@ -31,10 +31,10 @@ void *gr_hook_memory(void *block, size_t bytes);
 // A line that must never be reached.
 #define gr_unreachable(what) gr_hook_panic(__FILE__, __LINE__, what)
 
-#define GR_MUST_USE __attribute__((warn_unused_result))
+#define GR_MUST_USE     __attribute__((warn_unused_result))
 #define GR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define GR_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define GR_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define GR_MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define GR_MAX(a, b)    ((a) > (b) ? (a) : (b))
 
 // The struct of type `type` whose member `member` is at `pointer`.
 #define GR_CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -10,7 +10,7 @@
 #define GR_PROBES(X)                                                                               \
     X(PUT_FORWARDED, "a put was forwarded to an owner")                                            \
     X(PUT_NEXT_OWNER, "a forwarded put certainly did not start and went to the next owner")        \
-    X(PUT_TIME_BEHIND, "an origin time was not above what it replaces and was fixed again")         \
+    X(PUT_TIME_BEHIND, "an origin time was not above what it replaces and was fixed again")        \
     X(PUT_INDETERMINATE, "a put ended with some acknowledgements, but fewer than W")               \
     X(PUT_REJECTED, "a put was rejected before its first write or send")                           \
     X(PUT_LATE_ACK, "an acknowledgement came after the reply")                                     \
@@ -37,7 +37,7 @@ enum gr_probe {
 #define X(name, text) GR_PROBE_##name,
     GR_PROBES(X)
 #undef X
-    GR_PROBE_COUNT
+        GR_PROBE_COUNT
 };
 
 struct gr_probes {

@@ -1,4 +1,5 @@
-// Seeded random numbers (xoshiro256** by Blackman and Vigna, seeded by splitmix64). Not for secrets.
+// Seeded random numbers (xoshiro256** by Blackman and Vigna, seeded by splitmix64). Not for
+// secrets.
 #ifndef GR_BASE_RANDOM_H
 #define GR_BASE_RANDOM_H
 

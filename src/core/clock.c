@@ -197,10 +197,12 @@ struct gr_context gr_context_copy(struct gr_arena *arena, const struct gr_contex
     struct gr_context copy = *context;
     if (copy.vv_count > 0)
         copy.vv = (const void *)gr_arena_copy(
-            arena, gr_bytes(context->vv, copy.vv_count * sizeof *copy.vv)).data;
+            arena, gr_bytes(context->vv, copy.vv_count * sizeof *copy.vv))
+                      .data;
     if (copy.cloud_count > 0)
         copy.cloud = (const void *)gr_arena_copy(
-            arena, gr_bytes(context->cloud, copy.cloud_count * sizeof *copy.cloud)).data;
+            arena, gr_bytes(context->cloud, copy.cloud_count * sizeof *copy.cloud))
+                         .data;
     return copy;
 }
 

@@ -23,10 +23,10 @@ struct gr_get {
     struct gr_key key;
     uint32_t partition;
     struct gr_get_options options;
-    bool starting;       // explain: not all were asked yet
+    bool starting; // explain: not all were asked yet
     bool answered;
-    bool asked_values;   // one replica was asked for the data
-    int fetching;        // position that is asked for missing values, or -1
+    bool asked_values; // one replica was asked for the data
+    int fetching;      // position that is asked for missing values, or -1
     uint8_t state[GR_REPLICAS_MAX];
     uint8_t failed_fetch[GR_REPLICAS_MAX];
     enum gr_err error[GR_REPLICAS_MAX];
@@ -141,8 +141,8 @@ static void explain(struct gr_node *node, struct gr_get *get, struct gr_result *
                           : get->state[i] == FAILED ? get->error[i]
                           : get->state[i] == ASKED  ? GR_ERR_TIMEOUT
                                                     : GR_ERR_UNREACHABLE;
-        view[i] = (struct gr_replica_view){
-            .member = owner[i], .err = err, .record = get->record[i]};
+        view[i] =
+            (struct gr_replica_view){.member = owner[i], .err = err, .record = get->record[i]};
     }
     result->view = view;
     result->view_count = node->ring->n;
@@ -187,10 +187,9 @@ static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
             gr_probe(&node->probes, GR_PROBE_GET_REPAIRED);
         return;
     }
-    struct gr_keyop *op = node->store != GR_OK
-                              ? NULL
-                              : gr_keyop_new(node, GR_KEYOP_REPAIR, &get->key,
-                                    gr_record_value_bytes(&get->merged));
+    struct gr_keyop *op = node->store != GR_OK ? NULL
+                                               : gr_keyop_new(node, GR_KEYOP_REPAIR, &get->key,
+                                                     gr_record_value_bytes(&get->merged));
     if (op == NULL)
         return;
     op->incoming = gr_record_copy(&op->arena, &get->merged, false);
@@ -316,8 +315,8 @@ static void progress(struct gr_node *node, struct gr_get *get)
     set_timer(node, get);
 }
 
-void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member, enum gr_err status,
-    const struct gr_record *record)
+void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member,
+    enum gr_err status, const struct gr_record *record)
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, member);
@@ -327,8 +326,8 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
     if (get->state[position] != ASKED && !fetched)
         return;
     if (member != node->config.self)
-        gr_peer_sample(&node->peer[member],
-            (struct gr_span){node->now.ns - get->asked_at[position].ns});
+        gr_peer_sample(
+            &node->peer[member], (struct gr_span){node->now.ns - get->asked_at[position].ns});
     if (fetched)
         get->fetching = -1;
     if (status == GR_OK) {
@@ -368,8 +367,8 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
     const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
     for (uint8_t i = 0; i < node->ring->n; i++)
         if (get->state[i] == ASKED && owner[i] != node->config.self)
-            gr_peer_sample(&node->peer[owner[i]],
-                (struct gr_span){node->now.ns - get->asked_at[i].ns});
+            gr_peer_sample(
+                &node->peer[owner[i]], (struct gr_span){node->now.ns - get->asked_at[i].ns});
     if (get->answered) {
         end(node, get);
         return;
@@ -393,8 +392,11 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
         err = GR_ERR_BUSY;
     if (err != GR_OK) {
         node->stats.busy += err == GR_ERR_BUSY;
-        struct gr_result result = {.outcome = GR_REJECTED, .err = err, .needed = need,
-            .timeout = options->timeout, .now = node->wall};
+        struct gr_result result = {.outcome = GR_REJECTED,
+            .err = err,
+            .needed = need,
+            .timeout = options->timeout,
+            .now = node->wall};
         gr_done_tell(node, done, &result, true);
         return;
     }

@@ -27,15 +27,15 @@ enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096, GR_PEER_RUNS = 8 };
 
 struct gr_peer {
     bool up;
-    uint64_t sequence;                     // of the last message sent in this run
-    uint64_t run;                          // of the peer, as its last message said
-    uint64_t old_run[GR_PEER_RUNS];        // the runs before that one
+    uint64_t sequence;              // of the last message sent in this run
+    uint64_t run;                   // of the peer, as its last message said
+    uint64_t old_run[GR_PEER_RUNS]; // the runs before that one
     uint32_t runs;
-    uint64_t top;                          // highest sequence seen of that run
-    uint64_t window[GR_PEER_WINDOW / 64];  // which of the last GR_PEER_WINDOW were seen
-    uint32_t sample_us[GR_PEER_SAMPLES];   // latest answer times
+    uint64_t top;                         // highest sequence seen of that run
+    uint64_t window[GR_PEER_WINDOW / 64]; // which of the last GR_PEER_WINDOW were seen
+    uint32_t sample_us[GR_PEER_SAMPLES];  // latest answer times
     uint32_t sample_count;
-    struct gr_span hedge;                  // rolling p99, clamped
+    struct gr_span hedge; // rolling p99, clamped
 };
 
 void gr_peer_init(struct gr_peer *peer);
@@ -48,24 +48,24 @@ bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
 struct gr_partition {
     struct gr_clock clock;
-    uint64_t counter;    // of this run's last dot here
-    int64_t count;       // keys with siblings
-    bool leftover;       // the index of left-over contexts may hold keys
-    bool base_moved;     // since the last pass over that index
+    uint64_t counter; // of this run's last dot here
+    int64_t count;    // keys with siblings
+    bool leftover;    // the index of left-over contexts may hold keys
+    bool base_moved;  // since the last pass over that index
 };
 
 // One key with something under way, or remembered. `header` is the stored record without values,
 // true of the store as it is after all writes emitted so far.
 struct gr_latch {
     struct gr_map_link link;
-    struct gr_link idle;       // in node->idle when nothing is under way
-    struct gr_key key;         // owned
-    struct gr_keyop *holder;   // the one writer between its read and its write
-    struct gr_list queue;      // writers that wait
-    uint32_t readers;          // reads under way
-    uint64_t version;          // counts writes, to tell a read that its key has changed
-    bool known;                // header is valid
-    struct gr_arena arena;     // of header
+    struct gr_link idle;     // in node->idle when nothing is under way
+    struct gr_key key;       // owned
+    struct gr_keyop *holder; // the one writer between its read and its write
+    struct gr_list queue;    // writers that wait
+    uint32_t readers;        // reads under way
+    uint64_t version;        // counts writes, to tell a read that its key has changed
+    bool known;              // header is valid
+    struct gr_arena arena;   // of header
     struct gr_record header;
 };
 
@@ -82,19 +82,19 @@ enum gr_keyop_kind {
 struct gr_keyop {
     enum gr_keyop_kind kind;
     struct gr_map_link by_ticket;
-    uint64_t ticket;           // of its READ effect, 0 = none under way
-    struct gr_link link;       // in latch->queue, or in node->unsynced
+    uint64_t ticket;     // of its READ effect, 0 = none under way
+    struct gr_link link; // in latch->queue, or in node->unsynced
     struct gr_arena arena;
     struct gr_key key;
     uint32_t partition;
     struct gr_latch *latch;
-    uint64_t version;          // of the latch when the read was emitted
-    bool bare;                 // READ: values are not wanted
-    bool stuck;                // EXPIRE: what is due had to stay
-    bool dot_drawn;            // only in the canary early-dot
-    uint64_t call;             // id of the call here that wants it, or 0:
-    uint16_t peer;             // the node that does,
-    uint64_t peer_call;        // and its call
+    uint64_t version;   // of the latch when the read was emitted
+    bool bare;          // READ: values are not wanted
+    bool stuck;         // EXPIRE: what is due had to stay
+    bool dot_drawn;     // only in the canary early-dot
+    uint64_t call;      // id of the call here that wants it, or 0:
+    uint16_t peer;      // the node that does,
+    uint64_t peer_call; // and its call
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
     struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
@@ -109,20 +109,20 @@ enum gr_call_kind { GR_CALL_PUT, GR_CALL_GET, GR_CALL_UPDATE, GR_CALL_SCAN, GR_C
 enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
-    enum gr_op op;    // CLIENT: what was asked
-    uint64_t ticket;  // CLIENT
-    uint16_t peer;    // PEER: who forwarded
-    uint64_t call;    // PEER: its call; UPDATE: the update's id
+    enum gr_op op;   // CLIENT: what was asked
+    uint64_t ticket; // CLIENT
+    uint16_t peer;   // PEER: who forwarded
+    uint64_t call;   // PEER: its call; UPDATE: the update's id
 };
 
 struct gr_call {
     enum gr_call_kind kind;
     uint64_t id;
     struct gr_map_link by_id;
-    struct gr_link late;      // answered, but still listening
+    struct gr_link late; // answered, but still listening
     struct gr_timer timer;
     struct gr_arena arena;
-    size_t accounted;         // bytes of arena that node->memory counts
+    size_t accounted; // bytes of arena that node->memory counts
     struct gr_done done;
     struct gr_instant started, deadline;
 };
@@ -136,32 +136,32 @@ struct gr_node {
     struct gr_random random;
     struct gr_probes probes;
     struct gr_node_stats stats;
-    struct gr_sink *sink;      // of the step under way
+    struct gr_sink *sink; // of the step under way
     struct gr_instant now;
     struct gr_wall wall;
     gr_hybrid hybrid;
-    uint64_t run;              // random: names this run's requests
-    enum gr_err store;         // GR_OK, or why the store takes no writes
-    uint64_t ids;              // last id of a call, ticket or request given out
-    uint64_t writes, synced;   // numbers of the last WRITE emitted, and of the last durable one
-    struct gr_arena scratch;   // cleared at each step
+    uint64_t run;            // random: names this run's requests
+    enum gr_err store;       // GR_OK, or why the store takes no writes
+    uint64_t ids;            // last id of a call, ticket or request given out
+    uint64_t writes, synced; // numbers of the last WRITE emitted, and of the last durable one
+    struct gr_arena scratch; // cleared at each step
     struct gr_partition *partition;
     struct gr_peer *peer;
     struct gr_map calls, latches, keyops, scans;
-    struct gr_list late;       // calls that have answered
-    struct gr_list idle;       // latches, oldest first
-    struct gr_list unsynced;   // keyops whose write is not known to be durable, in order
-    uint32_t call_count;       // calls that have not answered
+    struct gr_list late;     // calls that have answered
+    struct gr_list idle;     // latches, oldest first
+    struct gr_list unsynced; // keyops whose write is not known to be durable, in order
+    uint32_t call_count;     // calls that have not answered
     uint32_t keyop_count;
     size_t memory;
     struct gr_timers timers;
     struct gr_timer sweep_timer;
     enum gr_sweep_phase sweep_phase;
-    bool sweep_full;           // the page was full: there may be more
-    uint64_t sweep_ticket;     // of the SCAN under way, or 0
-    uint32_t sweep_pending;    // keyops that the sweep waits for
-    uint64_t sweep_stuck;      // due rows that may not go yet
-    uint32_t sweep_partition;  // whose left-over contexts are next
+    bool sweep_full;          // the page was full: there may be more
+    uint64_t sweep_ticket;    // of the SCAN under way, or 0
+    uint32_t sweep_pending;   // keyops that the sweep waits for
+    uint64_t sweep_stuck;     // due rows that may not go yet
+    uint32_t sweep_partition; // whose left-over contexts are next
 };
 
 // ---- node.c --------------------------------------------------------------------------------
@@ -214,8 +214,8 @@ struct gr_put_intent {
 enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_record *filled,
     struct gr_put_intent *ret_intent);
 // The local write was emitted: send the delta on.
-void gr_put_on_written(struct gr_node *node, uint64_t call, const struct gr_dot *dot,
-    const struct gr_record *delta);
+void gr_put_on_written(
+    struct gr_node *node, uint64_t call, const struct gr_dot *dot, const struct gr_record *delta);
 void gr_put_on_synced(struct gr_node *node, uint64_t call);
 // The local write was not emitted and will not be.
 void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err);
@@ -232,8 +232,8 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
 void gr_get_timer(struct gr_node *node, struct gr_call *call);
 void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 // A replica's answer; `member` may be this node.
-void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member, enum gr_err status,
-    const struct gr_record *record);
+void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member,
+    enum gr_err status, const struct gr_record *record);
 
 // ---- update.c, scan.c ------------------------------------------------------------------------
 
@@ -242,8 +242,8 @@ void gr_update_on_result(struct gr_node *node, uint64_t update, const struct gr_
 
 void gr_scan_start(struct gr_node *node, const struct gr_request *request);
 void gr_scan_timer(struct gr_node *node, struct gr_call *call);
-void gr_scan_on_page(struct gr_node *node, struct gr_call *call, uint16_t member,
-    const struct gr_message *page);
+void gr_scan_on_page(
+    struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *page);
 void gr_scan_free(struct gr_node *node);
 // A peer asks for a page, or for counts.
 void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
@@ -251,8 +251,8 @@ void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
 bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event);
 void gr_count_start(struct gr_node *node, const struct gr_request *request);
 void gr_count_timer(struct gr_node *node, struct gr_call *call);
-void gr_count_on_counted(struct gr_node *node, struct gr_call *call, uint16_t member,
-    const struct gr_message *message);
+void gr_count_on_counted(
+    struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message);
 
 // ---- replica.c -----------------------------------------------------------------------------
 

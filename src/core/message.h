@@ -6,27 +6,27 @@
 
 enum gr_message_type {
     GR_MSG_FORWARD = 1, // coordinate this put: key, write
-    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, settled, record.context, hybrid_needed
-    GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot
-    GR_MSG_ACK,         // it was stored: status, durable
-    GR_MSG_READ,        // what do you hold: key, bare
-    GR_MSG_STATE,       // this: status, record (filled)
-    GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered
-    GR_MSG_SCAN,        // one page of a partition: partition, cursor, limit
-    GR_MSG_PAGE,        // it: status, context (the clock's fill), entry[], cursor (its end)
-    GR_MSG_COUNT,       // how many keys have these partitions: partition list
-    GR_MSG_COUNTED,     // status, count
+    GR_MSG_FORWARDED, // its outcome: status, outcome, acks, settled, record.context, hybrid_needed
+    GR_MSG_DELTA,     // store this write: key, record (the new sibling, context), dot
+    GR_MSG_ACK,       // it was stored: status, durable
+    GR_MSG_READ,      // what do you hold: key, bare
+    GR_MSG_STATE,     // this: status, record (filled)
+    GR_MSG_REPAIR,    // you were behind: key, record (filled, with values); not answered
+    GR_MSG_SCAN,      // one page of a partition: partition, cursor, limit
+    GR_MSG_PAGE,      // it: status, context (the clock's fill), entry[], cursor (its end)
+    GR_MSG_COUNT,     // how many keys have these partitions: partition list
+    GR_MSG_COUNTED,   // status, count
     GR_MSG_TYPE_COUNT
 };
 
 // A put as its landing node fixed it: what must not change whoever coordinates.
 struct gr_write {
-    struct gr_request_id id;   // of this request; the origin's, unless this is a touch
+    struct gr_request_id id; // of this request; the origin's, unless this is a touch
     struct gr_origin origin;
-    gr_hybrid touch;           // not 0: an EXPIRE or PERSIST of the value of `origin`
+    gr_hybrid touch; // not 0: an EXPIRE or PERSIST of the value of `origin`
     struct gr_wall expires;
-    bool remove;               // a delete: no value
-    bool plain;                // replaces whatever the coordinator holds; `context` is unused
+    bool remove; // a delete: no value
+    bool plain;  // replaces whatever the coordinator holds; `context` is unused
     struct gr_bytes value;
     struct gr_context context; // what the client saw
     uint8_t w, pw, dw;

@@ -78,8 +78,8 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     message->run = node->run;
     message->sequence = ++to->sequence;
     message->hybrid = node->hybrid;
-    gr_node_emit(node,
-        &(struct gr_effect){.type = GR_EFFECT_SEND, .peer = peer, .message = message});
+    gr_node_emit(
+        node, &(struct gr_effect){.type = GR_EFFECT_SEND, .peer = peer, .message = message});
     return true;
 }
 
@@ -202,11 +202,14 @@ void gr_done_tell(
 void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
 {
     if (done->kind == GR_DONE_CLIENT) {
-        gr_node_emit(node, &(struct gr_effect){
-            .type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
+        gr_node_emit(node,
+            &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
     } else if (done->kind == GR_DONE_PEER) {
-        struct gr_message message = {.type = GR_MSG_FORWARDED, .id = done->call,
-            .outcome = GR_DONE, .acks = acks, .settled = settled};
+        struct gr_message message = {.type = GR_MSG_FORWARDED,
+            .id = done->call,
+            .outcome = GR_DONE,
+            .acks = acks,
+            .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
     }
 }
@@ -218,8 +221,7 @@ static void on_request(struct gr_node *node, const struct gr_request *asked)
     struct gr_request request = *asked;
     request.r = request.r != 0 ? request.r : node->config.r;
     request.w = request.w != 0 ? request.w : node->config.w;
-    struct gr_done done = {
-        .kind = GR_DONE_CLIENT, .op = request.op, .ticket = request.ticket};
+    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = request.op, .ticket = request.ticket};
     bool timed = request.timeout.ns > 0;
     struct gr_get_options options = {
         .r = request.r,
@@ -267,8 +269,7 @@ static void on_forward(struct gr_node *node, uint16_t peer, const struct gr_mess
     struct gr_write write = message->write;
     if (message->deadline_ms == 0)
         return; // nobody waits any more
-    gr_put_start(
-        node, &done, &message->key, &write, gr_span_ms(message->deadline_ms), true);
+    gr_put_start(node, &done, &message->key, &write, gr_span_ms(message->deadline_ms), true);
 }
 
 static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_message *message)
@@ -447,8 +448,8 @@ void gr_node_free(struct gr_node *node)
     gr_hook_memory(node, 0);
 }
 
-void gr_node_load_clock(struct gr_node *node, uint32_t partition, struct gr_actor actor,
-    struct gr_interval interval)
+void gr_node_load_clock(
+    struct gr_node *node, uint32_t partition, struct gr_actor actor, struct gr_interval interval)
 {
     gr_assert(partition < node->ring->partitions);
     struct gr_partition *p = &node->partition[partition];

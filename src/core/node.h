@@ -46,23 +46,23 @@ enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
     GR_CANARIES(X)
 #undef X
-    GR_CANARY_COUNT
+        GR_CANARY_COUNT
 };
 
 const char *gr_canary_name(enum gr_canary canary);
 const char *gr_canary_text(enum gr_canary canary);
 
 struct gr_node_config {
-    uint16_t self;          // this node's place in the ring
-    struct gr_actor actor;  // of this run, durable before the first step
-    uint64_t seed;          // for this node's own random numbers
+    uint16_t self;              // this node's place in the ring
+    struct gr_actor actor;      // of this run, durable before the first step
+    uint64_t seed;              // for this node's own random numbers
     const struct gr_ring *ring; // outlives the node
-    uint8_t r, w;           // the cluster's defaults
+    uint8_t r, w;               // the cluster's defaults
     struct gr_span read_timeout, write_timeout;
-    uint32_t calls_max;     // requests and peers' requests under way; over it: BUSY
-    size_t memory_max;      // bytes that they may take; over it: BUSY
+    uint32_t calls_max;       // requests and peers' requests under way; over it: BUSY
+    size_t memory_max;        // bytes that they may take; over it: BUSY
     uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
-    uint32_t cache_max;     // keys whose version header is remembered
+    uint32_t cache_max;       // keys whose version header is remembered
     enum gr_canary canary;
 };
 
@@ -90,14 +90,14 @@ struct gr_event {
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
     uint64_t ticket;                  // READ_DONE, SCAN_DONE
-    enum gr_err status; // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO), SCAN_DONE,
-                        // STORE
-    struct gr_record record;          // READ_DONE: as stored
-    struct gr_context context;        // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
-    const struct gr_entry *entry;     // SCAN_DONE
+    enum gr_err status; // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
+                        // SCAN_DONE, STORE
+    struct gr_record record;      // READ_DONE: as stored
+    struct gr_context context;    // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
+    const struct gr_entry *entry; // SCAN_DONE
     uint32_t entry_count;
-    gr_cursor cursor;                 // SCAN_DONE of GR_SCAN_RECORDS: the page's end
-    uint64_t number;                  // SYNCED
+    gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS: the page's end
+    uint64_t number;  // SYNCED
 };
 
 enum gr_effect_type {
@@ -112,19 +112,19 @@ enum gr_effect_type {
 
 // One atomic change of the store. wire/disk says which rows it becomes.
 struct gr_store_write {
-    uint64_t number;                // 1, 2, 3 ... in this run
+    uint64_t number; // 1, 2, 3 ... in this run
     uint32_t partition;
     struct gr_key key;
-    const struct gr_record *record; // as stored; NULL: the key's row is removed
+    const struct gr_record *record;        // as stored; NULL: the key's row is removed
     const struct gr_clock_row *const *row; // clock rows that changed
     uint32_t row_count;
     uint64_t counter; // this run's counter in the partition; 0 = unchanged
     int64_t count;    // keys with siblings in the partition
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
-    int leftover;     // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
-    // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and what
-    // that request had seen.
+    int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
+    // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
+    // what that request had seen.
     const struct gr_dot *drawn;
     struct gr_request_id drawn_by;
     struct gr_context drawn_context;
@@ -167,8 +167,8 @@ struct gr_node *gr_node_new(const struct gr_node_config *config);
 void gr_node_free(struct gr_node *node);
 
 // Before the first step: what the store holds. A clock row, piece by piece; a partition's counts.
-void gr_node_load_clock(struct gr_node *node, uint32_t partition, struct gr_actor actor,
-    struct gr_interval interval);
+void gr_node_load_clock(
+    struct gr_node *node, uint32_t partition, struct gr_actor actor, struct gr_interval interval);
 void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
 
@@ -186,9 +186,9 @@ bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for its
 struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
 
 struct gr_node_stats {
-    uint32_t calls;        // requests and peers' requests under way
-    size_t memory;         // bytes that they take
-    uint32_t latches;      // keys with something under way or remembered
+    uint32_t calls;   // requests and peers' requests under way
+    size_t memory;    // bytes that they take
+    uint32_t latches; // keys with something under way or remembered
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;
 };

@@ -8,7 +8,8 @@
 //   U1  REJECTED is said only while nothing was written here and no node was asked that may have
 //       written. From the first write or send on it is OK or INDETERMINATE.
 //   U2  A forwarding node asks the next owner only if the one before certainly did not start.
-//   U3  The origin (time, request id) is fixed before the put is sent anywhere, and its time exceeds
+//   U3  The origin (time, request id) is fixed before the put is sent anywhere, and its time
+//   exceeds
 //       that of everything the put replaces.
 //   U4  The client is told exactly once; acknowledgements that come later are reported apart.
 //
@@ -31,11 +32,11 @@ struct gr_put {
     struct gr_write write;
     uint32_t partition;
     enum put_state state;
-    bool forwarded;       // by another node: this one must coordinate or refuse
+    bool forwarded; // by another node: this one must coordinate or refuse
     bool answered;
-    bool elsewhere;       // canary rerun-elsewhere: was run again
-    uint16_t tried;       // positions of the preference list that were asked to coordinate
-    uint16_t target;      // FORWARDING: the member asked
+    bool elsewhere;  // canary rerun-elsewhere: was run again
+    uint16_t tried;  // positions of the preference list that were asked to coordinate
+    uint16_t target; // FORWARDING: the member asked
     struct gr_instant sent_at;
     struct gr_quorum quorum;
     struct gr_span timeout;
@@ -83,8 +84,8 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
 }
 
 // Answers and forgets the put: nothing more can come of it.
-static void finish(
-    struct gr_node *node, struct gr_put *put, enum gr_outcome outcome, enum gr_err err, uint8_t acks)
+static void finish(struct gr_node *node, struct gr_put *put, enum gr_outcome outcome,
+    enum gr_err err, uint8_t acks)
 {
     answer(node, put, outcome, err, acks, true);
     gr_call_free(node, &put->call);
@@ -180,8 +181,8 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
     return GR_OK;
 }
 
-void gr_put_on_written(struct gr_node *node, uint64_t call, const struct gr_dot *dot,
-    const struct gr_record *delta)
+void gr_put_on_written(
+    struct gr_node *node, uint64_t call, const struct gr_dot *dot, const struct gr_record *delta)
 {
     struct gr_put *put = find(node, call);
     gr_assert(put != NULL && put->state == WAITING);
@@ -226,8 +227,7 @@ static void on_ack(
     int position = gr_ring_position(node->ring, put->partition, peer);
     if (position < 0 || put->state != REPLICATING)
         return;
-    gr_peer_sample(
-        &node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
+    gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
     bool ok = message->status == GR_OK;
     bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, ok ? GR_VOTE_YES : GR_VOTE_NO, true,
         ok && message->durable);
@@ -254,8 +254,8 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
     }
     gr_probe(&node->probes, GR_PROBE_PUT_FORWARDED);
     if (node->config.canary == GR_CANARY_RERUN_ELSEWHERE)
-        gr_timer_set(&node->timers, &put->call.timer,
-            gr_instant_after(node->now, node->peer[target].hedge));
+        gr_timer_set(
+            &node->timers, &put->call.timer, gr_instant_after(node->now, node->peer[target].hedge));
 }
 
 // The owner that is up, was not asked yet and answers fastest; -1 if there is none.
@@ -297,11 +297,9 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
             gr_call_free(node, &put->call);
         return;
     }
-    gr_peer_sample(
-        &node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
+    gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
     if (message->status == GR_ERR_TIME_BEHIND) {
-        gr_hybrid *time =
-            put->write.touch != 0 ? &put->write.touch : &put->write.origin.time;
+        gr_hybrid *time = put->write.touch != 0 ? &put->write.touch : &put->write.origin.time;
         *time = gr_node_hybrid(node, GR_MAX(*time, message->hybrid_needed));
         forward(node, put, put->target);
         return;
@@ -337,16 +335,16 @@ void gr_put_timer(struct gr_node *node, struct gr_call *call)
 {
     struct gr_put *put = (struct gr_put *)call;
     bool over = gr_instant_reached(node->now, call->deadline);
-    if (!over && !put->answered && !put->elsewhere && put->state == FORWARDING) {
+    if (!over) {
         gr_assert(node->config.canary == GR_CANARY_RERUN_ELSEWHERE);
+        bool again = !put->answered && !put->elsewhere && put->state == FORWARDING;
         put->elsewhere = true;
         gr_timer_set(&node->timers, &call->timer, call->deadline);
-        int next = best_owner(node, put);
+        int next = again ? best_owner(node, put) : -1;
         if (next >= 0)
             forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
         return;
     }
-    gr_assert(over);
     if (put->answered) {
         gr_call_free(node, call);
         return;
@@ -356,8 +354,7 @@ void gr_put_timer(struct gr_node *node, struct gr_call *call)
         finish(node, put, GR_REJECTED, GR_ERR_TIMEOUT, 0);
         break;
     case FORWARDING:
-        gr_peer_sample(&node->peer[put->target],
-            (struct gr_span){node->now.ns - put->sent_at.ns});
+        gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
         finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
         break;
     case REPLICATING:
@@ -392,8 +389,11 @@ static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err
     gr_probe(&node->probes, GR_PROBE_PUT_REJECTED);
     node->stats.rejected++;
     node->stats.busy += err == GR_ERR_BUSY;
-    struct gr_result result = {.outcome = GR_REJECTED, .err = err, .acks = up,
-        .needed = GR_MAX(GR_MAX(write->w, write->pw), write->dw), .timeout = timeout,
+    struct gr_result result = {.outcome = GR_REJECTED,
+        .err = err,
+        .acks = up,
+        .needed = GR_MAX(GR_MAX(write->w, write->pw), write->dw),
+        .timeout = timeout,
         .now = node->wall};
     gr_done_tell(node, done, &result, true);
 }

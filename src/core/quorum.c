@@ -8,8 +8,8 @@
 //   Q3  met and lost exclude each other.
 #include "core/quorum.h"
 
-void gr_quorum_init(struct gr_quorum *quorum, uint8_t n, uint8_t need, uint8_t need_primary,
-    uint8_t need_durable)
+void gr_quorum_init(
+    struct gr_quorum *quorum, uint8_t n, uint8_t need, uint8_t need_primary, uint8_t need_durable)
 {
     gr_assert(n > 0 && n <= GR_POSITIONS_MAX);
     *quorum = (struct gr_quorum){
@@ -24,8 +24,8 @@ static void count_yes(struct gr_quorum *quorum, uint8_t position, bool primary, 
     quorum->is_durable[position] = durable;
 }
 
-bool gr_quorum_vote(struct gr_quorum *quorum, uint8_t position, enum gr_vote vote, bool primary,
-    bool durable)
+bool gr_quorum_vote(
+    struct gr_quorum *quorum, uint8_t position, enum gr_vote vote, bool primary, bool durable)
 {
     gr_assert(position < quorum->n && vote != GR_VOTE_NONE);
     uint8_t *cast = &quorum->vote[position];

@@ -5,10 +5,10 @@
 #include "base/base.h"
 
 enum gr_vote {
-    GR_VOTE_NONE,  // not heard of yet
-    GR_VOTE_YES,   // answered, or stored
-    GR_VOTE_NO,    // said no, or certainly never got the question
-    GR_VOTE_MUTE,  // may have stored it, but will not say: the link broke, or time is up
+    GR_VOTE_NONE, // not heard of yet
+    GR_VOTE_YES,  // answered, or stored
+    GR_VOTE_NO,   // said no, or certainly never got the question
+    GR_VOTE_MUTE, // may have stored it, but will not say: the link broke, or time is up
 };
 
 enum { GR_POSITIONS_MAX = 7 };
@@ -21,13 +21,13 @@ struct gr_quorum {
     bool is_durable[GR_POSITIONS_MAX];
 };
 
-void gr_quorum_init(struct gr_quorum *quorum, uint8_t n, uint8_t need, uint8_t need_primary,
-    uint8_t need_durable);
+void gr_quorum_init(
+    struct gr_quorum *quorum, uint8_t n, uint8_t need, uint8_t need_primary, uint8_t need_durable);
 // Casts the vote of a position. A position votes once: a later vote changes nothing, except that a
 // YES follows a MUTE, and a durable YES adds durability to an earlier YES. Returns true if anything
 // changed.
-bool gr_quorum_vote(struct gr_quorum *quorum, uint8_t position, enum gr_vote vote, bool primary,
-    bool durable);
+bool gr_quorum_vote(
+    struct gr_quorum *quorum, uint8_t position, enum gr_vote vote, bool primary, bool durable);
 // Enough YES, of primaries and durable ones too.
 bool gr_quorum_met(const struct gr_quorum *quorum);
 // It cannot be met any more unless a MUTE speaks after all.

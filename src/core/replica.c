@@ -128,14 +128,15 @@ static void emit_read(struct gr_node *node, struct gr_keyop *op)
     op->version = op->latch->version;
     gr_map_insert(&node->keyops, &op->by_ticket, op->ticket);
     node->stats.replica_reads++;
-    gr_node_emit(node, &(struct gr_effect){
-        .type = GR_EFFECT_READ, .ticket = op->ticket, .key = op->key, .bare = op->bare});
+    gr_node_emit(
+        node, &(struct gr_effect){
+                  .type = GR_EFFECT_READ, .ticket = op->ticket, .key = op->key, .bare = op->bare});
 }
 
 // ---- reading -------------------------------------------------------------------------------
 
-static void tell_state(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
-    const struct gr_record *stored)
+static void tell_state(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     struct gr_record filled = GR_RECORD_NOTHING;
     if (status == GR_OK && node->config.canary == GR_CANARY_NO_FILL)
@@ -158,8 +159,8 @@ static void tell_state(struct gr_node *node, struct gr_keyop *op, enum gr_err st
     (void)gr_node_send(node, op->peer, &state);
 }
 
-static void end_reader(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
-    const struct gr_record *stored)
+static void end_reader(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     // Telling may start other work on the key: the reader keeps the latch until it is told.
     struct gr_latch *latch = op->latch;
@@ -209,7 +210,8 @@ static uint32_t changed_rows(struct gr_node *node, const struct gr_clock *clock,
     const struct gr_clock_row *const **ret)
 {
     uint32_t max = incoming->count + incoming->context.cloud_count + 1, count = 0;
-    const struct gr_clock_row **row = gr_arena_array(&node->scratch, const struct gr_clock_row *, max);
+    const struct gr_clock_row **row =
+        gr_arena_array(&node->scratch, const struct gr_clock_row *, max);
     for (uint32_t i = 0; i < max; i++) {
         const struct gr_dot *seen = i < incoming->count ? &incoming->sibling[i].dot
                                     : i + 1 < max ? &incoming->context.cloud[i - incoming->count]
@@ -249,8 +251,8 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     const struct gr_put_intent *intent)
 {
     struct gr_partition *p = &node->partition[op->partition];
-    bool gone = after->count == 0 && (gr_context_empty(&after->context) ||
-                                         node->config.canary == GR_CANARY_BARE_DELETE);
+    bool gone = after->count == 0 &&
+                (gr_context_empty(&after->context) || node->config.canary == GR_CANARY_BARE_DELETE);
     bool left_before = !gr_context_empty(&before->context);
     bool left_after = !gone && !gr_context_empty(&after->context);
     p->count += (after->count > 0) - (before->count > 0);
@@ -298,8 +300,7 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     const struct gr_record *filled, const struct gr_put_intent *intent)
 {
     if (!op->dot_drawn)
-        op->dot = (struct gr_dot){
-            node->config.actor, ++node->partition[op->partition].counter};
+        op->dot = (struct gr_dot){node->config.actor, ++node->partition[op->partition].counter};
     struct gr_sibling *sibling = gr_arena_new(&node->scratch, struct gr_sibling);
     *sibling = intent->sibling;
     sibling->dot = op->dot;
@@ -316,8 +317,8 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
 
 // The write itself: merge into what is stored, and let the clock learn in the same step (P2).
 // False if a sibling that stays has no value here: the record must be read first.
-static bool apply(struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored,
-    enum gr_err *ret_err)
+static bool apply(
+    struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored, enum gr_err *ret_err)
 {
     struct gr_partition *p = &node->partition[op->partition];
     struct gr_record filled = gr_record_fill(&node->scratch, stored, &p->clock);
@@ -412,8 +413,7 @@ static bool run_writer(struct gr_node *node, struct gr_keyop *op)
 static void run_queue(struct gr_node *node, struct gr_latch *latch)
 {
     while (latch->holder == NULL && latch->queue.count > 0) {
-        struct gr_keyop *op =
-            GR_CONTAINER(gr_list_take(&latch->queue), struct gr_keyop, link);
+        struct gr_keyop *op = GR_CONTAINER(gr_list_take(&latch->queue), struct gr_keyop, link);
         latch->holder = op;
         if (!run_writer(node, op))
             return;
@@ -458,8 +458,8 @@ enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
 
 // ---- events --------------------------------------------------------------------------------
 
-static void reader_done(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
-    const struct gr_record *stored)
+static void reader_done(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     struct gr_latch *latch = op->latch;
     if (status == GR_OK && latch->version != op->version &&
@@ -473,8 +473,8 @@ static void reader_done(struct gr_node *node, struct gr_keyop *op, enum gr_err s
     end_reader(node, op, status, stored);
 }
 
-static void writer_done(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
-    const struct gr_record *stored)
+static void writer_done(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     struct gr_latch *latch = op->latch;
     bool holds = latch->holder == op;
@@ -534,8 +534,8 @@ void gr_replica_on_synced(struct gr_node *node, uint64_t number)
     }
 }
 
-static void answer_busy(struct gr_node *node, uint16_t peer, const struct gr_message *message,
-    enum gr_err err)
+static void answer_busy(
+    struct gr_node *node, uint16_t peer, const struct gr_message *message, enum gr_err err)
 {
     struct gr_message answer = {
         .type = message->type == GR_MSG_READ ? GR_MSG_STATE : GR_MSG_ACK,
@@ -558,7 +558,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         answer_busy(node, peer, message, node->store);
         return;
     }
-    enum gr_keyop_kind kind = reads                            ? GR_KEYOP_READ
+    enum gr_keyop_kind kind = reads                           ? GR_KEYOP_READ
                               : message->type == GR_MSG_DELTA ? GR_KEYOP_DELTA
                                                               : GR_KEYOP_REPAIR;
     size_t bytes = gr_record_value_bytes(&message->record);
@@ -589,8 +589,7 @@ void gr_replica_deinit(struct gr_node *node)
         keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     for (uint32_t i = 0; i < node->keyops.bucket_count; i++) {
         while (node->keyops.bucket[i] != NULL) {
-            struct gr_keyop *op =
-                GR_CONTAINER(node->keyops.bucket[i], struct gr_keyop, by_ticket);
+            struct gr_keyop *op = GR_CONTAINER(node->keyops.bucket[i], struct gr_keyop, by_ticket);
             gr_map_remove(&node->keyops, &op->by_ticket);
             op->ticket = 0;
             keyop_free(node, op);
@@ -598,8 +597,7 @@ void gr_replica_deinit(struct gr_node *node)
     }
     for (uint32_t i = 0; i < node->latches.bucket_count; i++) {
         while (node->latches.bucket[i] != NULL) {
-            struct gr_latch *latch =
-                GR_CONTAINER(node->latches.bucket[i], struct gr_latch, link);
+            struct gr_latch *latch = GR_CONTAINER(node->latches.bucket[i], struct gr_latch, link);
             while ((link = gr_list_take(&latch->queue)) != NULL)
                 keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
             latch_free(node, latch);

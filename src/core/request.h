@@ -8,11 +8,11 @@
 #include "core/ring.h"
 
 enum gr_op {
-    GR_OP_GET,    // all siblings and a context
-    GR_OP_PUT,    // value or delete with the client's context: replaces exactly what it saw
-    GR_OP_UPDATE, // the plain face: see enum gr_verb
-    GR_OP_SCAN,   // one page of keys
-    GR_OP_COUNT,  // how many keys, as one holder of each partition counts them
+    GR_OP_GET,     // all siblings and a context
+    GR_OP_PUT,     // value or delete with the client's context: replaces exactly what it saw
+    GR_OP_UPDATE,  // the plain face: see enum gr_verb
+    GR_OP_SCAN,    // one page of keys
+    GR_OP_COUNT,   // how many keys, as one holder of each partition counts them
     GR_OP_EXPLAIN, // what each replica of a key holds; answered as soon as all have answered
 };
 
@@ -42,10 +42,10 @@ struct gr_request {
     uint64_t ticket; // the host's own word; comes back in the result
     enum gr_op op;
     struct gr_request_id id; // of a write; {0, 0}: the node gives it one
-    struct gr_key key; // GET PUT UPDATE EXPLAIN; SCAN and COUNT: only bucket
-    uint8_t r, pr;     // 0 = the cluster's R; 0 = none
-    uint8_t w, pw, dw; // 0 = the cluster's W; 0 = none; 0 = none
-    struct gr_span timeout; // 0 = the default
+    struct gr_key key;       // GET PUT UPDATE EXPLAIN; SCAN and COUNT: only bucket
+    uint8_t r, pr;           // 0 = the cluster's R; 0 = none
+    uint8_t w, pw, dw;       // 0 = the cluster's W; 0 = none; 0 = none
+    struct gr_span timeout;  // 0 = the default
 
     // PUT and UPDATE
     struct gr_bytes value;
@@ -85,7 +85,7 @@ struct gr_result {
 
     // GET: the merged siblings with values, and the context to hand back. PUT: the new context.
     struct gr_record record;
-    struct gr_wall now; // the time at which expiry was looked at
+    struct gr_wall now;      // the time at which expiry was looked at
     gr_hybrid hybrid_needed; // between nodes only: GR_ERR_TIME_BEHIND, what to exceed
 
     // UPDATE

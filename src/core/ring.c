@@ -141,8 +141,7 @@ uint16_t gr_ring_fallbacks(const struct gr_ring *ring, uint32_t partition, uint1
         for (; at > 0; at--) {
             uint16_t other = ret_member[at - 1];
             bool other_shared = shares_host(ring, partition, other);
-            if (other_shared != shared ? !other_shared
-                                       : fallback_rank(partition, other) <= rank)
+            if (other_shared != shared ? !other_shared : fallback_rank(partition, other) <= rank)
                 break;
             ret_member[at] = other;
         }

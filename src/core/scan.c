@@ -60,11 +60,11 @@ static void read_page(struct gr_node *node, struct gr_scanop want, uint32_t part
     uint64_t ticket = gr_node_id(node);
     gr_map_insert(&node->scans, &op->by_ticket, ticket);
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_SCAN,
-        .ticket = ticket,
-        .scan = GR_SCAN_RECORDS,
-        .partition = partition,
-        .cursor = cursor,
-        .limit = limit});
+                           .ticket = ticket,
+                           .scan = GR_SCAN_RECORDS,
+                           .partition = partition,
+                           .cursor = cursor,
+                           .limit = limit});
 }
 
 static int64_t count_partitions(
@@ -228,8 +228,7 @@ static void merge_pages(struct gr_node *node, struct gr_scan *scan)
     gr_probe(&node->probes, GR_PROBE_SCAN_MERGED);
     gr_assert(end > scan->cursor || end == GR_CURSOR_END);
     scan->cursor = end;
-    gr_cursor partition_end =
-        (gr_cursor)gr_ring_first_slot(node->ring, scan->partition + 1) << 38;
+    gr_cursor partition_end = (gr_cursor)gr_ring_first_slot(node->ring, scan->partition + 1) << 38;
     scan->visited += end >= partition_end;
     gr_call_account(node, &scan->call);
     if (scan->cursor >= GR_CURSOR_END || scan->key_count >= scan->limit ||
@@ -287,16 +286,15 @@ static void ask_partition(struct gr_node *node, struct gr_scan *scan)
     ask_more(node, scan);
 }
 
-void gr_scan_on_page(struct gr_node *node, struct gr_call *call, uint16_t member,
-    const struct gr_message *message)
+void gr_scan_on_page(
+    struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message)
 {
     struct gr_scan *scan = (struct gr_scan *)call;
     int position = gr_ring_position(node->ring, scan->partition, member);
     if (position < 0 || scan->page[position].state != ASKED)
         return;
     struct page *page = &scan->page[position];
-    gr_cursor partition_end =
-        (gr_cursor)gr_ring_first_slot(node->ring, scan->partition + 1) << 38;
+    gr_cursor partition_end = (gr_cursor)gr_ring_first_slot(node->ring, scan->partition + 1) << 38;
     if (message->status != GR_OK || message->cursor <= scan->cursor ||
         message->cursor > partition_end) {
         page->state = FAILED;
@@ -344,8 +342,7 @@ void gr_scan_free(struct gr_node *node)
 static void refuse(struct gr_node *node, const struct gr_request *request, enum gr_err err)
 {
     node->stats.busy += err == GR_ERR_BUSY;
-    struct gr_done done = {
-        .kind = GR_DONE_CLIENT, .op = request->op, .ticket = request->ticket};
+    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = request->op, .ticket = request->ticket};
     struct gr_result result = {.outcome = GR_REJECTED, .err = err, .now = node->wall};
     gr_done_tell(node, &done, &result, true);
 }
@@ -390,8 +387,8 @@ static void answer_count(struct gr_node *node, struct gr_count *count, enum gr_e
     gr_call_free(node, &count->call);
 }
 
-void gr_count_on_counted(struct gr_node *node, struct gr_call *call, uint16_t member,
-    const struct gr_message *message)
+void gr_count_on_counted(
+    struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message)
 {
     struct gr_count *count = (struct gr_count *)call;
     (void)member;
@@ -450,8 +447,10 @@ void gr_count_start(struct gr_node *node, const struct gr_request *request)
             count->keys += count_partitions(node, list, size);
             continue;
         }
-        struct gr_message message = {.type = GR_MSG_COUNT, .id = count->call.id,
-            .partition_list = list, .partition_count = size};
+        struct gr_message message = {.type = GR_MSG_COUNT,
+            .id = count->call.id,
+            .partition_list = list,
+            .partition_count = size};
         if (gr_node_send(node, m, &message))
             count->waiting++;
         else

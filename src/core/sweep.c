@@ -17,8 +17,8 @@ static void rest(struct gr_node *node)
 {
     node->sweep_stuck = 0;
     node->sweep_phase = GR_SWEEP_IDLE;
-    gr_timer_set(&node->timers, &node->sweep_timer,
-        gr_instant_after(node->now, gr_span_ms(INTERVAL_MS)));
+    gr_timer_set(
+        &node->timers, &node->sweep_timer, gr_instant_after(node->now, gr_span_ms(INTERVAL_MS)));
 }
 
 static void scan(struct gr_node *node, struct gr_effect effect)
@@ -32,8 +32,8 @@ static void scan(struct gr_node *node, struct gr_effect effect)
 static void scan_due(struct gr_node *node)
 {
     node->sweep_phase = GR_SWEEP_DUE;
-    scan(node, (struct gr_effect){
-        .scan = GR_SCAN_DUE, .wall = node->wall, .cursor = node->sweep_stuck});
+    scan(node,
+        (struct gr_effect){.scan = GR_SCAN_DUE, .wall = node->wall, .cursor = node->sweep_stuck});
 }
 
 // The next partition whose base has moved since its left-over contexts were last looked at.
@@ -93,8 +93,8 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
     }
     node->sweep_pending = 1; // this page itself, so that its end is noticed once
     for (uint32_t i = 0; i < event->entry_count; i++) {
-        struct gr_keyop *op = gr_keyop_new(
-            node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &event->entry[i].key, 0);
+        struct gr_keyop *op =
+            gr_keyop_new(node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &event->entry[i].key, 0);
         node->sweep_pending += op != NULL;
         if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
             node->sweep_full = false; // overload: this work waits for the next round
@@ -118,6 +118,5 @@ void gr_sweep_init(struct gr_node *node)
 {
     // Nodes that start together do not sweep together.
     int64_t ms = (int64_t)gr_random_below(&node->random, INTERVAL_MS) + 1;
-    gr_timer_set(
-        &node->timers, &node->sweep_timer, gr_instant_after(node->now, gr_span_ms(ms)));
+    gr_timer_set(&node->timers, &node->sweep_timer, gr_instant_after(node->now, gr_span_ms(ms)));
 }

@@ -63,8 +63,7 @@ struct effect {
     int64_t integer;
 };
 
-static struct effect append(
-    struct gr_update *update, const struct gr_sibling *old)
+static struct effect append(struct gr_update *update, const struct gr_sibling *old)
 {
     struct gr_bytes add = update->request.value;
     size_t old_size = old == NULL ? 0 : old->value.size;
@@ -117,8 +116,8 @@ static struct effect compute(struct gr_update *update, const struct gr_sibling *
             expires.ms = 0;
         break;
     }
-    return (struct effect){.write = true, .touch = true, .value = old->value, .expires = expires,
-        .integer = 1};
+    return (struct effect){
+        .write = true, .touch = true, .value = old->value, .expires = expires, .integer = 1};
 }
 
 static void on_read(struct gr_node *node, struct gr_update *update, const struct gr_result *read)
@@ -142,9 +141,9 @@ static void on_read(struct gr_node *node, struct gr_update *update, const struct
         .timeout = read->timeout,
         .existed = old != NULL,
         .integer = effect.integer,
-        .old_value = old == NULL ? gr_bytes(NULL, 0)
-                                 : gr_arena_copy(&update->call.arena, old->value),
-        .expires = effect.write ? effect.expires
+        .old_value =
+            old == NULL ? gr_bytes(NULL, 0) : gr_arena_copy(&update->call.arena, old->value),
+        .expires = effect.write  ? effect.expires
                    : old == NULL ? (struct gr_wall){0}
                                  : old->expires,
         .now = node->wall,
@@ -198,10 +197,9 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
 
 void gr_update_start(struct gr_node *node, const struct gr_request *request)
 {
-    struct gr_done done = {
-        .kind = GR_DONE_CLIENT, .op = GR_OP_UPDATE, .ticket = request->ticket};
-    bool plain = request->verb == GR_VERB_SET && !request->xx && !request->keep_ttl &&
-                 !request->want_old;
+    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = GR_OP_UPDATE, .ticket = request->ticket};
+    bool plain =
+        request->verb == GR_VERB_SET && !request->xx && !request->keep_ttl && !request->want_old;
     if (plain) {
         struct gr_request_id id = gr_node_request_id(node, request->id);
         struct gr_write write = {
@@ -224,8 +222,8 @@ void gr_update_start(struct gr_node *node, const struct gr_request *request)
         gr_done_tell(node, &done, &busy, true);
         return;
     }
-    struct gr_update *update = gr_call_new(
-        node, GR_CALL_UPDATE, sizeof *update, &done, (struct gr_span){INT64_MAX / 4});
+    struct gr_update *update =
+        gr_call_new(node, GR_CALL_UPDATE, sizeof *update, &done, (struct gr_span){INT64_MAX / 4});
     update->request = *request;
     update->request.key = gr_key_copy(&update->call.arena, &request->key);
     update->request.value = gr_arena_copy(&update->call.arena, request->value);

@@ -1,0 +1,176 @@
+// The clients: what is asked, drawn from the seed.
+//
+// Each client has one request under way. It reads, writes with the context of its last read, of an
+// older one, or blindly, sets and deletes through the plain face, and lets values expire. The value
+// of a write is its number, so that the oracle can tell whose it is; the request id says so too.
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/sim.h"
+
+static const char *const kind_name[SIM_KINDS] = {
+    "get", "put", "delete", "set", "set-old", "expire", "del"};
+
+void sim_clients_init(struct sim_clients *clients, struct sim *sim, struct sim_oracle *oracle)
+{
+    struct gr_random *random = sim_random(sim);
+    *clients = (struct sim_clients){.sim = sim, .oracle = oracle};
+    clients->count = 2 + (int)gr_random_below(random, SIM_CLIENTS_MAX - 1);
+    clients->keys = 1 + (int)gr_random_below(random, SIM_KEYS_MAX);
+    bool together = gr_random_chance(random, 700); // in one partition: they share a clock
+    for (int k = 0; k < clients->keys; k++) {
+        snprintf(clients->name[k], sizeof clients->name[k], together ? "{t}k%d" : "key%d", k);
+        clients->key[k] = gr_key_make(gr_bytes_text("default"), gr_bytes_text(clients->name[k]));
+    }
+    for (int c = 0; c < clients->count; c++)
+        clients->client[c].waits_for = -1;
+}
+
+void sim_clients_deinit(struct sim_clients *clients)
+{
+    for (int c = 0; c < clients->count; c++)
+        gr_arena_deinit(&clients->client[c].arena);
+}
+
+static enum sim_op_kind draw_kind(struct gr_random *random)
+{
+    static const uint8_t weight[SIM_KINDS] = {34, 22, 10, 18, 6, 4, 6};
+    uint64_t at = gr_random_below(random, 100);
+    for (int kind = 0; kind < SIM_KINDS; kind++) {
+        if (at < weight[kind])
+            return (enum sim_op_kind)kind;
+        at -= weight[kind];
+    }
+    return SIM_GET;
+}
+
+static int draw_quorum(struct gr_random *random, int n)
+{
+    return gr_random_chance(random, 750) ? n / 2 + 1
+                                         : 1 + (int)gr_random_below(random, (uint64_t)n);
+}
+
+static void fill_in(
+    struct sim_clients *clients, struct sim_client *client, int number, struct gr_request *request)
+{
+    struct sim_op *op = &clients->oracle->op[number];
+    struct gr_random *random = sim_random(clients->sim);
+    int64_t soon = sim_wall(clients->sim).ms + 500 + (int64_t)gr_random_below(random, 8000);
+    bool mortal = gr_random_chance(random, 150);
+    uint64_t which = gr_random_below(random, 100);
+    switch (op->kind) {
+    case SIM_GET:
+        request->op = GR_OP_GET;
+        return;
+    case SIM_PUT:
+    case SIM_DELETE:
+        request->op = GR_OP_PUT;
+        request->remove = op->removes;
+        if (which < 60)
+            request->context = client->context[op->key];
+        else if (which < 80)
+            request->context = client->stale[op->key];
+        if (op->removes)
+            return;
+        break;
+    case SIM_SET:
+    case SIM_SET_OLD:
+        request->op = GR_OP_UPDATE;
+        request->verb = GR_VERB_SET;
+        request->want_old = op->kind == SIM_SET_OLD;
+        break;
+    case SIM_EXPIRE:
+        request->op = GR_OP_UPDATE;
+        request->verb = GR_VERB_EXPIRE;
+        mortal = true;
+        break;
+    case SIM_DEL:
+        request->op = GR_OP_UPDATE;
+        request->verb = GR_VERB_DELETE;
+        return;
+    case SIM_KINDS:
+        gr_unreachable("not a kind");
+    }
+    if (mortal)
+        request->expires.ms = op->expires_ms = soon;
+}
+
+bool sim_clients_act(struct sim_clients *clients, int c)
+{
+    struct gr_random *random = sim_random(clients->sim);
+    struct sim_client *client = &clients->client[c];
+    if (client->waits_for >= 0)
+        return true;
+    int node = (int)gr_random_below(random, (uint64_t)sim_node_count(clients->sim));
+    enum sim_op_kind kind = draw_kind(random);
+    int key = (int)gr_random_below(random, (uint64_t)clients->keys);
+    int n = sim_replicas(clients->sim);
+    int r = draw_quorum(random, n), w = draw_quorum(random, n);
+    if (!sim_node_up(clients->sim, node))
+        return true;
+    int number =
+        sim_oracle_begin(clients->oracle, kind, key, sim_key_partition(clients->sim, key), r, w);
+    if (number < 0)
+        return false;
+    uint64_t value = (uint64_t)number + 1;
+    struct gr_request request = {
+        .ticket = (uint64_t)c << 32 | (uint64_t)number,
+        .id = {0x51, value},
+        .key = clients->key[key],
+        .r = (uint8_t)r,
+        .w = (uint8_t)w,
+        .value = gr_bytes(&value, sizeof value),
+    };
+    fill_in(clients, client, number, &request);
+    client->waits_for = number;
+    if (sim_verbose(clients->sim))
+        printf("client %d asks node %d: %s %s as %d (R=%d W=%d)\n", c, node, kind_name[kind],
+            clients->name[key], number, r, w);
+    if (!sim_submit(clients->sim, node, &request))
+        client->waits_for = -1;
+    return true;
+}
+
+// Contexts are kept in the client's arena; it is renewed from what is still needed.
+static void remember(struct sim_client *client, int key, const struct gr_context *context)
+{
+    client->stale[key] = client->context[key];
+    client->context[key] = gr_context_copy(&client->arena, context);
+    if (client->arena.bytes < 1u << 20)
+        return;
+    struct gr_arena fresh = {0};
+    for (int k = 0; k < SIM_KEYS_MAX; k++) {
+        client->context[k] = gr_context_copy(&fresh, &client->context[k]);
+        client->stale[k] = gr_context_copy(&fresh, &client->stale[k]);
+    }
+    gr_arena_deinit(&client->arena);
+    client->arena = fresh;
+}
+
+void sim_clients_result(struct sim_clients *clients, const struct gr_result *result)
+{
+    int c = (int)(result->ticket >> 32), number = (int)(result->ticket & 0xffffffff);
+    struct sim_client *client = &clients->client[c];
+    if (sim_verbose(clients->sim))
+        printf("client %d is answered: %d outcome %d %s, %u of %u, %u siblings\n", c, number,
+            (int)result->outcome, gr_err_info(result->err)->name, result->acks, result->needed,
+            result->record.count);
+    sim_oracle_result(clients->oracle, number, result);
+    if (client->waits_for != number) {
+        clients->stray++;
+        return;
+    }
+    client->waits_for = -1;
+    struct sim_op *op = &clients->oracle->op[number];
+    bool learns = result->outcome == GR_DONE &&
+                  (op->kind == SIM_GET || op->kind == SIM_PUT || op->kind == SIM_DELETE);
+    if (learns)
+        remember(client, op->key, &result->record.context);
+}
+
+void sim_clients_abandon(struct sim_clients *clients, uint64_t ticket)
+{
+    struct sim_client *client = &clients->client[ticket >> 32];
+    if (client->waits_for == (int)(ticket & 0xffffffff))
+        client->waits_for = -1;
+}

@@ -1,0 +1,294 @@
+// Disks of the simulated nodes: the memory engine, with every unsynced batch undoable.
+//
+// A crash keeps any prefix of the batches between the last synced and the last applied, as the
+// storage contract promises (S3). Rows are encoded and decoded by wire/disk, as in a real node.
+#include <string.h>
+
+#include "sim/world.h"
+#include "wire/disk.h"
+
+static struct gr_bytes own(struct gr_bytes bytes)
+{
+    uint8_t *copy = gr_hook_memory(NULL, bytes.size + 1);
+    if (bytes.size > 0)
+        memcpy(copy, bytes.data, bytes.size);
+    return gr_bytes(copy, bytes.size);
+}
+
+static void disown(struct sim_undo *undo)
+{
+    gr_hook_memory((void *)undo->key.data, 0);
+    if (undo->had)
+        gr_hook_memory((void *)undo->value.data, 0);
+}
+
+static void must(enum gr_err err)
+{
+    gr_assert(err == GR_OK);
+}
+
+void sim_disk_init(struct sim_disk *disk)
+{
+    *disk = (struct sim_disk){.batch = gr_store_batch_new()};
+    struct gr_store_options options = {.create = true};
+    must(gr_store_open(&gr_store_memory, "", &options, &disk->store, NULL, 0));
+}
+
+void sim_disk_deinit(struct sim_disk *disk)
+{
+    for (size_t i = 0; i < disk->undo_count; i++)
+        disown(&disk->undo[i]);
+    gr_hook_memory(disk->undo, 0);
+    gr_store_batch_free(disk->batch);
+    gr_store_close(disk->store);
+}
+
+static void remember(struct sim_disk *disk, struct gr_bytes key)
+{
+    if (disk->undo_count == disk->undo_capacity) {
+        disk->undo_capacity = GR_MAX(disk->undo_capacity * 2, 64);
+        disk->undo = gr_hook_memory(disk->undo, disk->undo_capacity * sizeof *disk->undo);
+    }
+    struct sim_undo *undo = &disk->undo[disk->undo_count++];
+    *undo = (struct sim_undo){.number = disk->number, .key = own(key)};
+    struct gr_store_value value;
+    if (gr_store_get(disk->store, key, GR_STORE_READ_ANY, &value) == GR_OK) {
+        undo->had = true;
+        undo->value = own(value.bytes);
+        gr_store_value_done(disk->store, &value);
+    }
+}
+
+static void put(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct sim_disk *disk = host;
+    remember(disk, key);
+    gr_store_batch_put(disk->batch, key, value);
+}
+
+static void take(void *host, struct gr_bytes key)
+{
+    struct sim_disk *disk = host;
+    remember(disk, key);
+    gr_store_batch_delete(disk->batch, key);
+}
+
+static void apply(struct sim_disk *disk)
+{
+    uint64_t number;
+    must(gr_store_apply(disk->store, disk->batch, &number));
+    gr_store_batch_clear(disk->batch);
+}
+
+void sim_disk_write(struct sim_disk *disk, const struct gr_store_write *write, struct gr_actor self)
+{
+    gr_assert(write->number == disk->applied + 1);
+    disk->number = write->number;
+    struct gr_disk_sink sink = {.put = put, .remove = take, .host = disk};
+    gr_disk_write(write, self, &sink);
+    apply(disk);
+    disk->applied = write->number;
+}
+
+void sim_disk_synced(struct sim_disk *disk, uint64_t number)
+{
+    size_t done = 0;
+    while (done < disk->undo_count && disk->undo[done].number <= number)
+        disown(&disk->undo[done++]);
+    disk->undo_count -= done;
+    memmove(disk->undo, disk->undo + done, disk->undo_count * sizeof *disk->undo);
+    disk->synced = number;
+}
+
+void sim_disk_crash(struct sim_disk *disk, uint64_t number)
+{
+    gr_assert(number >= disk->synced && number <= disk->applied);
+    while (disk->undo_count > 0 && disk->undo[disk->undo_count - 1].number > number) {
+        struct sim_undo *undo = &disk->undo[--disk->undo_count];
+        if (undo->had)
+            gr_store_batch_put(disk->batch, undo->key, undo->value);
+        else
+            gr_store_batch_delete(disk->batch, undo->key);
+        apply(disk);
+        disown(undo);
+    }
+    while (disk->undo_count > 0)
+        disown(&disk->undo[--disk->undo_count]);
+    disk->applied = disk->synced = 0;
+}
+
+enum gr_err sim_disk_read(
+    struct sim_disk *disk, const struct gr_key *key, struct gr_arena *arena, struct gr_record *ret)
+{
+    struct gr_bytes row = gr_disk_record_key(arena, key);
+    struct gr_store_value value;
+    enum gr_err err = gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value);
+    if (err != GR_OK)
+        return err;
+    struct gr_bytes bytes = gr_arena_copy(arena, value.bytes);
+    gr_store_value_done(disk->store, &value);
+    return gr_disk_read_record(row, bytes, false, arena, ret);
+}
+
+// ---- scans -----------------------------------------------------------------------------------
+
+// Walks a range of a snapshot; `row` returns false to stop.
+static void walk(struct sim_disk *disk, struct gr_disk_range range, struct gr_arena *arena,
+    bool (*row)(void *host, struct gr_bytes key, struct gr_bytes value), void *host)
+{
+    struct gr_store_snapshot *snapshot = gr_store_snapshot_open(disk->store);
+    struct gr_store_scan *scan = gr_store_scan_open(disk->store, snapshot, range.from, range.to);
+    struct gr_bytes key, value;
+    while (gr_store_scan_next(scan, &key, &value) == GR_OK)
+        if (!row(host, gr_arena_copy(arena, key), gr_arena_copy(arena, value)))
+            break;
+    gr_store_scan_close(scan);
+    gr_store_snapshot_close(disk->store, snapshot);
+}
+
+struct page {
+    const struct gr_effect *effect;
+    struct gr_arena *arena;
+    struct gr_clock clock;
+    struct gr_entry *entry;
+    uint32_t count, capacity;
+    uint64_t skipped;
+    gr_cursor end; // of the page, once it is full
+    bool full;
+};
+
+static struct gr_entry *add_entry(struct page *page)
+{
+    if (page->count == page->capacity) {
+        page->capacity = GR_MAX(page->capacity * 2, 16);
+        struct gr_entry *more = gr_arena_array(page->arena, struct gr_entry, page->capacity);
+        if (page->count > 0)
+            memcpy(more, page->entry, page->count * sizeof *more);
+        page->entry = more;
+    }
+    page->entry[page->count] = (struct gr_entry){.key = {.slot = 0}};
+    return &page->entry[page->count++];
+}
+
+static bool record_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct page *page = host;
+    struct gr_key at;
+    must(gr_disk_read_record_key(key, &at));
+    gr_cursor cursor = gr_cursor_of(at.slot, at.hash);
+    if (page->count >= page->effect->limit && cursor >= page->end) {
+        page->full = true;
+        return false;
+    }
+    struct gr_entry *entry = add_entry(page);
+    entry->key = at;
+    must(gr_disk_read_record(key, value, true, page->arena, &entry->record));
+    page->end = cursor + 1;
+    return true;
+}
+
+static bool clock_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct page *page = host;
+    uint32_t partition;
+    struct gr_clock_row row;
+    must(gr_disk_read_clock(key, value, page->arena, &partition, &row));
+    if (row.base > 0)
+        gr_clock_add_interval(&page->clock, row.actor, (struct gr_interval){1, row.base});
+    return true;
+}
+
+static bool index_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct page *page = host;
+    (void)value;
+    if (page->effect->scan == GR_SCAN_DUE && page->skipped < page->effect->cursor) {
+        page->skipped++;
+        return true;
+    }
+    struct gr_entry *entry = add_entry(page);
+    struct gr_wall minute;
+    uint32_t partition;
+    if (page->effect->scan == GR_SCAN_DUE)
+        must(gr_disk_read_due(key, &minute, &entry->key));
+    else
+        must(gr_disk_read_leftover(key, &partition, &entry->key));
+    return page->count < page->effect->limit;
+}
+
+void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
+    struct gr_arena *arena, struct gr_event *ret)
+{
+    struct page page = {.effect = effect, .arena = arena};
+    switch (effect->scan) {
+    case GR_SCAN_RECORDS:
+        walk(disk, gr_disk_range_clock(arena, effect->partition), arena, clock_row, &page);
+        walk(disk, gr_disk_range_records(arena, partitions, effect->partition, effect->cursor),
+            arena, record_row, &page);
+        ret->context = gr_clock_fill(arena, &page.clock);
+        ret->cursor = page.full
+                          ? page.end
+                          : (gr_cursor)((effect->partition + 1) * (GR_SLOTS / partitions)) << 38;
+        break;
+    case GR_SCAN_DUE:
+        walk(disk, gr_disk_range_due(arena, effect->wall), arena, index_row, &page);
+        break;
+    case GR_SCAN_LEFTOVER:
+        walk(disk, gr_disk_range_leftover(arena, effect->partition), arena, index_row, &page);
+        break;
+    }
+    gr_clock_deinit(&page.clock);
+    ret->entry = page.entry;
+    ret->entry_count = page.count;
+}
+
+// ---- starting --------------------------------------------------------------------------------
+
+struct load {
+    struct gr_node *node;
+    struct gr_arena *arena;
+};
+
+static bool load_clock(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    uint32_t partition;
+    struct gr_clock_row row;
+    must(gr_disk_read_clock(key, value, load->arena, &partition, &row));
+    if (row.base > 0)
+        gr_node_load_clock(load->node, partition, row.actor, (struct gr_interval){1, row.base});
+    for (uint32_t i = 0; i < row.interval_count; i++)
+        gr_node_load_clock(load->node, partition, row.actor, row.interval[i]);
+    return true;
+}
+
+static bool load_count(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    uint32_t partition;
+    int64_t count;
+    must(gr_disk_read_count(key, value, &partition, &count));
+    gr_node_load_count(load->node, partition, count);
+    return true;
+}
+
+static bool load_leftover(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    (void)value;
+    uint32_t partition;
+    struct gr_key at;
+    must(gr_disk_read_leftover(key, &partition, &at));
+    gr_node_load_leftover(load->node, partition);
+    return true;
+}
+
+void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
+{
+    struct gr_arena arena = {0};
+    struct load load = {.node = node, .arena = &arena};
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_CLOCK), &arena, load_clock, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_COUNT), &arena, load_count, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
+    gr_arena_deinit(&arena);
+}

@@ -1,0 +1,217 @@
+// The oracle: remembers the true causal past of every write, and checks the promises.
+//
+// It sees what no node sees: which dot was drawn for which request, and what that request had seen.
+// From this it knows of any two writes whether one had seen the other. A context that a node shows
+// is a claim: "the effect of every dot that I cover is here, or was replaced by something here".
+// The claim is checked whenever a replica writes and whenever a client is answered.
+//
+//   O1  A covered write is shown, is a delete, is due, or was seen by another covered write.
+//       (promise 2: what nobody had seen must not vanish)
+//   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
+//       siblings)
+//   O3  A get with R + W > N covers every write acknowledged before it began.  (promise 2)
+//   O4  A rejected write never draws a dot.  (promise 7)
+//   O5  No dot is drawn twice, and every request is answered at most once.
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "sim/sim.h"
+
+static void set_add(struct sim_set *set, int op)
+{
+    set->word[op / 64] |= 1ull << (op % 64);
+}
+
+static bool set_has(const struct sim_set *set, int op)
+{
+    return set->word[op / 64] >> (op % 64) & 1;
+}
+
+static void set_join(struct sim_set *set, const struct sim_set *other)
+{
+    for (int i = 0; i < SIM_WORDS; i++)
+        set->word[i] |= other->word[i];
+}
+
+void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
+{
+    if (oracle->failed)
+        return;
+    oracle->failed = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(oracle->story, sizeof oracle->story, format, args);
+    va_end(args);
+    if (sim_verbose(oracle->sim))
+        printf("FAILED %s\n", oracle->story);
+}
+
+int sim_oracle_begin(
+    struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w)
+{
+    if (oracle->count == SIM_OPS_MAX)
+        return -1;
+    oracle->op[oracle->count] = (struct sim_op){
+        .kind = kind,
+        .key = key,
+        .partition = partition,
+        .removes = kind == SIM_DELETE || kind == SIM_DEL,
+        .r = r,
+        .w = w,
+        .issued = sim_order(oracle->sim),
+    };
+    return oracle->count++;
+}
+
+static bool covers(const struct gr_context *context, const struct sim_op *op)
+{
+    for (int i = 0; i < op->dot_count; i++)
+        if (gr_context_covers(context, &op->dot[i]))
+            return true;
+    return false;
+}
+
+static int op_of(const struct sim_oracle *oracle, uint32_t partition, const struct gr_dot *dot)
+{
+    for (int i = 0; i < oracle->count; i++)
+        for (int k = 0; k < oracle->op[i].dot_count; k++)
+            if (oracle->op[i].partition == partition && gr_dot_equal(&oracle->op[i].dot[k], dot))
+                return i;
+    return -1;
+}
+
+// What a context of a key covers, and everything that those writes had seen.
+static void covered_of(const struct sim_oracle *oracle, int key, const struct gr_context *context,
+    struct sim_set *ret_covered, struct sim_set *ret_past)
+{
+    *ret_covered = *ret_past = (struct sim_set){0};
+    for (int i = 0; i < oracle->count; i++) {
+        const struct sim_op *op = &oracle->op[i];
+        if (op->key != key || op->dot_count == 0 || !covers(context, op))
+            continue;
+        set_add(ret_covered, i);
+        set_join(ret_past, &op->past);
+    }
+}
+
+// O1 and O2 of a filled record or an answer.
+static void check_claim(
+    struct sim_oracle *oracle, const char *where, int key, const struct gr_record *record)
+{
+    struct sim_set covered, past, shown = {0};
+    uint32_t partition = sim_key_partition(oracle->sim, key);
+    covered_of(oracle, key, &record->context, &covered, &past);
+    for (uint32_t i = 0; i < record->count; i++) {
+        int op = op_of(oracle, partition, &record->sibling[i].dot);
+        if (op < 0 || oracle->op[op].key != key) {
+            sim_oracle_fail(oracle, "%s: key %d shows a dot that nobody drew", where, key);
+            return;
+        }
+        set_add(&shown, op);
+        set_join(&past, &oracle->op[op].past);
+    }
+    int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
+    for (int i = 0; i < oracle->count; i++) {
+        const struct sim_op *op = &oracle->op[i];
+        bool due = op->expires_ms != 0 && op->expires_ms <= latest;
+        if (set_has(&covered, i) && !set_has(&shown, i) && !op->removes && !due &&
+            !set_has(&past, i))
+            sim_oracle_fail(oracle,
+                "%s: key %d claims to have seen write %d, does not show it, and nothing that it "
+                "covers replaced it",
+                where, key, i);
+        if (set_has(&shown, i) && set_has(&past, i))
+            sim_oracle_fail(oracle,
+                "%s: key %d shows write %d, which a write that it covers had "
+                "seen",
+                where, key, i);
+    }
+}
+
+void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
+    const struct gr_context *context)
+{
+    struct sim_op *op = &oracle->op[number];
+    int other = op_of(oracle, op->partition, dot);
+    if (other >= 0)
+        sim_oracle_fail(oracle, "writes %d and %d have the same dot", other, number);
+    if (op->replied && op->outcome == GR_REJECTED)
+        sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
+    if (op->dot_count == SIM_DOTS_MAX) {
+        sim_oracle_fail(
+            oracle, "write %d was coordinated more than %d times", number, SIM_DOTS_MAX);
+        return;
+    }
+    struct sim_set covered, past;
+    covered_of(oracle, op->key, context, &covered, &past);
+    set_join(&covered, &past);
+    // Run again, it may have seen itself: that is no past.
+    covered.word[number / 64] &= ~(1ull << (number % 64));
+    if (op->dot_count == 0)
+        op->past = covered;
+    else
+        for (int i = 0; i < SIM_WORDS; i++)
+            op->past.word[i] &= covered.word[i];
+    op->dot[op->dot_count++] = *dot;
+}
+
+// O3: whatever was acknowledged before the get began.
+static void check_acknowledged(
+    struct sim_oracle *oracle, int number, const struct gr_record *record)
+{
+    const struct sim_op *get = &oracle->op[number];
+    int n = sim_replicas(oracle->sim);
+    for (int i = 0; i < oracle->count; i++) {
+        const struct sim_op *op = &oracle->op[i];
+        bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
+                            op->outcome == GR_DONE && op->ended < get->issued && op->w + get->r > n;
+        if (acknowledged && !covers(&record->context, op))
+            sim_oracle_fail(oracle,
+                "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
+                number, get->r, get->key, i, op->w);
+    }
+}
+
+void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_result *result)
+{
+    struct sim_op *op = &oracle->op[number];
+    if (op->replied)
+        sim_oracle_fail(oracle, "request %d was answered twice", number);
+    op->replied = true;
+    op->outcome = result->outcome;
+    op->ended = sim_order(oracle->sim);
+    if ((result->err == GR_OK) != (result->outcome == GR_DONE))
+        sim_oracle_fail(oracle, "request %d: outcome and error disagree", number);
+    if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot_count > 0)
+        sim_oracle_fail(oracle, "write %d was rejected after it had drawn a dot", number);
+    if (op->kind == SIM_GET && result->outcome == GR_DONE) {
+        check_claim(oracle, "get", op->key, &result->record);
+        check_acknowledged(oracle, number, &result->record);
+        for (uint32_t i = 0; i < result->record.count; i++)
+            if (result->record.sibling[i].bare)
+                sim_oracle_fail(oracle, "get %d answers without a value", number);
+    }
+    bool plain = op->kind == SIM_SET || op->kind == SIM_PUT || op->kind == SIM_DELETE;
+    if (plain && result->outcome == GR_DONE && op->dot_count == 0)
+        sim_oracle_fail(oracle, "write %d was acknowledged, and never drew a dot", number);
+}
+
+void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled)
+{
+    char where[32];
+    snprintf(where, sizeof where, "replica %d", node);
+    check_claim(oracle, where, key, filled);
+}
+
+void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
+{
+    check_claim(oracle, "final", key, merged);
+    for (int i = 0; i < oracle->count; i++) {
+        const struct sim_op *op = &oracle->op[i];
+        bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
+                            op->outcome == GR_DONE && op->kind != SIM_GET;
+        if (acknowledged && !covers(&merged->context, op))
+            sim_oracle_fail(
+                oracle, "write %d (W=%d) of key %d was acknowledged and is lost", i, op->w, key);
+    }
+}
