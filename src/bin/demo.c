@@ -158,29 +158,38 @@ static void stop_all(struct gr_demo *demo)
 
 // ---- what the terminal shows -----------------------------------------------------------------
 
-static void say_hello(const struct gr_demo *demo, const struct gr_options *options)
+// What to try next, in the words that work in the terminal that this demo was started from.
+static void say_try(const struct gr_demo *demo, const struct gr_options *options)
 {
     const struct gr_member *member = demo->cluster.ring.member;
-    int last = demo->count - 1;
+    const char *gramme = program_invocation_name;
     const char *first_port = strrchr(member[0].resp, ':') + 1;
-    const char *last_port = strrchr(member[last].resp, ':') + 1;
+    const char *last_port = strrchr(member[demo->count - 1].resp, ':') + 1;
     char at[96] = "", dir[GR_DEMO_DIR_MAX + 16] = "";
     if (strcmp(first_port, "7379") != 0)
         snprintf(at, sizeof(at), " --at %s", member[0].resp);
     if (options->dir != NULL)
         snprintf(dir, sizeof(dir), " --dir %s", demo->dir);
+    gr_demo_say("\nTry, in another terminal:\n"
+                "    redis-cli -p %s SET cart milk && redis-cli -p %s GET cart\n"
+                "    %s put%s cart 'milk and eggs' && %s get%s cart",
+        first_port, last_port, gramme, at, gramme, at);
+    if (demo->count >= 3)
+        gr_demo_say("    %s demo%s kill 2    (then read and write on; `start 2` brings it back)",
+            gramme, dir);
+    else
+        gr_demo_say("    %s status%s", gramme, at);
+}
+
+static void say_hello(const struct gr_demo *demo, const struct gr_options *options)
+{
     gr_demo_say("A Gramme cluster of %d node%s is up. N=%d, R=%d, W=%d.", demo->count,
         demo->count == 1 ? "" : "s", demo->cluster.ring.n, demo->cluster.r, demo->cluster.w);
     for (int i = 0; i < demo->count; i++)
-        gr_demo_say("    %-4s Redis clients at %s, process %d", member[i].name, member[i].resp,
-            (int)demo->node[i].pid);
-    gr_demo_say("\nTry, in another terminal:\n"
-                "    redis-cli -p %s SET cart milk && redis-cli -p %s GET cart\n"
-                "    gramme put%s cart 'milk and eggs' && gramme get%s cart\n"
-                "    gramme demo%s kill %d    (then read and write on; `start %d` brings it back)\n"
-                "\nEverything is in %s. Ctrl-C stops the cluster; data stay.",
-        first_port, last_port, at, at, dir, GR_MIN(demo->count, 2), GR_MIN(demo->count, 2),
-        demo->dir);
+        gr_demo_say("    %-4s Redis clients at %s, process %d", demo->cluster.ring.member[i].name,
+            demo->cluster.ring.member[i].resp, (int)demo->node[i].pid);
+    say_try(demo, options);
+    gr_demo_say("\nEverything is in %s. Ctrl-C stops the cluster; data stay.", demo->dir);
     gr_demo_say("demo ready");
 }
 
@@ -204,7 +213,7 @@ static int serve(struct gr_demo *demo, const struct gr_options *options)
     stop_all(demo);
     if (started)
         gr_demo_say("Stopped. The data stay in %s.", demo->dir);
-    return started ? GR_EXIT_OK : GR_EXIT_ERROR;
+    return started ? demo->exit_code : GR_EXIT_ERROR;
 }
 
 static int run(const struct gr_options *options)

@@ -22,11 +22,11 @@ enum {
 };
 
 struct gr_demo_node {
-    pid_t pid;      // 0 = no process
-    int ready;      // reading end of the child's stdout; -1 = closed
-    bool up;        // it said "ready"
-    bool expected;  // its end was asked for, so it is no news
-    uint32_t cut;   // bit i: the link to node i is cut
+    pid_t pid;    // 0 = no process
+    int ready;    // reading end of the child's stdout; -1 = closed
+    bool up;      // it said "ready"
+    int asked;    // the signal that its end was asked for with; 0 = an end would be news
+    uint32_t cut; // bit i: the link to node i is cut
 };
 
 // What a caller from another terminal waits for.
@@ -78,11 +78,12 @@ void gr_demo_place_close(struct gr_demo *demo);
 
 // Starts the process of node i. False, having complained, if the system refuses.
 bool gr_demo_node_start(struct gr_demo *demo, int i);
-// Sends the signal and remembers that the end is expected.
+// Asks it to end with this signal, SIGTERM or SIGKILL.
 void gr_demo_node_end(struct gr_demo *demo, int i, int signal);
 // Its stdout has something to read, or was closed.
 void gr_demo_node_heard(struct gr_demo *demo, int i);
-// Takes in all processes that have ended; says so where it was not expected.
+// Takes in all processes that have ended, and reports those that were not asked to, or did not end
+// cleanly.
 void gr_demo_node_reap(struct gr_demo *demo);
 // The last lines of its log, to the terminal.
 void gr_demo_node_log(const struct gr_demo *demo, int i);

@@ -43,8 +43,8 @@ bool gr_demo_control_open(struct gr_demo *demo)
                 listen(demo->listener, GR_DEMO_CALLERS_MAX) == 0;
     umask(mask);
     if (!good)
-        (void)gr_complain(GR_EXIT_ERROR, "cannot listen at %s: %s", address.sun_path,
-            strerror(errno));
+        (void)gr_complain(
+            GR_EXIT_ERROR, "cannot listen at %s: %s", address.sun_path, strerror(errno));
     return good;
 }
 
@@ -93,8 +93,7 @@ __attribute__((format(printf, 2, 3))) static void tell(
     va_start(list, format);
     int size = vsnprintf(text, sizeof(text), format, list);
     va_end(list);
-    ssize_t sent =
-        send(caller->fd, text, GR_MIN((size_t)size, sizeof(text) - 1), MSG_NOSIGNAL);
+    ssize_t sent = send(caller->fd, text, GR_MIN((size_t)size, sizeof(text) - 1), MSG_NOSIGNAL);
     (void)sent;
 }
 
@@ -125,8 +124,10 @@ static void tell_status(const struct gr_demo *demo, const struct gr_demo_caller 
         if (node->pid != 0)
             snprintf(process, sizeof(process), "%d", (int)node->pid);
         tell(caller, "%-6s %-8s %-8s %-18s %-18s %s\n", member->name,
-            node->pid == 0 ? "down" : node->up ? "up" : "starting", process, member->resp,
-            member->peer, used > 0 ? cut : "-");
+            node->pid == 0 ? "down"
+            : node->up     ? "up"
+                           : "starting",
+            process, member->resp, member->peer, used > 0 ? cut : "-");
     }
     tell(caller, "directory %s\nok\n", demo->dir);
 }
@@ -182,8 +183,8 @@ static void wait_for(struct gr_demo_caller *caller, enum gr_demo_wait wait, int 
 }
 
 // kill, stop and start. Returns an error for the caller, or NULL.
-static const char *obey_node(struct gr_demo *demo, struct gr_demo_caller *caller, const char *verb,
-    int i)
+static const char *obey_node(
+    struct gr_demo *demo, struct gr_demo_caller *caller, const char *verb, int i)
 {
     struct gr_demo_node *node = &demo->node[i];
     if (strcmp(verb, "start") == 0) {
@@ -205,9 +206,8 @@ static void obey_links(struct gr_demo *demo, struct gr_demo_caller *caller, cons
 {
     int side[GR_DEMO_NODES_MAX] = {0};
     if (sides != NULL && !read_sides(demo, sides, side)) {
-        tell(caller,
-            "error: '%s' names no sides of nodes 1 to %d; two sides look like '1|2,3'\n", sides,
-            demo->count);
+        tell(caller, "error: '%s' names no sides of nodes 1 to %d; two sides look like '1|2,3'\n",
+            sides, demo->count);
         close_caller(caller);
         return;
     }
@@ -216,8 +216,8 @@ static void obey_links(struct gr_demo *demo, struct gr_demo_caller *caller, cons
         close_caller(caller);
         return;
     }
-    gr_demo_say(sides != NULL ? "links are cut: %s" : "links are mended%s",
-        sides != NULL ? sides : "");
+    gr_demo_say(
+        sides != NULL ? "links are cut: %s" : "links are mended%s", sides != NULL ? sides : "");
     wait_for(caller, GR_DEMO_WAIT_LINKS, -1, GR_DEMO_START_MS_MAX);
 }
 
@@ -291,7 +291,8 @@ static bool answer(struct gr_demo *demo, const struct gr_demo_caller *caller, bo
     if (caller->wait == GR_DEMO_WAIT_DEAD && node->pid == 0) {
         tell(caller, "n%d is gone\nok\n", caller->node + 1);
     } else if (caller->wait == GR_DEMO_WAIT_DEAD && late) {
-        tell(caller, "error: n%d has not ended within %d s; `gramme demo kill %d` ends it at once\n",
+        tell(caller,
+            "error: n%d has not ended within %d s; `gramme demo kill %d` ends it at once\n",
             caller->node + 1, GR_DEMO_STOP_MS_MAX / 1000, caller->node + 1);
     } else if (caller->wait == GR_DEMO_WAIT_LINKS && node != NULL && node->pid == 0) {
         tell(caller, "error: n%d has ended; %s/n%d/log says why\n", caller->node + 1, demo->dir,

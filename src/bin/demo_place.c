@@ -1,4 +1,5 @@
-// Where a demo lives: a directory with the cluster file, one directory per node, a lock and a socket.
+// Where a demo lives: a directory with the cluster file, one directory per node, a lock and a
+// socket.
 //
 //     DIR/cluster     members, secret, N, R, W; made once
 //     DIR/n1, n2 ...  a node's data and its log
@@ -56,8 +57,8 @@ static int make_dir(const char *dir)
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return gr_complain(GR_EXIT_ERROR, "cannot make %s: %s", path, strerror(errno));
     if (lstat(path, &stat) != 0 || !S_ISDIR(stat.st_mode) || stat.st_uid != getuid())
-        return gr_complain(GR_EXIT_ERROR,
-            "%s is not a directory of yours; name another one with --dir", path);
+        return gr_complain(
+            GR_EXIT_ERROR, "%s is not a directory of yours; name another one with --dir", path);
     return GR_EXIT_OK;
 }
 
@@ -95,8 +96,8 @@ static int check_port_range(int nodes, int port_base)
     int last = port_base + PORT_STEP * (nodes - 1) + PORT_PEER;
     if (last <= 65535)
         return GR_EXIT_OK;
-    return gr_complain(GR_EXIT_USAGE, "%d nodes from port %d on would need port %d; ports end at 65535",
-        nodes, port_base, last);
+    return gr_complain(GR_EXIT_USAGE,
+        "%d nodes from port %d on would need port %d; ports end at 65535", nodes, port_base, last);
 }
 
 // A cluster of its own: an id, a secret, and members that stand for machines of their own, so that
@@ -116,8 +117,7 @@ static int make_cluster(struct gr_demo *demo, const struct gr_options *options)
     }
     uint8_t n = (uint8_t)GR_MIN(nodes, 3);
     uint8_t quorum = (uint8_t)(n / 2 + 1);
-    gr_cluster_make(
-        &demo->cluster, PARTITIONS, n, quorum, quorum, member, (uint16_t)nodes);
+    gr_cluster_make(&demo->cluster, PARTITIONS, n, quorum, quorum, member, (uint16_t)nodes);
     return GR_EXIT_OK;
 }
 
@@ -168,8 +168,8 @@ static bool is_port_free(int port)
     struct sockaddr_in address = {.sin_family = AF_INET,
         .sin_port = htons((uint16_t)port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool is_free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
-                   errno != EADDRINUSE;
+    bool is_free =
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno != EADDRINUSE;
     close(fd);
     return is_free;
 }
@@ -232,8 +232,8 @@ int gr_demo_place_open(struct gr_demo *demo, const struct gr_options *options)
         snprintf(demo->dir, sizeof(demo->dir), "%s", absolute);
     free(absolute);
     if (!fits)
-        return gr_complain(GR_EXIT_ERROR, "%s has an unusable or too long path; name another --dir",
-            dir);
+        return gr_complain(
+            GR_EXIT_ERROR, "%s has an unusable or too long path; name another --dir", dir);
     code = take_lock(demo);
     if (code == GR_EXIT_OK)
         code = open_locked(demo, options);

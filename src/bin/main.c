@@ -33,14 +33,17 @@ const struct gr_verb gr_verbs[] = {
         gr_verb_demo},
     {"server", "run one node", "[--config FILE] [--KEY VALUE]...",
         "Runs one node until SIGTERM. Its settings come from the file that --config names\n"
-        "(lines `key = value`), from variables GRAMME_KEY, and from flags --key, the later winning.\n"
+        "(lines `key = value`), from variables GRAMME_KEY, and from flags --key, the later "
+        "winning.\n"
         "It needs three: --name (its name in the cluster file), --data (its directory) and\n"
         "--cluster (the cluster file, the same for every node; `gramme demo` makes one).\n"
         "`gramme config show` lists all settings.",
         0, 0, -1, gr_verb_server},
     {"get", "print a key's value", "KEY",
-        "Prints the value and a newline. A key that was written by people who did not know of each\n"
-        "other has several values, siblings: each is printed, numbered, and stderr says how to make\n"
+        "Prints the value and a newline. A key that was written by people who did not know of "
+        "each\n"
+        "other has several values, siblings: each is printed, numbered, and stderr says how to "
+        "make\n"
         "them one. Ends with 3 if there is no value.",
         ASKING | GR_TAKES(R) | GR_TAKES(PR), 1, 1, gr_verb_get},
     {"put", "write a key's value", "KEY VALUE",
@@ -69,7 +72,8 @@ const struct gr_verb gr_verbs[] = {
         "Asks every owner of the key and prints what it has: the values' dots (which write made\n"
         "it), sizes and times. Replicas that differ are behind, or could not be asked.",
         ASKING, 1, 1, gr_verb_key_explain},
-    {"config show", "print every setting and where it came from", "[--config FILE] [--KEY VALUE]...",
+    {"config show", "print every setting and where it came from",
+        "[--config FILE] [--KEY VALUE]...",
         "Prints the settings that `gramme server` would have with the same file, variables and\n"
         "flags, and where each came from. -o json for programs.",
         0, 0, -1, gr_verb_config_show},
@@ -109,8 +113,8 @@ static int words_matched(const struct gr_verb *verb, int argc, char **argv)
     if (space == NULL)
         return argc >= 1 && strcmp(argv[0], verb->name) == 0;
     size_t first = (size_t)(space - verb->name);
-    bool same = argc >= 2 && strlen(argv[0]) == first &&
-                strncmp(argv[0], verb->name, first) == 0 && strcmp(argv[1], space + 1) == 0;
+    bool same = argc >= 2 && strlen(argv[0]) == first && strncmp(argv[0], verb->name, first) == 0 &&
+                strcmp(argv[1], space + 1) == 0;
     return same ? 2 : 0;
 }
 
@@ -164,10 +168,10 @@ static int run_verb(const struct gr_verb *verb, int argc, char **argv)
     if (verb->words_max < 0)
         return verb->run(&options, argc, argv);
     if (!gr_options_parse(verb->options, &argc, argv, &options, why, sizeof(why)))
-        return gr_complain(
-            GR_EXIT_USAGE, "%s\n  `gramme help %s` says more.", why, verb->name);
+        return gr_complain(GR_EXIT_USAGE, "%s\n  `gramme help %s` says more.", why, verb->name);
     if (argc < verb->words_min || argc > verb->words_max)
-        return gr_complain(GR_EXIT_USAGE, "too %s words: gramme %s%s%s\n  `gramme help %s` says more.",
+        return gr_complain(GR_EXIT_USAGE,
+            "too %s words: gramme %s%s%s\n  `gramme help %s` says more.",
             argc < verb->words_min ? "few" : "many", verb->name, verb->usage[0] != 0 ? " " : "",
             verb->usage, verb->name);
     return verb->run(&options, argc, argv);

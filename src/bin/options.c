@@ -17,9 +17,9 @@ struct option {
     const char *name;  // with its dashes
     const char *brief; // one dash and a letter, or ""
     enum kind kind;
-    size_t place;       // in struct gr_options
+    size_t place;        // in struct gr_options
     int64_t least, most; // of a number
-    const char *value;  // how help names its value
+    const char *value;   // how help names its value
     const char *help;
 };
 
@@ -45,8 +45,7 @@ static const struct option table[GR_OPTION_COUNT] = {
         "replace nothing: the value stands beside what is there"},
     [GR_OPTION_MATCH] = {"--match", "", KIND_TEXT, PLACE(match), 0, 0, "PATTERN",
         "only keys that match, with * ? and [a-z]"},
-    [GR_OPTION_NODES] = {"--nodes", "", KIND_COUNT, PLACE(nodes), 1, 32, "N",
-        "how many nodes (3)"},
+    [GR_OPTION_NODES] = {"--nodes", "", KIND_COUNT, PLACE(nodes), 1, 32, "N", "how many nodes (3)"},
     [GR_OPTION_DIR] = {"--dir", "", KIND_TEXT, PLACE(dir), 0, 0, "DIR",
         "where the demo keeps everything"},
     [GR_OPTION_PORT_BASE] = {"--port-base", "", KIND_COUNT, PLACE(port_base), 1024, 65000, "PORT",

@@ -43,8 +43,7 @@ void gr_table_print(const struct gr_table *table)
     int rows = GR_MIN(table->rows, GR_TABLE_ROWS_MAX);
     int width[GR_TABLE_COLUMNS_MAX] = {0};
     for (int i = 0; i < rows * table->columns; i++)
-        width[i % table->columns] =
-            GR_MAX(width[i % table->columns], (int)strlen(table->cell[i]));
+        width[i % table->columns] = GR_MAX(width[i % table->columns], (int)strlen(table->cell[i]));
     for (int row = 0; row < rows; row++) {
         for (int i = 0; i + 1 < table->columns; i++)
             printf("%-*s  ", width[i], table->cell[row * table->columns + i]);

@@ -65,8 +65,8 @@ int gr_verb_config_show(const struct gr_options *options, int argc, char **argv)
         const char *name = gr_setting_info(setting)->name;
         const char *text = gr_config_text(&config, setting);
         const char *origin = gr_config_origin(&config, setting);
-        gr_table_row(&table, (const char *const[]){name, text, origin,
-                                 gr_setting_info(setting)->help});
+        gr_table_row(
+            &table, (const char *const[]){name, text, origin, gr_setting_info(setting)->help});
         if (json) {
             printf(i == 0 ? "{" : ",\n ");
             gr_json_text(name);

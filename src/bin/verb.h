@@ -15,11 +15,11 @@ enum gr_exit {
 };
 
 struct gr_verb {
-    const char *name;    // one word, or two: "key where"
-    const char *summary; // half a line for the list of verbs
-    const char *usage;   // what follows the name on the command line
-    const char *story;   // the page of `gramme help VERB`, without usage and options
-    uint32_t options;    // GR_TAKES(...) of the options that it takes, joined by |
+    const char *name;         // one word, or two: "key where"
+    const char *summary;      // half a line for the list of verbs
+    const char *usage;        // what follows the name on the command line
+    const char *story;        // the page of `gramme help VERB`, without usage and options
+    uint32_t options;         // GR_TAKES(...) of the options that it takes, joined by |
     int words_min, words_max; // how many arguments that are no options; -1 = it parses argv itself
     int (*run)(const struct gr_options *options, int argc, char **argv);
 };

@@ -41,8 +41,8 @@ struct gramme *gramme_open(const char *address, unsigned timeout_ms)
 {
     struct gramme *client = gr_hook_memory(NULL, sizeof(*client));
     *client = (struct gramme){.fd = -1};
-    client->timeout_ms = timeout_ms == 0 ? GR_CLIENT_TIMEOUT_MS
-                                         : (int)GR_MIN(timeout_ms, (unsigned)INT32_MAX);
+    client->timeout_ms =
+        timeout_ms == 0 ? GR_CLIENT_TIMEOUT_MS : (int)GR_MIN(timeout_ms, (unsigned)INT32_MAX);
     snprintf(client->address, sizeof(client->address), "%s", address);
     split_address(client);
     gr_writer_init(&client->request, GR_CLIENT_BYTES_MAX);
@@ -71,8 +71,8 @@ const char *gramme_error_word(const struct gramme *client)
     return client->word;
 }
 
-enum gramme_outcome gr_client_fail(struct gramme *client, enum gramme_outcome outcome,
-    const char *word, const char *format, ...)
+enum gramme_outcome gr_client_fail(
+    struct gramme *client, enum gramme_outcome outcome, const char *word, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -135,8 +135,8 @@ void gr_client_number(struct gramme *client, uint64_t number)
 enum gramme_outcome gr_client_end(struct gramme *client, const struct gr_reply **ret_reply)
 {
     if (client->request.bad)
-        return gr_client_fail(client, GRAMME_REJECTED, "LIMIT",
-            "the request is larger than %d MiB", GR_CLIENT_BYTES_MAX >> 20);
+        return gr_client_fail(client, GRAMME_REJECTED, "LIMIT", "the request is larger than %d MiB",
+            GR_CLIENT_BYTES_MAX >> 20);
     gr_arena_clear(&client->arena);
     enum gramme_outcome outcome = gr_client_connect(client);
     if (outcome == GRAMME_OK)
@@ -203,8 +203,8 @@ static void translate(struct gr_arena *arena, const struct gr_reply *from, struc
         .item = item};
 }
 
-enum gramme_outcome gramme_command(struct gramme *client, int argc,
-    const struct gramme_bytes *argv, const struct gramme_reply **ret_reply)
+enum gramme_outcome gramme_command(struct gramme *client, int argc, const struct gramme_bytes *argv,
+    const struct gramme_reply **ret_reply)
 {
     gr_assert(argc > 0);
     gr_client_begin(client, (size_t)argc);

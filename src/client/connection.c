@@ -118,8 +118,8 @@ static int send_request(struct gramme *client, int64_t deadline_ms)
 {
     size_t sent = 0;
     while (sent < client->request.size) {
-        ssize_t size = send(client->fd, client->request.data + sent, client->request.size - sent,
-            MSG_NOSIGNAL);
+        ssize_t size = send(
+            client->fd, client->request.data + sent, client->request.size - sent, MSG_NOSIGNAL);
         if (size >= 0) {
             sent += (size_t)size;
             continue;

@@ -34,8 +34,8 @@ static inline struct gr_bytes gr_client_bytes(struct gramme_bytes bytes)
 }
 
 // Sets word and error, and returns `outcome`.
-__attribute__((format(printf, 4, 5))) enum gramme_outcome gr_client_fail(struct gramme *client,
-    enum gramme_outcome outcome, const char *word, const char *format, ...);
+__attribute__((format(printf, 4, 5))) enum gramme_outcome gr_client_fail(
+    struct gramme *client, enum gramme_outcome outcome, const char *word, const char *format, ...);
 
 // ---- a call: begin, words, end (call.c) ------------------------------------------------------
 

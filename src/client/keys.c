@@ -78,13 +78,11 @@ enum gramme_outcome gramme_get(struct gramme *client, struct gramme_bytes key,
     if (!fits)
         return of_read(strange(client, "GR.GET"));
     const struct gr_reply *values = &reply->value[1];
-    struct gramme_bytes *value =
-        gr_arena_array(&client->arena, struct gramme_bytes, values->count);
+    struct gramme_bytes *value = gr_arena_array(&client->arena, struct gramme_bytes, values->count);
     for (uint32_t i = 0; i < values->count; i++)
         value[i] = copied(client, values->value[i].text);
-    *ret_value = (struct gramme_value){.count = values->count,
-        .value = value,
-        .context = copied(client, reply->value[0].text)};
+    *ret_value = (struct gramme_value){
+        .count = values->count, .value = value, .context = copied(client, reply->value[0].text)};
     return GRAMME_OK;
 }
 

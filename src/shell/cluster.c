@@ -22,8 +22,8 @@ void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_
 {
     gr_assert(r >= 1 && r <= n && w >= 1 && w <= n);
     *ret_cluster = (struct gr_cluster){.r = r, .w = w};
-    gr_assert(getrandom(ret_cluster->id, sizeof(ret_cluster->id), 0) ==
-              (ssize_t)sizeof(ret_cluster->id));
+    gr_assert(
+        getrandom(ret_cluster->id, sizeof(ret_cluster->id), 0) == (ssize_t)sizeof(ret_cluster->id));
     gr_assert(getrandom(ret_cluster->secret, sizeof(ret_cluster->secret), 0) ==
               (ssize_t)sizeof(ret_cluster->secret));
     gr_ring_init(&ret_cluster->ring, partitions, n, member, count);
@@ -74,8 +74,8 @@ static enum gr_err fault(struct parser *parser, const char *format, ...)
     vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
     if (parser->line > 0)
-        snprintf(parser->ret_why, parser->why_size, "%.200s:%d: %s.", parser->path, parser->line,
-            what);
+        snprintf(
+            parser->ret_why, parser->why_size, "%.200s:%d: %s.", parser->path, parser->line, what);
     else
         snprintf(parser->ret_why, parser->why_size, "%.200s: %s.", parser->path, what);
     return GR_ERR_INVALID;
@@ -155,8 +155,10 @@ static enum gr_err read_value(struct parser *parser, enum key key, const char *v
     case KEY_FORMAT:
         err = read_number(parser, key, value, 1, UINT32_MAX);
         if (err == GR_OK && parser->number[key] > FORMAT) {
-            (void)fault(parser, "format %s is newer than this program, which knows %d; use the "
-                                "program that wrote it, or a newer one", value, FORMAT);
+            (void)fault(parser,
+                "format %s is newer than this program, which knows %d; use the "
+                "program that wrote it, or a newer one",
+                value, FORMAT);
             err = GR_ERR_FORMAT;
         }
         return err;
@@ -204,8 +206,10 @@ static enum gr_err read_line(struct parser *parser, char *line)
         parser->line_of[key] = parser->line;
         return read_value(parser, (enum key)key, value);
     }
-    return fault(parser, "there is no key \"%.60s\"; there are: format, cluster, secret, "
-                         "partitions, n, r, w, member", name);
+    return fault(parser,
+        "there is no key \"%.60s\"; there are: format, cluster, secret, "
+        "partitions, n, r, w, member",
+        name);
 }
 
 static enum gr_err read_lines(struct parser *parser, char *text)
@@ -221,8 +225,8 @@ static enum gr_err read_lines(struct parser *parser, char *text)
         if (parser->line_of[key] == 0)
             return fault(parser, "the line `%s = ...` is missing", key_names[key]);
     if (parser->number[KEY_N] > parser->member_count)
-        return fault(parser, "n is %d, but there are only %d members",
-            (int)parser->number[KEY_N], parser->member_count);
+        return fault(parser, "n is %d, but there are only %d members", (int)parser->number[KEY_N],
+            parser->member_count);
     if (parser->number[KEY_R] > parser->number[KEY_N] ||
         parser->number[KEY_W] > parser->number[KEY_N])
         return fault(parser, "r and w are at most n");
@@ -289,8 +293,8 @@ enum gr_err gr_cluster_write(
     print(&out, "# member = name host peer-address redis-address\n");
     for (uint16_t i = 0; i < ring->member_count; i++) {
         const struct gr_member *member = &ring->member[i];
-        print(&out, "member = %s %s %s %s\n", member->name, member->host, member->peer,
-            member->resp);
+        print(
+            &out, "member = %s %s %s %s\n", member->name, member->host, member->peer, member->resp);
     }
     gr_write_u8(&out, 0);
     gr_assert(!out.bad);

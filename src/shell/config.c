@@ -160,8 +160,7 @@ static int find_setting(const char *name)
     return -1;
 }
 
-static enum gr_err say_unknown(
-    const char *name, const char *origin, char *ret_why, size_t why_size)
+static enum gr_err say_unknown(const char *name, const char *origin, char *ret_why, size_t why_size)
 {
     char list[GR_WHY_BYTES / 2] = "";
     size_t used = 0;
@@ -208,8 +207,8 @@ void gr_config_init(struct gr_config *config)
 
 // ---- from a file -----------------------------------------------------------------------------
 
-static enum gr_err read_line(struct gr_config *config, char *line, const char *origin,
-    int number, int *line_of, char *ret_why, size_t why_size)
+static enum gr_err read_line(struct gr_config *config, char *line, const char *origin, int number,
+    int *line_of, char *ret_why, size_t why_size)
 {
     char *name = gr_text_trim(line);
     if (name[0] == '\0' || name[0] == '#')
@@ -262,7 +261,7 @@ enum gr_err gr_config_read_environment(
         const char *equals = strchr(*environment, '=');
         if (equals == NULL || strncmp(*environment, prefix, strlen(prefix)) != 0)
             continue;
-        char origin[NAME_BYTES_MAX + sizeof(prefix)], name[NAME_BYTES_MAX];
+        char origin[NAME_BYTES_MAX + sizeof(prefix)], name[NAME_BYTES_MAX + 1];
         int size = (int)(equals - *environment);
         snprintf(origin, sizeof(origin), "%.*s", size, *environment);
         snprintf(name, sizeof(name), "%s", origin + strlen(prefix));
@@ -330,9 +329,8 @@ static enum gr_err read_flags(struct gr_config *config, int argc, char *const *a
             continue;
         }
         snprintf(origin, sizeof(origin), "--%s", name);
-        enum gr_err err = config == NULL ? GR_OK
-                                         : gr_config_set(config, name, value, origin, ret_why,
-                                               why_size);
+        enum gr_err err =
+            config == NULL ? GR_OK : gr_config_set(config, name, value, origin, ret_why, why_size);
         if (err != GR_OK)
             return err;
     }

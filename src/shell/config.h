@@ -44,7 +44,7 @@ enum gr_setting {
 #define X(symbol, name, kind, initial, least, most, choices, help) GR_SETTING_##symbol,
     GR_SETTINGS(X)
 #undef X
-    GR_SETTING_COUNT
+        GR_SETTING_COUNT
 };
 
 struct gr_setting_info {

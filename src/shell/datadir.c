@@ -200,8 +200,10 @@ static enum gr_err load_identity(const char *dir, const struct identity *wanted,
     if (good && found.format <= GR_DATADIR_FORMAT)
         good = gr_text_parse_hex(found.store, id, sizeof(id));
     if (!good) {
-        snprintf(ret_why, why_size, "The file %.300s is damaged: restore it from a copy, or name "
-                                    "another directory.", path);
+        snprintf(ret_why, why_size,
+            "The file %.300s is damaged: restore it from a copy, or name "
+            "another directory.",
+            path);
         return GR_ERR_INVALID;
     }
     err = check_identity(dir, &found, wanted, ret_why, why_size);
@@ -272,8 +274,9 @@ static enum gr_err read_run(
                  hash == gr_hash64(gr_bytes(value.bytes.data, 5), 0) && number < UINT32_MAX;
     gr_store_value_done(store, &value);
     if (!whole) {
-        snprintf(ret_why, why, "The run number in the store is damaged: set the data directory "
-                               "aside and start with an empty one.");
+        snprintf(ret_why, why,
+            "The run number in the store is damaged: set the data directory "
+            "aside and start with an empty one.");
         return GR_ERR_CORRUPT;
     }
     *ret_number = number;

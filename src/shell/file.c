@@ -107,8 +107,7 @@ enum gr_err gr_file_make_dir(const char *path, int mode, char *ret_why, size_t w
             return refuse("make directory", path, errno, ret_why, why_size);
         if (stat(path, &about) != 0)
             return refuse("look at", path, errno, ret_why, why_size);
-        return S_ISDIR(about.st_mode) ? GR_OK
-                                      : refuse("use", path, ENOTDIR, ret_why, why_size);
+        return S_ISDIR(about.st_mode) ? GR_OK : refuse("use", path, ENOTDIR, ret_why, why_size);
     }
     int number = sync_parent(path);
     return number == 0 ? GR_OK : refuse("sync", path, number, ret_why, why_size);

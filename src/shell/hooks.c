@@ -1,6 +1,6 @@
 // The two hooks of base/base.h, as the program wants them: a panic says where and aborts, so that a
-// core dump shows why; memory is the C library's, and a panic when there is none left, because every
-// pool and queue has a maximum that was checked before.
+// core dump shows why; memory is the C library's, and a panic when there is none left, because
+// every pool and queue has a maximum that was checked before.
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -13,9 +13,8 @@ enum gr_log_level { GR_LOG_ERROR, GR_LOG_WARN, GR_LOG_INFO, GR_LOG_DEBUG };
 void gr_log_level(enum gr_log_level level);
 // "error", "warn", "info" or "debug"; any other word is info.
 enum gr_log_level gr_log_level_named(const char *name);
-// One line, cut at 2000 bytes; control characters are shown as dots, so what a peer or a client sent
-// cannot forge a line. From any thread.
-void gr_log(enum gr_log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+// One line, cut at 2000 bytes; control characters are shown as dots, so what a peer or a client
+// sent cannot forge a line. From any thread.
+void gr_log(enum gr_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -12,7 +12,8 @@
 #include "wire/disk.h"
 
 // Entries and dots that grow in an arena: doubled, the old half is left to the arena.
-static void *grow(struct gr_arena *arena, void *old, uint32_t count, uint32_t *capacity, size_t size)
+static void *grow(
+    struct gr_arena *arena, void *old, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity)
         return old;
@@ -109,7 +110,8 @@ enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapsh
 {
     enum gr_err err = GR_OK;
     uint64_t skip = page->kind == GR_SCAN_DUE ? page->cursor : 0;
-    page->end = gr_cursor_of(0, 0) + ((gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38);
+    page->end =
+        gr_cursor_of(0, 0) + ((gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38);
     if (page->kind == GR_SCAN_RECORDS)
         err = read_fill(store, snapshot, arena, page);
     if (err != GR_OK)
@@ -177,8 +179,8 @@ static enum gr_err feed_count(
     return GR_OK;
 }
 
-static enum gr_err feed_leftover(struct gr_node *node, uint32_t partitions, struct gr_bytes key,
-    uint32_t *last)
+static enum gr_err feed_leftover(
+    struct gr_node *node, uint32_t partitions, struct gr_bytes key, uint32_t *last)
 {
     uint32_t partition = 0;
     struct gr_key named;

@@ -23,8 +23,8 @@ struct gr_scan_page {
 GR_MUST_USE enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapshot,
     uint32_t partitions, struct gr_arena *arena, struct gr_scan_page *page);
 
-// Feeds what the store holds to a node that was not stepped yet: clock rows, counts, left-over rows.
-// On failure ret_why holds one sentence.
+// Feeds what the store holds to a node that was not stepped yet: clock rows, counts, left-over
+// rows. On failure ret_why holds one sentence.
 GR_MUST_USE enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions,
     struct gr_node *node, char *ret_why, size_t why_size);
 

@@ -19,8 +19,8 @@
 // name, data and cluster must be set. The addresses to listen on are `resp` and `peer`; when they
 // were not set (their origin is "default"), this member's addresses in the cluster file are used.
 //
-// With `demo = yes` the command GR.LINK of the Redis face closes and refuses the links to the members
-// that it names (wire/redis.h), until it heals them or the process ends. Cut both ends.
+// With `demo = yes` the command GR.LINK of the Redis face closes and refuses the links to the
+// members that it names (wire/redis.h), until it heals them or the process ends. Cut both ends.
 int gr_server_run(const struct gr_config *config);
 
 #endif

@@ -1,17 +1,17 @@
 // The store as a node sees it: effects in, events out, and the disk waits on other threads.
 //
 // Everything that a turn of the loop writes becomes one batch (commit), so a hundred puts that came
-// in together cost one apply. A thread syncs whatever is applied and not yet durable, again and again
-// while there is any: while one sync is under way the next group gathers (group commit, §4.1 of
-// DeWitt et al. 1984). Reads are tried on the loop from memory; what only the disk knows goes to
+// in together cost one apply. A thread syncs whatever is applied and not yet durable, again and
+// again while there is any: while one sync is under way the next group gathers (group commit, §4.1
+// of DeWitt et al. 1984). Reads are tried on the loop from memory; what only the disk knows goes to
 // three threads; scans go to one of their own with a snapshot, so they never hold up a read.
 //
 //   I1  A read or scan begins after every write that was emitted before it is applied.
 //   I2  SYNCED says n only when a sync that began after the batch with write n has returned.
 //   I3  After a failed apply or sync nothing is applied or called durable any more in this run.
 //   I4  A partition that missed a batch is mute: its reads end with GR_ERR_IO. The node's clock
-//       already counts that batch's dots as seen, and a record without them would look like one that
-//       had replaced them. (Scans speak: they are filled from rows of their own snapshot.)
+//       already counts that batch's dots as seen, and a record without them would look like one
+//       that had replaced them. (Scans speak: they are filled from rows of their own snapshot.)
 //   I5  While a batch waits for a stalled engine nothing is delivered: what the node has emitted
 //       cannot become visible before it is applied.
 //
@@ -82,18 +82,18 @@ struct gr_storage {
     int open_handles;
 
     struct gr_store_batch *batch;
-    uint64_t write_last;    // node's number of the last write collected
+    uint64_t write_last; // node's number of the last write collected
     bool batch_any;
     uint8_t touched[GR_PARTITIONS_MAX / 8]; // partitions in the batch
     uint8_t mute[GR_PARTITIONS_MAX / 8];    // I4
     bool any_mute;
     enum gr_err failed;
     bool failed_told;
-    bool stalled, stalled_told;             // the engine is slow; what the node was told of it
-    uint64_t stall_looked;                  // uv_hrtime of the last look
+    bool stalled, stalled_told; // the engine is slow; what the node was told of it
+    uint64_t stall_looked;      // uv_hrtime of the last look
 
     struct gr_list waiting, ready, spare;
-    uint32_t out;           // jobs with a crew, or finished and not delivered
+    uint32_t out; // jobs with a crew, or finished and not delivered
     struct job *delivered;
 
     struct group group[GROUPS_MAX]; // a ring: group_first, group_count
@@ -169,8 +169,8 @@ static enum gr_err job_read(struct gr_store *store, struct job *job, enum gr_sto
 static void job_run(struct gr_storage *storage, struct job *job)
 {
     if (job->is_scan)
-        job->status = gr_scan_run(storage->store, job->snapshot, storage->partitions, &job->arena,
-            &job->page);
+        job->status = gr_scan_run(
+            storage->store, job->snapshot, storage->partitions, &job->arena, &job->page);
     else
         job->status = job_read(storage->store, job, GR_STORE_READ_ANY);
 }
@@ -277,8 +277,8 @@ static void on_timer(uv_timer_t *timer)
     (void)timer;
 }
 
-enum gr_err gr_storage_open(const struct gr_storage_config *config,
-    struct gr_storage **ret_storage, char *ret_why, size_t why_size)
+enum gr_err gr_storage_open(const struct gr_storage_config *config, struct gr_storage **ret_storage,
+    char *ret_why, size_t why_size)
 {
     struct gr_store_options options = {.cache_bytes = config->cache_bytes, .create = true};
     struct gr_store *store = NULL;
@@ -536,8 +536,8 @@ static uint64_t take_synced(struct gr_storage *storage)
     if (err != GR_OK)
         fail(storage, err, "a sync");
     uint64_t number = 0;
-    while (storage->group_count > 0 &&
-           storage->group[storage->group_first].store_number <= synced) {
+    while (
+        storage->group_count > 0 && storage->group[storage->group_first].store_number <= synced) {
         number = storage->group[storage->group_first].node_number;
         storage->group_first = (storage->group_first + 1) % GROUPS_MAX;
         storage->group_count--;

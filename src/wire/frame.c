@@ -302,8 +302,9 @@ enum gr_err gr_frame_split(
     size_t length = gr_read_u32(&reader);
     uint32_t checksum = gr_read_u32(&reader);
     size_t whole = length + GR_FRAME_HEAD_BYTES;
-    // A body of no bytes is a keepalive; its checksum is looked at below like any other.
-    if ((length > 0 && length < BODY_BYTES_MIN) || whole > GR_MIN(frame_bytes_max, (size_t)GR_FRAME_BYTES_MAX))
+    bool keepalive = length == 0;
+    if ((length < BODY_BYTES_MIN && !keepalive) ||
+        whole > GR_MIN(frame_bytes_max, (size_t)GR_FRAME_BYTES_MAX))
         return GR_ERR_MALFORMED;
     if (input.size >= whole) {
         struct gr_bytes body = gr_read_bytes(&reader, length);

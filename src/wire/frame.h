@@ -24,7 +24,8 @@ enum {
 // goes on. The record's siblings in DELTA and REPAIR must not be bare; those in PAGE are sent bare.
 void gr_frame_encode(struct gr_writer *out, const struct gr_message *m);
 
-// Appends a frame without a message, which says only that the sender lives. Bad when it does not fit.
+// Appends a frame without a message, which says only that the sender lives; split gives it an empty
+// body, which is not for gr_frame_decode. `out` is bad, and holds what it held, when it is full.
 void gr_frame_keepalive(struct gr_writer *out);
 
 // Finds the first frame in `input`. GR_OK: *ret_body is its body (borrowed from input), and

@@ -188,10 +188,12 @@ static bool parse_hello(struct gr_reader *reader, struct hello *ret)
     return true;
 }
 
-// The first bytes of a cluster id, enough for people to tell two apart.
-static void id_text(const uint8_t *cluster, char ret[9])
+enum { CLUSTER_TEXT = 2 * 16 + 1 };
+
+static void id_text(const uint8_t *cluster, char ret[CLUSTER_TEXT])
 {
-    snprintf(ret, 9, "%02x%02x%02x%02x", cluster[0], cluster[1], cluster[2], cluster[3]);
+    for (int i = 0; i < 16; i++)
+        snprintf(ret + 2 * i, 3, "%02x", cluster[i]);
 }
 
 // Can these two live together? Refuses and returns false if not.
@@ -199,7 +201,7 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
 {
     const struct gr_handshake_identity *self = &h->self;
     if (memcmp(peer->cluster, self->cluster, sizeof self->cluster) != 0) {
-        char ours[9], theirs[9];
+        char ours[CLUSTER_TEXT], theirs[CLUSTER_TEXT];
         id_text(self->cluster, ours);
         id_text(peer->cluster, theirs);
         refuse_with(h, GR_REFUSAL_CLUSTER, out, "%s is of cluster %s and %s of cluster %s",

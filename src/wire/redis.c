@@ -13,17 +13,16 @@
 // Source: redis.io/docs (commands, pipelining); Dynamo §5 for what a request is.
 //
 // I1. At most one command is parked; nothing behind it is looked at.
-// I2. A barrier is alone in the queue. Of two commands in the queue that touch one key, none writes.
-// I3. Replies leave in the order of the commands, each whole.
-// I4. Every request that was submitted has one entry in `calls` until its command leaves the queue.
-// I5. A command's words are borrowed from the input while it starts, and copied if it outlives that.
-// I6. No command starts while output + held + what readers will likely bring is over output_max;
+// I2. A barrier is alone in the queue. Of two commands in the queue that touch one key, none
+// writes. I3. Replies leave in the order of the commands, each whole. I4. Every request that was
+// submitted has one entry in `calls` until its command leaves the queue. I5. A command's words are
+// borrowed from the input while it starts, and copied if it outlives that. I6. No command starts
+// while output + held + what readers will likely bring is over output_max;
 //     no answer is kept that would take output + held over twice that, except what a command has
 //     removed from the store, of which at most TAKING_MAX are under way.
 //
-// Owns: input, output, commands. Bounds: GR_REDIS_WINDOW commands, GR_REDIS_CALLS_MAX calls of each,
-// the parser's limits, I6.
-#include <stdarg.h>
+// Owns: input, output, commands. Bounds: GR_REDIS_WINDOW commands, GR_REDIS_CALLS_MAX calls of
+// each, the parser's limits, I6.
 #include <stdio.h>
 #include <string.h>
 
@@ -35,98 +34,10 @@ enum {
     BULK_BYTES_MAX = GR_VALUE_BYTES_MAX + (64 << 10),
     TAKING_MAX = 8,
     REPLY_SLACK = TAKING_MAX * GR_VALUE_BYTES_MAX + (64 << 20), // replies of no kept answer
-    SPARE_MAX = 16,
     BUFFER_IDLE_BYTES = 256 << 10, // larger buffers are given back when empty
-    ARENA_IDLE_BYTES = 4 << 10,
 };
 
-// ---- commands: made and given back ---------------------------------------------------------
-
-static struct gr_redis_command *command_new(struct gr_redis *session)
-{
-    struct gr_redis_command *cmd = session->spare;
-    if (cmd != NULL) {
-        session->spare = (struct gr_redis_command *)cmd->link.after;
-        session->spare_count--;
-        struct gr_arena arena = cmd->arena;
-        *cmd = (struct gr_redis_command){.arena = arena};
-    } else {
-        cmd = gr_hook_memory(NULL, sizeof *cmd);
-        *cmd = (struct gr_redis_command){0};
-    }
-    gr_writer_init(&cmd->reply, session->output.size_max);
-    return cmd;
-}
-
-static void drop_calls(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    gr_assert(cmd->pending == 0);
-    for (uint32_t i = 0; i < cmd->next; i++)
-        gr_map_remove(&session->calls, &cmd->call[i].link);
-    cmd->next = 0;
-}
-
-static void drop_holds(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    for (uint32_t i = 0; cmd->hold != NULL && i < cmd->key_count; i++)
-        gr_map_remove(&session->holds, &cmd->hold[i].link);
-    cmd->hold = NULL;
-}
-
-static void command_destroy(struct gr_redis_command *cmd)
-{
-    gr_writer_deinit(&cmd->reply);
-    gr_arena_deinit(&cmd->page);
-    gr_arena_deinit(&cmd->arena);
-    gr_hook_memory(cmd, 0);
-}
-
-static void command_free(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    if (session->spare_count == SPARE_MAX) {
-        command_destroy(cmd);
-        return;
-    }
-    gr_writer_deinit(&cmd->reply);
-    gr_arena_deinit(&cmd->page);
-    if (cmd->arena.bytes > ARENA_IDLE_BYTES)
-        gr_arena_deinit(&cmd->arena);
-    else
-        gr_arena_clear(&cmd->arena);
-    cmd->link.after = (struct gr_link *)session->spare;
-    session->spare = cmd;
-    session->spare_count++;
-}
-
-// ---- errors --------------------------------------------------------------------------------
-
-void gr_redis_fail(struct gr_redis_command *cmd, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    int size = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    gr_assert(size > 0);
-    cmd->failed = true;
-    cmd->error =
-        gr_arena_copy(&cmd->arena, gr_bytes(text, GR_MIN((size_t)size, sizeof text - 1)));
-}
-
-void gr_redis_fail_syntax(struct gr_redis_command *cmd)
-{
-    gr_redis_fail(cmd, "ERR syntax error");
-}
-
-void gr_redis_fail_integer(struct gr_redis_command *cmd)
-{
-    gr_redis_fail(cmd, "ERR value is not an integer or out of range");
-}
-
-void gr_redis_fail_arity(struct gr_redis_command *cmd)
-{
-    gr_redis_fail(cmd, "ERR wrong number of arguments for '%s' command", cmd->spec->name);
-}
+// ---- prepare -------------------------------------------------------------------------------
 
 static void fail_unknown(struct gr_redis_command *cmd)
 {
@@ -141,8 +52,6 @@ static void fail_unknown(struct gr_redis_command *cmd)
     gr_redis_fail(cmd, "ERR unknown command '%.*s', with args beginning with: %s",
         (int)GR_MIN(cmd->arg[0].size, 128), (const char *)cmd->arg[0].data, args);
 }
-
-// ---- prepare -------------------------------------------------------------------------------
 
 // Finds the line of the table for the words, or fails.
 static void look_up(struct gr_redis_command *cmd)
@@ -190,6 +99,9 @@ static void prepare(struct gr_redis *session, struct gr_redis_command *cmd)
     cmd->key = NULL;
     cmd->value = NULL;
     cmd->key_count = cmd->total = 0;
+    cmd->sum = 0;
+    cmd->option = 0;
+    cmd->answer = NULL;
     look_up(cmd);
     if (!cmd->failed && cmd->spec->prepare != NULL)
         cmd->spec->prepare(session, cmd);
@@ -214,266 +126,6 @@ static void keep_words(struct gr_redis *session, struct gr_redis_command *cmd)
         prepare(session, cmd);
 }
 
-// ---- answering -----------------------------------------------------------------------------
-
-static struct gr_redis_command *queue_first(const struct gr_redis *session)
-{
-    struct gr_link *link = session->queue.first;
-    return link == NULL ? NULL : GR_CONTAINER(link, struct gr_redis_command, link);
-}
-
-struct gr_resp gr_redis_reply(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    bool now = cmd == queue_first(session) && !cmd->mute;
-    return (struct gr_resp){now ? &session->output : &cmd->reply, session->resp3};
-}
-
-bool gr_redis_room(struct gr_redis *session, struct gr_redis_command *cmd, size_t bytes)
-{
-    cmd->answer_bytes += bytes;
-    session->guess = GR_MAX(session->guess, cmd->answer_bytes);
-    size_t limit = 2 * session->output_max;
-    if (cmd->takes || session->output.size + session->held + bytes <= limit)
-        return true;
-    if (cmd->answer_bytes > limit)
-        gr_redis_fail(
-            cmd, "ERR the reply is over %zu MiB; ask for less at a time", limit >> 20);
-    else
-        gr_redis_fail(cmd, "BUSY over %zu MiB of replies wait to be read on this connection",
-            limit >> 20);
-    return false;
-}
-
-void gr_redis_keep_answer(
-    struct gr_redis *session, struct gr_redis_command *cmd, uint32_t index, struct gr_bytes bytes)
-{
-    gr_assert(index < cmd->total);
-    if (!gr_redis_room(session, cmd, bytes.size))
-        return;
-    session->held += bytes.size;
-    cmd->answer[index] = gr_arena_copy(&cmd->arena, bytes);
-}
-
-// What WAIT will ask about: the writes of the newest command that wrote.
-static void remember_writes(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < cmd->next; i++)
-        count += cmd->call[i].wrote;
-    if (count == 0)
-        return;
-    if (count > session->write_capacity) {
-        session->write =
-            gr_hook_memory(session->write, count * sizeof(struct gr_redis_write));
-        session->write_capacity = count;
-    }
-    session->write_count = 0;
-    for (uint32_t i = 0; i < cmd->next; i++) {
-        const struct gr_redis_call *call = &cmd->call[i];
-        if (call->wrote)
-            session->write[session->write_count++] =
-                (struct gr_redis_write){(uint32_t)call->link.hash, call->acks};
-    }
-}
-
-// Sends what is done at the head of the queue.
-static void send_done(struct gr_redis *session)
-{
-    for (;;) {
-        struct gr_redis_command *cmd = queue_first(session);
-        if (cmd == NULL || !cmd->done)
-            return;
-        if (cmd->reply.size > 0) {
-            session->held -= cmd->reply.size;
-            if (!cmd->mute)
-                gr_write_bytes(&session->output, gr_writer_bytes(&cmd->reply));
-        }
-        gr_list_remove(&session->queue, &cmd->link);
-        remember_writes(session, cmd);
-        drop_calls(session, cmd);
-        command_free(session, cmd);
-    }
-}
-
-// The reply is written, to the output or to cmd->reply.
-static void finish(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    gr_assert(!cmd->done && cmd->pending == 0);
-    for (uint32_t i = 0; cmd->answer != NULL && i < cmd->total; i++)
-        session->held -= cmd->answer[i].size;
-    cmd->answer = NULL;
-    if (cmd->total > 0 && (!cmd->writes || cmd->takes)) {
-        session->reading--;
-        session->guess -= (session->guess - GR_MIN(session->guess, cmd->answer_bytes)) / 8;
-    }
-    if (cmd->takes)
-        session->taking--;
-    drop_holds(session, cmd);
-    session->held += cmd->reply.size;
-    cmd->done = true;
-    send_done(session);
-}
-
-static void finish_with_error(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_error(&resp, cmd->error);
-    finish(session, cmd);
-}
-
-// ---- calls ---------------------------------------------------------------------------------
-
-static void submit(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    uint32_t i = cmd->next++;
-    struct gr_redis_call *call = &cmd->call[i];
-    *call = (struct gr_redis_call){.cmd = cmd, .index = i, .in = true};
-    struct gr_request request = cmd->ask;
-    request.ticket = ++session->ticket;
-    if (cmd->key != NULL)
-        request.key = cmd->key[i];
-    if (cmd->value != NULL)
-        request.value = cmd->value[i];
-    gr_map_insert(&session->calls, &call->link, request.ticket);
-    cmd->pending++;
-    session->host.submit(session->host.host, session, &request);
-}
-
-// Submits what may be submitted, and finishes the command when all is answered. Results may arrive
-// within submit: then `going` leaves the rest to the outer loop.
-static void go_on(struct gr_redis *session, struct gr_redis_command *cmd)
-{
-    if (cmd->going)
-        return;
-    cmd->going = true;
-    for (;;) {
-        while (!cmd->failed && cmd->next < cmd->total && cmd->pending < GR_REDIS_CALLS_MAX)
-            submit(session, cmd);
-        if (cmd->pending > 0) {
-            cmd->going = false;
-            return;
-        }
-        if (cmd->failed) {
-            finish_with_error(session, cmd);
-            return;
-        }
-        if (cmd->next < cmd->total)
-            continue;
-        if (cmd->spec->close == NULL || cmd->spec->close(session, cmd)) {
-            finish(session, cmd);
-            return;
-        }
-    }
-}
-
-void gr_redis_more(struct gr_redis *session, struct gr_redis_command *cmd, uint32_t total)
-{
-    remember_writes(session, cmd);
-    drop_calls(session, cmd);
-    cmd->total = total;
-    cmd->call = gr_arena_array(&cmd->page, struct gr_redis_call, total);
-}
-
-void gr_redis_finish_wait(struct gr_redis *session)
-{
-    struct gr_redis_command *cmd = session->waiting;
-    session->waiting = NULL;
-    finish(session, cmd);
-}
-
-static void fail_with(struct gr_redis_command *cmd, const struct gr_result *result)
-{
-    struct gr_writer text;
-    gr_writer_init(&text, 512);
-    gr_redis_result_text(&text, result);
-    gr_redis_fail(cmd, "%.*s", (int)text.size, (const char *)text.data);
-    gr_writer_deinit(&text);
-}
-
-// "First error wins and says how many keys were done": once all calls that were under way ended.
-static void count_done(struct gr_redis_command *cmd)
-{
-    bool many = cmd->key_count > 1;
-    bool pages = cmd->spec->close != NULL && cmd->key_count == 0;
-    char text[512];
-    struct gr_bytes error = cmd->error;
-    if (many)
-        snprintf(text, sizeof text, "%.*s; %u of %u keys were done", (int)error.size,
-            (const char *)error.data, cmd->answered, cmd->total);
-    else if (pages)
-        snprintf(text, sizeof text, "%.*s; %lld keys were done", (int)error.size,
-            (const char *)error.data, (long long)cmd->sum);
-    else
-        return;
-    cmd->error = gr_arena_copy(&cmd->arena, gr_bytes_text(text));
-}
-
-static struct gr_redis_call *find_call(const struct gr_redis *session, uint32_t ticket)
-{
-    struct gr_map_link *link = gr_map_first(&session->calls, ticket);
-    return link == NULL ? NULL : GR_CONTAINER(link, struct gr_redis_call, link);
-}
-
-static void pump(struct gr_redis *session);
-
-void gr_redis_result(struct gr_redis *session, const struct gr_result *result)
-{
-    struct gr_redis_call *call = find_call(session, (uint32_t)result->ticket);
-    if (call == NULL || !call->in)
-        return;
-    struct gr_redis_command *cmd = call->cmd;
-    call->in = false;
-    call->acks = GR_MAX(call->acks, result->acks);
-    cmd->pending--;
-    if (result->err == GR_OK) {
-        call->wrote = result->op == GR_OP_PUT || (result->op == GR_OP_UPDATE && result->written);
-        cmd->answered++;
-        if (!cmd->failed)
-            cmd->spec->take(session, cmd, call->index, result);
-    } else if (!cmd->failed) {
-        fail_with(cmd, result);
-    }
-    if (cmd->failed && cmd->pending == 0)
-        count_done(cmd);
-    go_on(session, cmd);
-    pump(session);
-}
-
-void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks)
-{
-    struct gr_redis_call *call = find_call(session, (uint32_t)ticket);
-    if (call != NULL) {
-        call->acks = GR_MAX(call->acks, acks);
-        return;
-    }
-    // Tickets in `write` rise; counted from the first one, they do so even when they wrap.
-    uint32_t low = 0, high = session->write_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        uint32_t there = session->write[middle].ticket - session->write[0].ticket;
-        if (there < (uint32_t)ticket - session->write[0].ticket)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == session->write_count || session->write[low].ticket != (uint32_t)ticket)
-        return;
-    session->write[low].acks = GR_MAX(session->write[low].acks, acks);
-    if (session->waiting != NULL) {
-        session->waiting->spec->run(session, session->waiting);
-        pump(session);
-    }
-}
-
-void gr_redis_timer(struct gr_redis *session)
-{
-    if (session->waiting == NULL)
-        return;
-    session->waiting->flag = true; // the time is over
-    session->waiting->spec->run(session, session->waiting);
-    pump(session);
-}
-
 // ---- starting ------------------------------------------------------------------------------
 
 static bool in_conflict(const struct gr_redis *session, const struct gr_redis_command *cmd)
@@ -492,7 +144,7 @@ static bool may_start(const struct gr_redis *session, const struct gr_redis_comm
 {
     if (session->queue.count >= GR_REDIS_WINDOW)
         return false;
-    if (session->queue.count > 0 && (cmd->barrier || queue_first(session)->barrier))
+    if (session->queue.count > 0 && (cmd->barrier || gr_redis_first(session)->barrier))
         return false;
     size_t expected = session->guess * session->reading;
     if (session->output.size + session->held + expected >= session->output_max)
@@ -504,7 +156,6 @@ static bool may_start(const struct gr_redis *session, const struct gr_redis_comm
 
 static void start(struct gr_redis *session, struct gr_redis_command *cmd)
 {
-    cmd->started = true;
     cmd->mute = session->replies_off || session->skip_next;
     session->skip_next = false;
     gr_list_append(&session->queue, &cmd->link);
@@ -517,16 +168,16 @@ static void start(struct gr_redis *session, struct gr_redis_command *cmd)
     if (cmd->failed) {
         cmd->total = cmd->key_count = 0;
         cmd->takes = false;
-        finish_with_error(session, cmd);
+        gr_redis_finish_with_error(session, cmd);
         return;
     }
     session->taking += cmd->takes;
     if (cmd->total == 0) {
         cmd->spec->run(session, cmd);
         if (cmd->failed)
-            finish_with_error(session, cmd);
+            gr_redis_finish_with_error(session, cmd);
         else if (!cmd->waiting)
-            finish(session, cmd);
+            gr_redis_finish(session, cmd);
         return;
     }
     session->reading += !cmd->writes || cmd->takes;
@@ -536,7 +187,7 @@ static void start(struct gr_redis *session, struct gr_redis_command *cmd)
         cmd->hold[i].cmd = cmd;
         gr_map_insert(&session->holds, &cmd->hold[i].link, cmd->key[i].hash);
     }
-    go_on(session, cmd);
+    gr_redis_go_on(session, cmd);
 }
 
 // ---- reading -------------------------------------------------------------------------------
@@ -545,8 +196,10 @@ static struct gr_bytes unread(const struct gr_redis *session)
 {
     if (session->direct.size > 0)
         return session->direct;
-    return gr_bytes(session->input.data + session->input_at,
-        session->input.size - session->input_at);
+    if (session->input.size == 0)
+        return gr_bytes(NULL, 0);
+    return gr_bytes(
+        session->input.data + session->input_at, session->input.size - session->input_at);
 }
 
 // Forgets the command that was read last.
@@ -590,7 +243,7 @@ static struct gr_redis_command *read_command(struct gr_redis *session)
             consume(session, session->parser.at);
             continue;
         }
-        struct gr_redis_command *cmd = command_new(session);
+        struct gr_redis_command *cmd = gr_redis_command_new(session);
         if (parsed == GR_RESP_BROKEN) {
             cmd->ends = true;
             gr_redis_fail(cmd, "%s", session->parser.error);
@@ -602,7 +255,7 @@ static struct gr_redis_command *read_command(struct gr_redis *session)
         for (uint32_t i = 0; i < cmd->arg_count; i++)
             cmd->arg[i] = gr_resp_argument(&session->parser, input, i);
         if (is_http(cmd)) {
-            command_free(session, cmd);
+            gr_redis_command_free(session, cmd);
             session->ending = true;
             return NULL;
         }
@@ -616,7 +269,7 @@ static struct gr_redis_command *read_command(struct gr_redis *session)
 
 // Starts all that may start. Nothing in here is entered twice: a result that arrives within a
 // submit only marks its command.
-static void pump(struct gr_redis *session)
+void gr_redis_pump(struct gr_redis *session)
 {
     if (session->pumping)
         return;
@@ -655,19 +308,21 @@ void gr_redis_input(struct gr_redis *session, struct gr_bytes bytes)
     session->active = session->host.wall(session->host.host);
     if (session->input.size > 0) {
         gr_write_bytes(&session->input, bytes);
-        pump(session);
+        gr_redis_pump(session);
         return;
     }
     session->direct = bytes;
-    pump(session);
+    gr_redis_pump(session);
     if (!session->ending && session->direct.size > 0)
         gr_write_bytes(&session->input, session->direct);
     session->direct = gr_bytes(NULL, 0);
 }
 
+// Who waits without end for replicas, and has hung up, is answered now.
 void gr_redis_input_end(struct gr_redis *session)
 {
     session->input_ended = true;
+    gr_redis_timer(session);
 }
 
 struct gr_writer *gr_redis_output(struct gr_redis *session)
@@ -679,7 +334,7 @@ void gr_redis_flushed(struct gr_redis *session)
 {
     if (session->output.size == 0 && session->output.capacity > BUFFER_IDLE_BYTES)
         gr_writer_deinit(&session->output);
-    pump(session);
+    gr_redis_pump(session);
 }
 
 bool gr_redis_wants_input(const struct gr_redis *session)
@@ -709,8 +364,7 @@ struct gr_redis *gr_redis_new(
     session->born = session->active = host->wall(host->host);
     session->output_max = config->output_max > 0 ? config->output_max : OUTPUT_BYTES_MAX;
     size_t command_max = config->command_max > 0 ? config->command_max : COMMAND_BYTES_MAX;
-    gr_resp_parser_init(
-        &session->parser, command_max, GR_MIN(command_max, (size_t)BULK_BYTES_MAX));
+    gr_resp_parser_init(&session->parser, command_max, GR_MIN(command_max, (size_t)BULK_BYTES_MAX));
     gr_writer_init(&session->input, command_max + COMMAND_BYTES_MAX);
     gr_writer_init(&session->output, 2 * session->output_max + REPLY_SLACK);
     return session;
@@ -720,13 +374,13 @@ void gr_redis_free(struct gr_redis *session)
 {
     struct gr_link *link;
     while ((link = gr_list_take(&session->queue)) != NULL)
-        command_destroy(GR_CONTAINER(link, struct gr_redis_command, link));
+        gr_redis_command_destroy(GR_CONTAINER(link, struct gr_redis_command, link));
     if (session->parked != NULL)
-        command_destroy(session->parked);
+        gr_redis_command_destroy(session->parked);
     while (session->spare != NULL) {
         struct gr_redis_command *cmd = session->spare;
         session->spare = (struct gr_redis_command *)cmd->link.after;
-        command_destroy(cmd);
+        gr_redis_command_destroy(cmd);
     }
     gr_map_deinit(&session->calls);
     gr_map_deinit(&session->holds);

@@ -14,26 +14,26 @@
 enum { GR_REDIS_NAME_BYTES_MAX = 255, GR_REDIS_ADDRESS_BYTES = 80 };
 
 enum gr_redis_flag {
-    GR_REDIS_READ = 1 << 0,    // looks at keys
-    GR_REDIS_WRITE = 1 << 1,   // changes keys
-    GR_REDIS_FAST = 1 << 2,    // said to clients only
-    GR_REDIS_LOADING = 1 << 3, // answered while the node is loading
-    GR_REDIS_BARRIER = 1 << 4, // starts after all before it, and all after it wait
-    GR_REDIS_ADMIN = 1 << 5,   // said to clients only
-    GR_REDIS_KEYSPACE = 1 << 6, // said to clients only: about keys, not strings
+    GR_REDIS_READ = 1 << 0,       // looks at keys
+    GR_REDIS_WRITE = 1 << 1,      // changes keys
+    GR_REDIS_FAST = 1 << 2,       // said to clients only
+    GR_REDIS_LOADING = 1 << 3,    // answered while the node is loading
+    GR_REDIS_BARRIER = 1 << 4,    // starts after all before it, and all after it wait
+    GR_REDIS_ADMIN = 1 << 5,      // said to clients only
+    GR_REDIS_KEYSPACE = 1 << 6,   // said to clients only: about keys, not strings
     GR_REDIS_CONNECTION = 1 << 7, // said to clients only: about this connection
-    GR_REDIS_TAKES = 1 << 8,   // the reply may hold what the write removed: it must not be lost
+    GR_REDIS_TAKES = 1 << 8,      // the reply may hold what the write removed: it must not be lost
 };
 
 struct gr_redis_command;
 
 // One line of the table of commands.
 struct gr_redis_spec {
-    const char *name; // lower case; a subcommand is "client|id"
-    int8_t arity;     // words, its own included; -n = n or more
-    uint16_t flags;   // enum gr_redis_flag
+    const char *name;         // lower case; a subcommand is "client|id"
+    int8_t arity;             // words, its own included; -n = n or more
+    uint16_t flags;           // enum gr_redis_flag
     int8_t first, last, step; // its keys among the words; last -1 = the last word
-    char key_use;     // how it uses them: r reads, o overwrites, w reads and writes, d deletes
+    char key_use; // how it uses them: r reads, o overwrites, w reads and writes, d deletes
     const char *since, *summary;
     // Turns the words into cmd->ask, key, value and total. May be called more than once for a
     // command; changes nothing but *cmd. Errors: gr_redis_fail.
@@ -54,7 +54,7 @@ struct gr_redis_call {
     struct gr_map_link link;
     struct gr_redis_command *cmd;
     uint32_t index;
-    uint8_t acks;  // replicas that acknowledged, when it wrote
+    uint8_t acks; // replicas that acknowledged, when it wrote
     bool in, wrote;
 };
 
@@ -73,7 +73,8 @@ struct gr_redis_command {
     uint32_t arg_count;     // words in `arg`: at most GR_RESP_ARGS_KEPT
     uint32_t arg_total;     // words that the client sent
     struct gr_bytes error;  // said instead of a result; empty = none
-    bool mute, kept, started, done, waiting, going, failed;
+    bool mute, kept, done, waiting, going, failed;
+    bool ends; // the connection ends with this reply
     bool barrier, writes, takes;
 
     // Set by prepare.
@@ -119,6 +120,7 @@ struct gr_redis {
     struct gr_resp_parser parser;
     struct gr_writer input; // bytes that could not be taken yet, from input_at on
     size_t input_at;
+    struct gr_bytes direct; // the caller's bytes, while they are taken; then `input` is empty
     struct gr_writer output;
 
     struct gr_list queue;             // commands that are started and not yet answered
@@ -136,7 +138,27 @@ struct gr_redis {
     uint32_t write_count, write_capacity;
 };
 
-// ---- redis.c: for commands -------------------------------------------------------------------
+// ---- redis.c ---------------------------------------------------------------------------------
+
+// Starts all commands that may start now.
+void gr_redis_pump(struct gr_redis *session);
+
+// ---- redis_calls.c: for redis.c --------------------------------------------------------------
+
+struct gr_redis_command *gr_redis_command_new(struct gr_redis *session);
+// Back to the session's spares.
+void gr_redis_command_free(struct gr_redis *session, struct gr_redis_command *cmd);
+void gr_redis_command_destroy(struct gr_redis_command *cmd);
+// The oldest command that is not answered, or NULL.
+struct gr_redis_command *gr_redis_first(const struct gr_redis *session);
+// The reply is written: the command leaves when it is the oldest. May free it.
+void gr_redis_finish(struct gr_redis *session, struct gr_redis_command *cmd);
+// Writes cmd->error first.
+void gr_redis_finish_with_error(struct gr_redis *session, struct gr_redis_command *cmd);
+// Makes the calls that may be made; finishes the command when all are answered.
+void gr_redis_go_on(struct gr_redis *session, struct gr_redis_command *cmd);
+
+// ---- redis_calls.c: for commands -------------------------------------------------------------
 
 // Where the reply of this command goes now.
 struct gr_resp gr_redis_reply(struct gr_redis *session, struct gr_redis_command *cmd);
@@ -146,8 +168,10 @@ __attribute__((format(printf, 2, 3))) void gr_redis_fail(
 void gr_redis_fail_syntax(struct gr_redis_command *cmd);
 void gr_redis_fail_integer(struct gr_redis_command *cmd);
 void gr_redis_fail_arity(struct gr_redis_command *cmd);
-// From `close`: `total` further calls; cmd->ask, key and value are set.
-void gr_redis_more(struct gr_redis *session, struct gr_redis_command *cmd, uint32_t total);
+// From `close`: `total` further calls; cmd->ask, key and value are set. With `clear`, what was
+// taken from cmd->page is given back first.
+void gr_redis_more(
+    struct gr_redis *session, struct gr_redis_command *cmd, uint32_t total, bool clear);
 // A waiting command has written its reply.
 void gr_redis_finish_wait(struct gr_redis *session);
 // True if that many more bytes of answers may be kept for this connection. False: the command has
@@ -163,8 +187,8 @@ void gr_redis_keep_answer(
 bool gr_redis_is(struct gr_bytes text, const char *word);
 // Redis' glob: * ? [a-z] [^a] and backslash.
 bool gr_redis_glob(struct gr_bytes pattern, struct gr_bytes text, bool any_case);
-// Keys arg[first], arg[first + step] ... become cmd->key and total; each at most once if `once`
-// (the last one stays, with its value). False: failed.
+// Keys arg[first], arg[first + step] ... become cmd->key and total, and with step 2 the words
+// between them cmd->value; each key at most once if `once`, with its last value. False: failed.
 bool gr_redis_keys(struct gr_redis_command *cmd, uint32_t first, uint32_t step, bool once);
 // arg[1] is the one key. False: failed.
 bool gr_redis_key(struct gr_redis_command *cmd);

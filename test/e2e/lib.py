@@ -249,6 +249,23 @@ def is_running(pid):
         return False
 
 
+def wait_gone(pids, timeout):
+    """Waits until none of these processes, which are not our children, runs; False if one does."""
+    deadline = time.monotonic() + timeout
+    for pid in pids:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        with selectors.DefaultSelector() as selector:
+            selector.register(fd, selectors.EVENT_READ)
+            gone = selector.select(max(0, deadline - time.monotonic()))
+        os.close(fd)
+        if not gone:
+            return False
+    return True
+
+
 # ---- RESP ----------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ The words of a line are parted by one space:
     primary R | fallback R            a replica, or a hint store, that has seen nothing
     sync R | lose R                   its state is what a crash falls back to | its disk is empty
     crash R CLOCK KEY RECORD ...      the whole state after it
-    put M KEY CONTEXT VALUE DOT RECORD  message M: the delta that a coordinator makes; VALUE - deletes
+    put M KEY CONTEXT VALUE DOT RECORD  message M: a coordinator's delta; VALUE - deletes
     state M R KEY RECORD              message M: what R answers for KEY
     message M KEY RECORD DOTS         message M, made otherwise
     receive R M CLOCK RECORD          R takes M in; its clock and what it stores of that key
@@ -55,7 +55,7 @@ class Trace:
         self.lines = []
         self.random = random.Random(f"trace {seed}")  # never the schedule's own
         self.members = 0
-        self.message_of = {}  # id of a message -> (number, the message: kept, so the id stays its own)
+        self.message_of = {}  # id -> (number, the message: kept, so that the id stays its own)
         self.busy = 0         # inside an event that already says all
         self.write("run", seed)
 

@@ -56,7 +56,9 @@ def alter(trace, event, place):
 
     def other(match):
         old = match.group()
-        return flip[old[:1]] + old[1:] if event in ("has", "covers", "includes") else b"%d" % (int(old) + 1)
+        if event in ("has", "covers", "includes"):
+            return flip[old[:1]] + old[1:]
+        return b"%d" % (int(old) + 1)
 
     words[place] = number.sub(other, words[place], count=1)
     lines[line] = b" ".join(words)

@@ -1,4 +1,5 @@
-// Random parts of messages and rows for the tests of wire, and comparisons that look at every field.
+// Random parts of messages and rows for the tests of wire, and comparisons that look at every
+// field.
 #ifndef GR_TEST_UNIT_WIRE_PARTS_H
 #define GR_TEST_UNIT_WIRE_PARTS_H
 

@@ -1,0 +1,271 @@
+// gramme status, key where, key explain: how the cluster is, and where a key is.
+//
+// Nothing here is computed: what a node says is shown. `status` asks twice, one node about all and
+// each for itself, because the two may differ, and then the difference is what one wants to see.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bin/ask.h"
+#include "bin/output.h"
+
+// ---- status ----------------------------------------------------------------------------------
+
+// What a member said of itself.
+struct asked {
+    bool answered;
+    char error[128];
+    char version[32], keys[24], clients[24], uptime[24], process[24], loading[4];
+};
+
+static void copy_info(struct gramme_bytes info, const char *name, char *ret_text, size_t size)
+{
+    struct gr_bytes value = gr_ask_info(info, name);
+    snprintf(
+        ret_text, size, "%.*s", (int)value.size, value.size > 0 ? (const char *)value.data : "");
+}
+
+static void ask_member(
+    const struct gr_options *options, const struct gr_ask_member *member, struct asked *ret_asked)
+{
+    *ret_asked = (struct asked){.answered = false};
+    struct gramme *client = gramme_open(member->address, (unsigned)options->timeout_ms);
+    const struct gramme_reply *reply = NULL;
+    if (gr_ask(client, &reply, "INFO", NULL) == GRAMME_OK) {
+        char keyspace[64];
+        ret_asked->answered = true;
+        copy_info(reply->text, "gramme_version", ret_asked->version, sizeof(ret_asked->version));
+        copy_info(reply->text, "connected_clients", ret_asked->clients, sizeof(ret_asked->clients));
+        copy_info(reply->text, "uptime_in_seconds", ret_asked->uptime, sizeof(ret_asked->uptime));
+        copy_info(reply->text, "process_id", ret_asked->process, sizeof(ret_asked->process));
+        copy_info(reply->text, "loading", ret_asked->loading, sizeof(ret_asked->loading));
+        // "keys=12,expires=0,avg_ttl=0", and no line at all for none.
+        copy_info(reply->text, "db0", keyspace, sizeof(keyspace));
+        bool some = strncmp(keyspace, "keys=", 5) == 0;
+        snprintf(ret_asked->keys, sizeof(ret_asked->keys), "%.*s",
+            some ? (int)strcspn(keyspace + 5, ",") : 1, some ? keyspace + 5 : "0");
+    } else {
+        snprintf(ret_asked->error, sizeof(ret_asked->error), "%s", gramme_error(client));
+    }
+    gramme_close(client);
+}
+
+static const char *state_of(const struct asked *asked)
+{
+    return !asked->answered ? "down" : strcmp(asked->loading, "1") == 0 ? "loading" : "up";
+}
+
+static void print_member_json(const struct gr_ask_member *member, const struct asked *asked)
+{
+    const char *const number[][2] = {{"keys", asked->keys}, {"clients", asked->clients},
+        {"uptime_s", asked->uptime}, {"process", asked->process}};
+    printf("{\"name\": ");
+    gr_json_text(member->name);
+    printf(", \"address\": ");
+    gr_json_text(member->address);
+    printf(", \"seen\": \"%s\", \"asked\": \"%s\"", member->up ? "up" : "down", state_of(asked));
+    if (!asked->answered) {
+        printf(", \"error\": ");
+        gr_json_text(asked->error);
+    } else {
+        printf(", \"version\": ");
+        gr_json_text(asked->version);
+        for (size_t i = 0; i < GR_COUNT(number); i++)
+            printf(", \"%s\": %s", number[i][0], number[i][1][0] != 0 ? number[i][1] : "null");
+    }
+    printf("}");
+}
+
+static void add_member_row(
+    struct gr_table *table, const struct gr_ask_member *member, const struct asked *asked)
+{
+    const char *uptime = "-";
+    if (asked->answered)
+        uptime = gr_table_seconds(table, strtoll(asked->uptime, NULL, 10));
+    gr_table_row(table,
+        (const char *const[]){member->name, member->address, member->up ? "up" : "down",
+            state_of(asked), asked->answered ? asked->version : "-",
+            asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-", uptime});
+}
+
+int gr_verb_status(const struct gr_options *options, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    static struct gr_ask_member member[GR_MEMBERS_MAX];
+    int count = 0;
+    struct gramme *client = gr_ask_open(options);
+    enum gramme_outcome outcome = gr_ask_members(client, member, GR_MEMBERS_MAX, &count);
+    if (outcome != GRAMME_OK) {
+        int code = gr_ask_failed(options, client, outcome);
+        gramme_close(client);
+        return code;
+    }
+    gramme_close(client);
+    if (count == 0)
+        return gr_complain(
+            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
+    bool json = options->output == GR_OUTPUT_JSON;
+    struct gr_table table;
+    gr_table_init(&table, 8);
+    gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "ASKED", "VERSION", "KEYS",
+                             "CLIENTS", "UPTIME"});
+    for (int i = 0; i < count; i++) {
+        struct asked asked;
+        ask_member(options, &member[i], &asked);
+        if (json) {
+            printf(i == 0 ? "[" : ",\n ");
+            print_member_json(&member[i], &asked);
+        } else {
+            add_member_row(&table, &member[i], &asked);
+        }
+    }
+    if (json)
+        printf("]\n");
+    else
+        gr_table_print(&table);
+    gr_table_deinit(&table);
+    return GR_EXIT_OK;
+}
+
+// ---- key where -------------------------------------------------------------------------------
+
+// Asks in RESP3, which tells maps from lists.
+static enum gramme_outcome ask_about_key(struct gramme *client, const char *command,
+    const char *key, const struct gramme_reply **ret_reply)
+{
+    enum gramme_outcome outcome = gr_ask(client, ret_reply, "HELLO", "3", NULL);
+    return outcome != GRAMME_OK ? outcome : gr_ask(client, ret_reply, command, key, NULL);
+}
+
+static void print_json(const struct gramme_reply *reply)
+{
+    bool map = reply->kind == GRAMME_MAP;
+    switch (reply->kind) {
+    case GRAMME_NIL:
+        printf("null");
+        break;
+    case GRAMME_INTEGER:
+        printf("%lld", (long long)reply->integer);
+        break;
+    case GRAMME_DOUBLE:
+        printf("%g", reply->real);
+        break;
+    case GRAMME_BOOLEAN:
+        printf(reply->integer != 0 ? "true" : "false");
+        break;
+    case GRAMME_TEXT:
+    case GRAMME_ERROR:
+        gr_json_bytes(gr_ask_bytes(reply->text));
+        break;
+    case GRAMME_ARRAY:
+    case GRAMME_MAP:
+        printf(map ? "{" : "[");
+        for (size_t i = 0; i < reply->count; i++) {
+            printf(i == 0 ? "" : map && i % 2 == 1 ? ": " : ", ");
+            print_json(&reply->item[i]);
+        }
+        printf(map ? "}" : "]");
+        break;
+    }
+}
+
+static int64_t number_of(const struct gramme_reply *map, const char *name)
+{
+    const struct gramme_reply *value = gr_ask_field(map, name);
+    return value != NULL ? value->integer : 0;
+}
+
+int gr_verb_key_where(const struct gr_options *options, int argc, char **argv)
+{
+    (void)argc;
+    struct gramme *client = gr_ask_open(options);
+    const struct gramme_reply *reply = NULL;
+    enum gramme_outcome outcome = ask_about_key(client, "GR.WHERE", argv[0], &reply);
+    int code = GR_EXIT_OK;
+    if (outcome != GRAMME_OK) {
+        code = gr_ask_failed(options, client, outcome);
+    } else if (options->output == GR_OUTPUT_JSON) {
+        print_json(reply);
+        printf("\n");
+    } else {
+        const struct gramme_reply *nodes = gr_ask_field(reply, "nodes");
+        printf("'%s' is in slot %lld, partition %lld\n", argv[0],
+            (long long)number_of(reply, "slot"), (long long)number_of(reply, "partition"));
+        struct gr_table table;
+        gr_table_init(&table, 5);
+        gr_table_row(&table, (const char *const[]){"", "NODE", "REDIS", "ROLE", "STATE"});
+        for (size_t i = 0; nodes != NULL && i < nodes->count; i++)
+            gr_table_row(&table,
+                (const char *const[]){gr_table_format(&table, "%zu.", i + 1),
+                    gr_ask_text(&nodes->item[i], "node"), gr_ask_text(&nodes->item[i], "address"),
+                    gr_ask_text(&nodes->item[i], "role"), gr_ask_text(&nodes->item[i], "state")});
+        gr_table_print(&table);
+        gr_table_deinit(&table);
+    }
+    gramme_close(client);
+    return code;
+}
+
+// ---- key explain -----------------------------------------------------------------------------
+
+// Milliseconds since 1970 as a local time; "-" for none.
+static const char *format_time(struct gr_table *table, int64_t ms)
+{
+    if (ms <= 0)
+        return "-";
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    char text[64];
+    localtime_r(&seconds, &parts);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    return gr_table_format(table, "%s.%03d", text, (int)(ms % 1000));
+}
+
+static void add_replica_rows(struct gr_table *table, const struct gramme_reply *replica)
+{
+    const struct gramme_reply *siblings = gr_ask_field(replica, "siblings");
+    const char *name = gr_ask_text(replica, "node");
+    const char *answer = gr_ask_text(replica, "answer");
+    bool answered = strcmp(answer, "OK") == 0;
+    if (!answered || siblings == NULL || siblings->count == 0) {
+        gr_table_row(table, (const char *const[]){name, gr_ask_text(replica, "state"),
+                                answered ? "no value" : answer, "-", "-", "-"});
+        return;
+    }
+    for (size_t i = 0; i < siblings->count; i++) {
+        const struct gramme_reply *sibling = &siblings->item[i];
+        gr_table_row(
+            table, (const char *const[]){name, gr_ask_text(replica, "state"),
+                       gr_table_format(table, "value %zu", i + 1), gr_ask_text(sibling, "dot"),
+                       format_time(table, number_of(sibling, "origin")),
+                       format_time(table, number_of(sibling, "expires"))});
+    }
+}
+
+int gr_verb_key_explain(const struct gr_options *options, int argc, char **argv)
+{
+    (void)argc;
+    struct gramme *client = gr_ask_open(options);
+    const struct gramme_reply *reply = NULL;
+    enum gramme_outcome outcome = ask_about_key(client, "GR.EXPLAIN", argv[0], &reply);
+    int code = GR_EXIT_OK;
+    if (outcome != GRAMME_OK) {
+        code = gr_ask_failed(options, client, outcome);
+    } else if (options->output == GR_OUTPUT_JSON) {
+        print_json(reply);
+        printf("\n");
+    } else {
+        struct gr_table table;
+        gr_table_init(&table, 6);
+        gr_table_row(
+            &table, (const char *const[]){"NODE", "STATE", "HOLDS", "DOT", "WRITTEN", "EXPIRES"});
+        for (size_t i = 0; i < reply->count; i++)
+            add_replica_rows(&table, &reply->item[i]);
+        gr_table_print(&table);
+        gr_table_deinit(&table);
+    }
+    gramme_close(client);
+    return code;
+}

@@ -1,0 +1,195 @@
+// What the Redis face asks of its host: time, the ring, settings, numbers, and cutting links.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shell/inside.h"
+
+static void submit(void *host, struct gr_redis *session, const struct gr_request *request)
+{
+    struct gr_server *server = host;
+    struct gr_request numbered = *request;
+    numbered.ticket = (uint32_t)request->ticket | (gr_redis_id(session) & UINT32_MAX) << 32;
+    if (server->node != NULL) {
+        gr_turn_submit(server, &numbered);
+        return;
+    }
+    struct gr_result result = {
+        .ticket = request->ticket,
+        .op = request->op,
+        .outcome = GR_REJECTED,
+        .err = GR_ERR_LOADING,
+    };
+    gr_redis_result(session, &result);
+}
+
+static struct gr_wall wall(void *host)
+{
+    (void)host;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (struct gr_wall){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+}
+
+static bool ready(void *host)
+{
+    const struct gr_server *server = host;
+    return server->node != NULL;
+}
+
+static const struct gr_ring *ring(void *host)
+{
+    const struct gr_server *server = host;
+    return &server->cluster.ring;
+}
+
+static uint16_t self(void *host)
+{
+    const struct gr_server *server = host;
+    return server->self;
+}
+
+static bool peer_up(void *host, uint16_t member)
+{
+    const struct gr_server *server = host;
+    if (member == server->self || server->node == NULL)
+        return member == server->self;
+    return gr_node_peer_up(server->node, member);
+}
+
+static const struct gr_token_key *token_key(void *host)
+{
+    const struct gr_server *server = host;
+    return &server->token_key;
+}
+
+// Bytes of this process that are in memory; 0 when the system does not say.
+static uint64_t resident_bytes(void)
+{
+    uint64_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int64_t held_keys(const struct gr_server *server)
+{
+    int64_t keys = 0;
+    if (server->node == NULL)
+        return 0;
+    for (uint32_t i = 0; i < server->cluster.ring.partitions; i++)
+        if (gr_ring_position(&server->cluster.ring, i, server->self) >= 0)
+            keys += gr_node_count(server->node, i);
+    return keys;
+}
+
+static uint16_t port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    return colon == NULL ? 0 : (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static void info(void *host, struct gr_redis_info *ret_info)
+{
+    const struct gr_server *server = host;
+    const struct gr_clients *clients = &server->clients;
+    *ret_info = (struct gr_redis_info){
+        .version = GRAMME_VERSION,
+        .config_file = server->config->file,
+        .process_id = (uint64_t)getpid(),
+        .port = port_of(clients->local),
+        .uptime_s = (uv_now(&server->loop) - server->started_ms) / 1000,
+        .clients = clients->all.count,
+        .clients_max = clients->max,
+        .connections_total = clients->accepted,
+        .connections_refused = clients->refused,
+        .commands_total = gr_clients_commands(server),
+        .bytes_in_total = server->pool.bytes_in,
+        .bytes_out_total = server->pool.bytes_out,
+        .memory_bytes = resident_bytes(),
+        .memory_max_bytes = 0,
+        .keys = held_keys(server),
+    };
+}
+
+static int by_name(const void *a, const void *b)
+{
+    enum gr_setting left, right;
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return strcmp(gr_setting_info(left)->name, gr_setting_info(right)->name);
+}
+
+static void settings(
+    void *host, void (*visit)(void *arg, const char *name, const char *value), void *arg)
+{
+    const struct gr_server *server = host;
+    enum gr_setting order[GR_SETTING_COUNT];
+    for (int i = 0; i < GR_SETTING_COUNT; i++)
+        order[i] = (enum gr_setting)i;
+    qsort(order, GR_COUNT(order), sizeof(order[0]), by_name);
+    for (size_t i = 0; i < GR_COUNT(order); i++)
+        visit(arg, gr_setting_info(order[i])->name, gr_config_text(server->config, order[i]));
+}
+
+// ---- cutting links: demo = yes only ------------------------------------------------------------
+
+static const char *find_member(
+    const struct gr_server *server, struct gr_bytes name, uint16_t *ret_member)
+{
+    const struct gr_ring *members = &server->cluster.ring;
+    for (uint16_t i = 0; i < members->member_count; i++) {
+        if (!gr_bytes_equal(name, gr_bytes_text(members->member[i].name)))
+            continue;
+        *ret_member = i;
+        return i != server->self ? NULL : "a node cannot be cut off from itself";
+    }
+    return "there is no member of that name";
+}
+
+static const char *link_action(
+    void *host, const char *action, const struct gr_bytes *name, uint32_t name_count)
+{
+    struct gr_server *server = host;
+    uint16_t member = 0;
+    if (strcmp(action, "HEAL") == 0 && name_count == 0) {
+        for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
+            gr_links_cut(server, i, false);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < name_count; i++) {
+        const char *why = find_member(server, name[i], &member);
+        if (why != NULL)
+            return why;
+    }
+    for (uint32_t i = 0; i < name_count; i++)
+        if (find_member(server, name[i], &member) == NULL)
+            gr_links_cut(server, member, strcmp(action, "CUT") == 0);
+    return NULL;
+}
+
+struct gr_redis_host gr_face_host(struct gr_server *server)
+{
+    return (struct gr_redis_host){
+        .host = server,
+        .submit = submit,
+        .wall = wall,
+        .ready = ready,
+        .timer = gr_face_timer,
+        .ring = ring,
+        .self = self,
+        .peer_up = peer_up,
+        .token_key = token_key,
+        .info = info,
+        .settings = settings,
+        .sessions = gr_face_sessions,
+        .link = gr_config_flag(server->config, GR_SETTING_DEMO) ? link_action : NULL,
+    };
+}

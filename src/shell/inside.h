@@ -1,0 +1,187 @@
+// What the files of the server share. Private to the shell; the outside sees server.h.
+//
+//   server.c   start, stop, and a new run after the store has failed
+//   turn.c     the turn of the loop: events in, effects out, commit, flush
+//   link.c     the links to the other members
+//   client.c   the Redis listener and its connections
+//   face.c     what the Redis face asks of its host: settings, numbers, cutting links
+//
+// One thread. Callbacks of libuv step the node when bytes arrive and leave marks for everything
+// else; gr_turn, which runs before and after the loop waits, does the rest.
+#ifndef GR_SHELL_INSIDE_H
+#define GR_SHELL_INSIDE_H
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "shell/cluster.h"
+#include "shell/config.h"
+#include "shell/datadir.h"
+#include "shell/storage.h"
+#include "shell/stream.h"
+#include "wire/handshake.h"
+#include "wire/redis.h"
+#include "wire/token.h"
+
+struct gr_server;
+
+// ---- links -----------------------------------------------------------------------------------
+
+struct gr_conn;
+
+// One other member.
+struct gr_peer_link {
+    struct gr_server *server;
+    uint16_t member;
+    struct gr_conn *conn;    // handshake done
+    struct gr_conn *dialled; // on its way there, when this node is the one that dials
+    bool told;               // what the node believes
+    bool cut;
+    bool resolving;
+    uv_timer_t retry; // the next dial
+    uv_getaddrinfo_t lookup;
+    uint32_t backoff_ms;
+    char said[GR_HANDSHAKE_REASON_BYTES]; // the last trouble that was logged
+};
+
+struct gr_links {
+    uv_tcp_t listener;
+    bool listening;
+    struct gr_peer_link *peer; // one per member, the own one unused
+    struct gr_list conns;      // all connections, in whatever state
+    struct gr_list dirty;      // connections with something to flush
+    uint32_t strangers;        // accepted, handshake not done
+    bool news;                 // a link went down that the node believes up
+    char said[GR_HANDSHAKE_REASON_BYTES];
+    struct gr_arena arena; // of the frame that is being stepped
+};
+
+// Takes the loop's handles; dials nothing yet.
+void gr_links_init(struct gr_server *server);
+// Listens; NULL or why not.
+const char *gr_links_listen(struct gr_server *server, const struct sockaddr *address);
+// A run begins: dials whom this node dials.
+void gr_links_begin(struct gr_server *server);
+// A run ends, or the server: closes all connections and dials no more. Tells the node nothing.
+void gr_links_end(struct gr_server *server);
+// Closes the listener and the timers; connections must have ended.
+void gr_links_close(struct gr_server *server);
+void gr_links_deinit(struct gr_server *server);
+// A SEND effect. What cannot be sent is dropped: the node learns of the link's end.
+void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_message *message);
+// Tells the node of links that went down. True if there was one.
+bool gr_links_tell(struct gr_server *server);
+void gr_links_flush(struct gr_server *server);
+// While the store stalls nothing is read.
+void gr_links_pause(struct gr_server *server, bool pause);
+// Once a second: keepalives and deadlines.
+void gr_links_look(struct gr_server *server);
+void gr_links_cut(struct gr_server *server, uint16_t member, bool cut);
+bool gr_links_sent(const struct gr_server *server); // nothing waits to leave
+
+// ---- clients ---------------------------------------------------------------------------------
+
+struct gr_client;
+
+struct gr_clients {
+    uv_tcp_t listener;
+    bool listening;
+    struct gr_redis_host host;
+    struct gr_map by_id;
+    struct gr_list all;     // in order of ids
+    struct gr_list dirty;   // touched since the last flush
+    struct gr_list flushed; // within a flush: sent, and not yet told so
+    uint64_t last_id;
+    uint32_t max;
+    uint64_t accepted, refused, commands_gone;
+    char local[64]; // of the listener
+};
+
+void gr_clients_init(struct gr_server *server);
+const char *gr_clients_listen(struct gr_server *server, const struct sockaddr *address);
+void gr_clients_stop_listening(struct gr_server *server);
+// What is under way is answered, and nothing more is read; each closes when it is done.
+void gr_clients_drain(struct gr_server *server);
+void gr_clients_end(struct gr_server *server); // closes all connections
+void gr_clients_deinit(struct gr_server *server);
+// A REPLY or an ACKED effect.
+void gr_clients_result(struct gr_server *server, const struct gr_result *result);
+void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks);
+// True if sessions have more to send at once, or there is something to step.
+bool gr_clients_flush(struct gr_server *server);
+void gr_clients_pause(struct gr_server *server, bool pause);
+void gr_clients_look(struct gr_server *server);
+uint64_t gr_clients_commands(const struct gr_server *server);
+
+// ---- face.c ----------------------------------------------------------------------------------
+
+struct gr_redis_host gr_face_host(struct gr_server *server);
+void gr_face_timer(void *host, struct gr_redis *session, struct gr_span span); // client.c
+void gr_face_sessions(
+    void *host, void (*visit)(void *arg, struct gr_redis *session), void *arg); // client.c
+
+// ---- turn.c ----------------------------------------------------------------------------------
+
+// Steps the node, filling in the time. Never inside a step, never while the store stalls.
+void gr_turn_step(struct gr_server *server, struct gr_event *event);
+// Steps a request; or copies it and steps it in the next turn, when it came in the middle of a
+// step.
+void gr_turn_submit(struct gr_server *server, const struct gr_request *request);
+void gr_turn_init(struct gr_server *server);
+// Drops what is deferred; the node is going away.
+void gr_turn_end(struct gr_server *server);
+void gr_turn_close(struct gr_server *server);
+// The turn itself; runs by itself before and after each wait.
+void gr_turn(struct gr_server *server);
+
+struct gr_turn_state {
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_timer_t tick;
+    uv_async_t again;
+    struct gr_instant armed; // what `tick` is set for
+    struct gr_list deferred; // requests that came during a step
+    bool stepping;
+    bool stalled; // a batch waits for the store: nothing is stepped or sent
+    bool inside;  // gr_turn does not call itself
+    uint64_t turns, steps;
+};
+
+// ---- the server ------------------------------------------------------------------------------
+
+struct gr_server {
+    const struct gr_config *config;
+    struct gr_cluster cluster;
+    uint16_t self;
+    struct gr_datadir datadir;
+    struct gr_token_key token_key;
+    uv_loop_t loop;
+    uv_signal_t signal[2];
+    uv_timer_t second; // once a second
+    uv_timer_t run;    // the next attempt at a new run
+    uv_timer_t stop;   // while stopping: looks whether all is done
+    uint64_t started_ms, stop_ms;
+    bool stopping, stopped;
+
+    // The run; node and storage are NULL between two runs.
+    struct gr_storage *storage;
+    struct gr_node *node;
+    struct gr_actor actor;
+    uint64_t run_started_ms;
+    uint32_t run_wait_ms; // before the next new run
+    bool run_ending;      // the store has failed, and `run` is set
+    bool run_said;        // that a new run cannot begin was logged
+
+    struct gr_random random; // of the backoff
+    struct gr_stream_pool pool;
+    struct gr_turn_state turn;
+    struct gr_links links;
+    struct gr_clients clients;
+};
+
+// The store has failed: a new run is wanted. server.c
+void gr_server_run_failed(struct gr_server *server);
+
+#endif

@@ -1,0 +1,447 @@
+// Start, stop, and a new run after the store has failed; see server.h.
+//
+//      settings -> cluster file -> listeners bound -> data directory -> run -> ready
+//
+//      run: store opened, a new actor durable in it, clocks fed to a new node, members dialled
+//        | the store fails (a write, a sync)
+//        v
+//      ending: the node refuses writes and reads as far as it can; after a second:
+//        | links and clients closed, node and store gone
+//        v
+//      run again, under a new actor; while that fails it is tried every second
+//
+//      SIGINT, SIGTERM: no new clients; what is under way is answered, for STOP_MS at most; synced;
+//      closed. A second signal: closed at once.
+//
+//   I1  A node is stepped only with the store and the actor of its own run: a store that has failed
+//       is never written to again by the node that saw it fail (DESIGN.md §4: a new actor after any
+//       fsync, write or checksum error).
+#include "shell/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "shell/address.h"
+#include "shell/inside.h"
+#include "shell/log.h"
+#include "wire/mac.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    STOP_MS = 2000,
+    STOP_LOOK_MS = 10,
+    RUN_WAIT_MS_MIN = 1000,
+    RUN_WAIT_MS_MAX = 60000,
+    RUN_GOOD_MS = 60000,  // a run that lasted so long was no quick failure
+    FILES_RESERVED = 700, // the store's tables (512), logs, peers and what the process needs itself
+    CLIENTS_MIN = 16,
+    SPACE_BYTES_MIN = 64 << 20,
+};
+
+// ---- runs ------------------------------------------------------------------------------------
+
+static struct gr_node *make_node(struct gr_server *server)
+{
+    const struct gr_config *config = server->config;
+    struct gr_node_config node = gr_node_config_default();
+    node.self = server->self;
+    node.actor = server->actor;
+    node.ring = &server->cluster.ring;
+    node.r = server->cluster.r;
+    node.w = server->cluster.w;
+    node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
+    node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
+    node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
+    node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
+    gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
+    return gr_node_new(&node);
+}
+
+static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why_size)
+{
+    struct gr_storage_config config = {
+        .engine = gr_store_engine_named(gr_config_text(server->config, GR_SETTING_ENGINE)),
+        .dir = server->datadir.store_path,
+        .cache_bytes = (uint64_t)gr_config_number(server->config, GR_SETTING_CACHE),
+        .partitions = server->cluster.ring.partitions,
+        .loop = &server->loop,
+    };
+    gr_assert(config.engine != NULL && server->node == NULL);
+    struct gr_storage *storage = NULL;
+    enum gr_err err = gr_storage_open(&config, &storage, ret_why, why_size);
+    if (err != GR_OK)
+        return err;
+    err = gr_datadir_begin_run(
+        gr_storage_store(storage), server->datadir.store_id, &server->actor, ret_why, why_size);
+    if (err != GR_OK) {
+        gr_storage_close(storage);
+        return err;
+    }
+    gr_storage_begin(storage, server->actor);
+    struct gr_node *node = make_node(server);
+    err = gr_storage_load(storage, node, ret_why, why_size);
+    if (err != GR_OK) {
+        gr_node_free(node);
+        gr_storage_close(storage);
+        return err;
+    }
+    server->storage = storage;
+    server->node = node;
+    uv_update_time(&server->loop); // The start may have taken long.
+    server->run_started_ms = uv_now(&server->loop);
+    server->run_ending = false;
+    gr_log(GR_LOG_INFO, "run %u of store %016llx begins", (unsigned)(server->actor.run >> 32),
+        (unsigned long long)server->actor.store);
+    gr_links_begin(server);
+    return GR_OK;
+}
+
+static void end_run(struct gr_server *server)
+{
+    if (server->node == NULL)
+        return;
+    gr_links_end(server);
+    gr_clients_end(server);
+    gr_turn_end(server);
+    gr_node_free(server->node);
+    gr_storage_close(server->storage);
+    server->node = NULL;
+    server->storage = NULL;
+}
+
+static bool has_space(const struct gr_server *server)
+{
+    struct statvfs about;
+    if (statvfs(server->datadir.store_path, &about) != 0)
+        return true;
+    return (uint64_t)about.f_bavail * about.f_frsize >= SPACE_BYTES_MIN;
+}
+
+static void on_run(uv_timer_t *timer)
+{
+    struct gr_server *server = timer->data;
+    char why[GR_WHY_BYTES];
+    if (server->stopping)
+        return;
+    // A full disk can still be read: no use in giving that up before there is room.
+    if (server->node != NULL && gr_storage_failed(server->storage) == GR_ERR_NO_SPACE &&
+        !has_space(server)) {
+        uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
+        return;
+    }
+    end_run(server);
+    if (begin_run(server, why, sizeof(why)) == GR_OK) {
+        gr_log(GR_LOG_INFO, "the store is open again");
+        server->run_said = false;
+        return;
+    }
+    if (!server->run_said)
+        gr_log(GR_LOG_ERROR, "%s It is tried again every second.", why);
+    server->run_said = true;
+    uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
+}
+
+void gr_server_run_failed(struct gr_server *server)
+{
+    server->run_ending = true;
+    uint64_t lasted = uv_now(&server->loop) - server->run_started_ms;
+    uint32_t wait = RUN_WAIT_MS_MIN;
+    if (lasted < RUN_GOOD_MS && server->run_wait_ms > 0)
+        wait = GR_MIN(server->run_wait_ms * 2, (uint32_t)RUN_WAIT_MS_MAX);
+    server->run_wait_ms = wait;
+    gr_log(GR_LOG_WARN, "the store takes no more writes; it is closed and opened again in %u s",
+        wait / 1000);
+    uv_timer_start(&server->run, on_run, wait, 0);
+}
+
+// ---- stopping --------------------------------------------------------------------------------
+
+static void finish(struct gr_server *server)
+{
+    if (server->stopped)
+        return;
+    server->stopped = true;
+    if (server->node != NULL && gr_storage_failed(server->storage) == GR_OK) {
+        uint64_t number = 0;
+        if (gr_storage_commit(server->storage) &&
+            gr_store_sync(gr_storage_store(server->storage), &number) != GR_OK)
+            gr_log(GR_LOG_ERROR, "the last sync failed: %s",
+                gr_store_trouble(gr_storage_store(server->storage)));
+    }
+    gr_clients_end(server);
+    end_run(server);
+    gr_clients_stop_listening(server);
+    gr_links_close(server);
+    gr_turn_close(server);
+    for (size_t i = 0; i < GR_COUNT(server->signal); i++)
+        uv_close((uv_handle_t *)&server->signal[i], NULL);
+    uv_close((uv_handle_t *)&server->second, NULL);
+    uv_close((uv_handle_t *)&server->run, NULL);
+    uv_close((uv_handle_t *)&server->stop, NULL);
+}
+
+static void on_stop_look(uv_timer_t *timer)
+{
+    struct gr_server *server = timer->data;
+    bool quiet =
+        server->clients.all.count == 0 &&
+        (server->node == NULL || (gr_storage_quiet(server->storage) && gr_links_sent(server)));
+    if (quiet || uv_now(&server->loop) - server->stop_ms > STOP_MS)
+        finish(server);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct gr_server *server = handle->data;
+    if (server->stopping) {
+        finish(server);
+        return;
+    }
+    gr_log(GR_LOG_INFO, "stopping (%s)", number == SIGINT ? "SIGINT" : "SIGTERM");
+    server->stopping = true;
+    server->stop_ms = uv_now(&server->loop);
+    gr_clients_stop_listening(server);
+    gr_clients_drain(server);
+    uv_timer_start(&server->stop, on_stop_look, 0, STOP_LOOK_MS);
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct gr_server *server = timer->data;
+    gr_links_look(server);
+    gr_clients_look(server);
+}
+
+// ---- starting --------------------------------------------------------------------------------
+
+static int complain(int code, const char *why)
+{
+    fprintf(stderr, "gramme: %s\n", why);
+    return code;
+}
+
+static int check_settings(const struct gr_config *config)
+{
+    static const enum gr_setting needed[] = {GR_SETTING_NAME, GR_SETTING_DATA, GR_SETTING_CLUSTER};
+    for (size_t i = 0; i < GR_COUNT(needed); i++) {
+        if (gr_config_text(config, needed[i])[0] != '\0')
+            continue;
+        const struct gr_setting_info *info = gr_setting_info(needed[i]);
+        fprintf(stderr, "gramme: the setting %s is missing: %s.\n", info->name, info->help);
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
+static int read_cluster(struct gr_server *server)
+{
+    char why[GR_WHY_BYTES];
+    const char *path = gr_config_text(server->config, GR_SETTING_CLUSTER);
+    const char *name = gr_config_text(server->config, GR_SETTING_NAME);
+    if (gr_cluster_read(path, &server->cluster, why, sizeof(why)) != GR_OK)
+        return complain(EXIT_FAILED, why);
+    int self = gr_cluster_find(&server->cluster, name);
+    if (self < 0) {
+        snprintf(why, sizeof(why),
+            "%.200s has no member named %.63s: set name to one of its "
+            "members.",
+            path, name);
+        gr_cluster_deinit(&server->cluster);
+        return complain(EXIT_USAGE, why);
+    }
+    struct stat about;
+    if (stat(path, &about) == 0 && (about.st_mode & 077) != 0)
+        gr_log(GR_LOG_WARN, "others on this machine can read the secret in %s: chmod 600 it", path);
+    server->self = (uint16_t)self;
+    server->token_key = (struct gr_token_key){.number = 1};
+    memcpy(server->token_key.cluster, server->cluster.id, sizeof(server->token_key.cluster));
+    gr_mac(server->cluster.secret, "gramme context tokens 1",
+        gr_bytes(server->cluster.id, sizeof(server->cluster.id)), server->token_key.secret);
+    return EXIT_OK;
+}
+
+// The address of a listener: the setting, or where the cluster file says that this member is.
+static int find_address(const struct gr_server *server, enum gr_setting setting,
+    const char *member_address, struct sockaddr_storage *ret)
+{
+    const struct gr_config *config = server->config;
+    const char *name = gr_setting_info(setting)->name;
+    const char *text = gr_config_text(config, setting);
+    char why[GR_WHY_BYTES];
+    if (strcmp(gr_config_origin(config, setting), "default") == 0)
+        text = member_address;
+    struct gr_address address;
+    gr_assert(gr_address_parse(text, &address));
+    const char *failed = gr_address_resolve(&address, ret);
+    if (failed != NULL) {
+        snprintf(
+            why, sizeof(why), "%s = %.200s: the host cannot be found: %s.", name, text, failed);
+        return complain(EXIT_FAILED, why);
+    }
+    if (gr_address_is_loopback((const struct sockaddr *)ret) ||
+        gr_config_flag(config, GR_SETTING_INSECURE))
+        return EXIT_OK;
+    snprintf(why, sizeof(why),
+        "%s = %.200s can be reached from other machines, and there is neither encryption nor a "
+        "password yet: listen on 127.0.0.1, or set insecure = yes if you trust that network.",
+        name, text);
+    return complain(EXIT_USAGE, why);
+}
+
+// Raises the limit of open files as far as needed; serves fewer clients where that is not allowed.
+static int raise_files(struct gr_server *server)
+{
+    struct rlimit limit;
+    char why[GR_WHY_BYTES];
+    uint32_t wanted = (uint32_t)gr_config_number(server->config, GR_SETTING_MAXCLIENTS);
+    server->clients.max = wanted;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return EXIT_OK;
+    rlim_t reserved = FILES_RESERVED + (rlim_t)2 * server->cluster.ring.member_count;
+    rlim_t need = wanted + reserved;
+    if (limit.rlim_cur < need) {
+        limit.rlim_cur = GR_MIN(need, limit.rlim_max);
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= need)
+        return EXIT_OK;
+    if (limit.rlim_cur < reserved + CLIENTS_MIN) {
+        snprintf(why, sizeof(why),
+            "Only %llu files may be open at once and %llu are needed: raise the limit (ulimit -n "
+            "%llu) and start again.",
+            (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need);
+        return complain(EXIT_FAILED, why);
+    }
+    server->clients.max = (uint32_t)(limit.rlim_cur - reserved);
+    gr_log(GR_LOG_WARN,
+        "only %llu files may be open at once: maxclients is %u instead of %u; for all of them "
+        "raise the limit (ulimit -n %llu)",
+        (unsigned long long)limit.rlim_cur, server->clients.max, wanted, (unsigned long long)need);
+    return EXIT_OK;
+}
+
+static void init_timer(struct gr_server *server, uv_timer_t *timer)
+{
+    gr_assert(uv_timer_init(&server->loop, timer) == 0);
+    timer->data = server;
+}
+
+static void init_loop(struct gr_server *server)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    uint64_t seed = 0;
+    gr_assert(getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
+    gr_random_init(&server->random, seed);
+    gr_assert(uv_loop_init(&server->loop) == 0);
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < GR_COUNT(server->signal); i++) {
+        gr_assert(uv_signal_init(&server->loop, &server->signal[i]) == 0);
+        server->signal[i].data = server;
+        gr_assert(uv_signal_start(&server->signal[i], on_signal, numbers[i]) == 0);
+    }
+    init_timer(server, &server->second);
+    init_timer(server, &server->run);
+    init_timer(server, &server->stop);
+    uv_timer_start(&server->second, on_second, 1000, 1000);
+    server->started_ms = uv_now(&server->loop);
+    gr_turn_init(server);
+    gr_links_init(server);
+    gr_clients_init(server);
+}
+
+static int listen_both(struct gr_server *server, const struct sockaddr_storage *resp,
+    const struct sockaddr_storage *peer)
+{
+    char text[GR_ADDRESS_TEXT_BYTES], why[GR_WHY_BYTES];
+    const struct sockaddr *address = (const struct sockaddr *)peer;
+    const char *failed = gr_links_listen(server, address);
+    if (failed == NULL) {
+        address = (const struct sockaddr *)resp;
+        failed = gr_clients_listen(server, address);
+    }
+    if (failed == NULL)
+        return EXIT_OK;
+    gr_address_format(address, text);
+    snprintf(why, sizeof(why),
+        "Cannot listen on %s: %s. End what listens there, or set another address.", text, failed);
+    return complain(EXIT_FAILED, why);
+}
+
+static int open_data(struct gr_server *server)
+{
+    char why[GR_WHY_BYTES];
+    const struct gr_config *config = server->config;
+    enum gr_err err = gr_datadir_open(gr_config_text(config, GR_SETTING_DATA), &server->cluster,
+        gr_config_text(config, GR_SETTING_NAME), gr_config_text(config, GR_SETTING_ENGINE),
+        &server->datadir, why, sizeof(why));
+    if (err != GR_OK)
+        return complain(EXIT_FAILED, why);
+    if (begin_run(server, why, sizeof(why)) == GR_OK)
+        return EXIT_OK;
+    gr_datadir_close(&server->datadir);
+    return complain(EXIT_FAILED, why);
+}
+
+static int serve(struct gr_server *server, const struct sockaddr_storage *resp,
+    const struct sockaddr_storage *peer)
+{
+    char peers[GR_ADDRESS_TEXT_BYTES];
+    gr_address_format((const struct sockaddr *)resp, server->clients.local);
+    gr_address_format((const struct sockaddr *)peer, peers);
+    init_loop(server);
+    int code = listen_both(server, resp, peer);
+    if (code == EXIT_OK)
+        code = open_data(server);
+    if (code == EXIT_OK) {
+        printf("ready: redis %s, peers %s, data %s\n", server->clients.local, peers,
+            gr_config_text(server->config, GR_SETTING_DATA));
+        fflush(stdout);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+        gr_datadir_close(&server->datadir);
+        gr_log(GR_LOG_INFO, "stopped");
+    } else {
+        finish(server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+    }
+    gr_assert(uv_loop_close(&server->loop) == 0);
+    gr_clients_deinit(server);
+    gr_links_deinit(server);
+    return code;
+}
+
+int gr_server_run(const struct gr_config *config)
+{
+    gr_log_level(gr_log_level_named(gr_config_text(config, GR_SETTING_LOG_LEVEL)));
+    int code = check_settings(config);
+    if (code != EXIT_OK)
+        return code;
+    struct gr_server *server = gr_hook_memory(NULL, sizeof(*server));
+    memset(server, 0, sizeof(*server));
+    server->config = config;
+    server->datadir.lock = -1;
+    code = read_cluster(server);
+    if (code == EXIT_OK) {
+        const struct gr_member *member = &server->cluster.ring.member[server->self];
+        struct sockaddr_storage resp, peer;
+        code = find_address(server, GR_SETTING_RESP, member->resp, &resp);
+        if (code == EXIT_OK)
+            code = find_address(server, GR_SETTING_PEER, member->peer, &peer);
+        if (code == EXIT_OK)
+            code = raise_files(server);
+        if (code == EXIT_OK)
+            code = serve(server, &resp, &peer);
+        gr_cluster_deinit(&server->cluster);
+    }
+    explicit_bzero(&server->token_key, sizeof(server->token_key));
+    gr_hook_memory(server, 0);
+    return code;
+}

@@ -1,0 +1,274 @@
+// The turn of the loop: take what is ready, step each, commit once, flush each once (DESIGN.md §2).
+//
+// libuv calls this file twice around each wait: after it (check), when sockets, threads and timers
+// have left their marks, and before it (prepare), because timers fire there. Bytes that arrive are
+// stepped where they arrive; whatever those steps wrote lies in one batch when the turn begins.
+//
+//      +-> commit -> events of the store, ticks, deferred requests -> any? -+
+//      |                                                                    |
+//      +-------------------------- yes -------------------------------------+
+//      |                           no: flush all, tell the sessions -> any new step? yes: again
+//      stalled: leave; the storage's timer turns the loop again
+//
+//   I1  Nothing leaves for a peer or a client before the writes of every step so far are applied.
+//   I2  A step is never begun inside a step: a request that a session submits while it takes a
+//       result in is copied and stepped afterwards.
+//   I3  While a batch waits for the store nothing is stepped, read or sent.
+//
+// Bounds: ROUNDS_MAX rounds in one turn, so that a client with a long pipeline does not keep the
+// others from their sockets; deferred requests are bounded by the sessions' windows.
+#include <time.h>
+
+#include "shell/inside.h"
+#include "shell/log.h"
+
+enum { ROUNDS_MAX = 16 };
+
+struct deferred {
+    struct gr_link link;
+    struct gr_arena arena;
+    struct gr_request request;
+};
+
+static struct gr_instant instant_now(void)
+{
+    return (struct gr_instant){(int64_t)uv_hrtime()};
+}
+
+static struct gr_wall wall_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (struct gr_wall){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+}
+
+// ---- effects ---------------------------------------------------------------------------------
+
+static void emit(void *host, const struct gr_effect *effect)
+{
+    struct gr_server *server = host;
+    switch (effect->type) {
+    case GR_EFFECT_SEND:
+        gr_links_send(server, effect->peer, effect->message);
+        return;
+    case GR_EFFECT_WRITE:
+        gr_storage_write(server->storage, effect->write);
+        return;
+    case GR_EFFECT_READ:
+        gr_storage_read(server->storage, effect->ticket, &effect->key, effect->bare);
+        return;
+    case GR_EFFECT_SCAN:
+        gr_storage_scan(server->storage, effect);
+        return;
+    case GR_EFFECT_REPLY:
+        gr_clients_result(server, effect->result);
+        return;
+    case GR_EFFECT_ACKED:
+        gr_clients_acked(server, effect->ticket, effect->acks);
+        return;
+    case GR_EFFECT_LOG:
+        gr_log(GR_LOG_INFO, "node: %s", effect->text);
+        return;
+    }
+    gr_unreachable("type of effect");
+}
+
+void gr_turn_step(struct gr_server *server, struct gr_event *event)
+{
+    struct gr_turn_state *turn = &server->turn;
+    gr_assert(!turn->stepping && !turn->stalled);
+    struct gr_sink sink = {emit, server};
+    event->now = instant_now();
+    event->wall = wall_now();
+    turn->stepping = true;
+    gr_node_step(server->node, event, &sink);
+    turn->stepping = false;
+    turn->steps++;
+}
+
+// ---- requests --------------------------------------------------------------------------------
+
+static void step_request(struct gr_server *server, const struct gr_request *request)
+{
+    struct gr_event event = {.type = GR_EVENT_REQUEST, .request = request};
+    gr_turn_step(server, &event);
+}
+
+void gr_turn_submit(struct gr_server *server, const struct gr_request *request)
+{
+    gr_assert(server->node != NULL);
+    // What was deferred first is stepped first.
+    if (!server->turn.stepping && !server->turn.stalled && server->turn.deferred.count == 0) {
+        step_request(server, request);
+        return;
+    }
+    struct deferred *deferred = gr_hook_memory(NULL, sizeof(*deferred));
+    *deferred = (struct deferred){.request = *request};
+    struct gr_arena *arena = &deferred->arena;
+    deferred->request.key = gr_key_copy(arena, &request->key);
+    deferred->request.value = gr_arena_copy(arena, request->value);
+    deferred->request.context = gr_context_copy(arena, &request->context);
+    gr_list_append(&server->turn.deferred, &deferred->link);
+}
+
+static void deferred_free(struct deferred *deferred)
+{
+    gr_arena_deinit(&deferred->arena);
+    gr_hook_memory(deferred, 0);
+}
+
+// True if there was one.
+static bool step_deferred(struct gr_server *server)
+{
+    uint32_t count = server->turn.deferred.count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gr_link *link = gr_list_take(&server->turn.deferred);
+        struct deferred *deferred = GR_CONTAINER(link, struct deferred, link);
+        step_request(server, &deferred->request);
+        deferred_free(deferred);
+    }
+    return count > 0;
+}
+
+void gr_turn_end(struct gr_server *server)
+{
+    for (struct gr_link *link; (link = gr_list_take(&server->turn.deferred)) != NULL;)
+        deferred_free(GR_CONTAINER(link, struct deferred, link));
+    server->turn.stalled = false;
+    server->turn.armed = GR_NEVER;
+    uv_timer_stop(&server->turn.tick);
+}
+
+// ---- the turn --------------------------------------------------------------------------------
+
+// Steps whatever is ready now. True if anything was.
+static bool step_ready(struct gr_server *server)
+{
+    bool any = gr_links_tell(server);
+    struct gr_instant deadline = gr_node_deadline(server->node);
+    if (deadline.ns != GR_NEVER.ns && gr_instant_reached(instant_now(), deadline)) {
+        struct gr_event tick = {.type = GR_EVENT_TICK};
+        gr_turn_step(server, &tick);
+        any = true;
+    }
+    any |= step_deferred(server);
+    struct gr_event event;
+    while (gr_storage_next(server->storage, &event)) {
+        gr_turn_step(server, &event);
+        any = true;
+    }
+    if (gr_storage_failed(server->storage) != GR_OK && !server->run_ending)
+        gr_server_run_failed(server);
+    return any;
+}
+
+static void set_stalled(struct gr_server *server, bool stalled)
+{
+    if (server->turn.stalled == stalled)
+        return;
+    server->turn.stalled = stalled;
+    gr_links_pause(server, stalled);
+    gr_clients_pause(server, stalled);
+}
+
+// Commits and steps until nothing is ready: false when the store stalls. Leaves after ROUNDS_MAX
+// rounds with everything committed.
+static bool settle(struct gr_server *server, uint32_t *rounds)
+{
+    for (;;) {
+        if (!gr_storage_commit(server->storage)) {
+            set_stalled(server, true);
+            return false;
+        }
+        set_stalled(server, false);
+        if (*rounds >= ROUNDS_MAX) {
+            uv_async_send(&server->turn.again);
+            return true;
+        }
+        if (!step_ready(server))
+            return true;
+        ++*rounds;
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct gr_server *server = timer->data;
+    server->turn.armed = GR_NEVER; // The turn that follows ticks and sets it again.
+}
+
+static void arm_tick(struct gr_server *server)
+{
+    struct gr_instant deadline = gr_node_deadline(server->node);
+    if (deadline.ns == server->turn.armed.ns)
+        return;
+    server->turn.armed = deadline;
+    if (deadline.ns == GR_NEVER.ns) {
+        uv_timer_stop(&server->turn.tick);
+        return;
+    }
+    int64_t away = deadline.ns - instant_now().ns;
+    // Rounded up: a tick that comes too early would only come again.
+    uint64_t ms = away > 0 ? (uint64_t)(away / 1000000) + 1 : 0;
+    uv_timer_start(&server->turn.tick, on_tick, ms, 0);
+}
+
+void gr_turn(struct gr_server *server)
+{
+    struct gr_turn_state *turn = &server->turn;
+    if (server->node == NULL || turn->inside)
+        return;
+    turn->inside = true;
+    turn->turns++;
+    uint32_t rounds = 0;
+    bool more = true;
+    while (more && settle(server, &rounds)) {
+        uint64_t steps = turn->steps;
+        gr_links_flush(server);
+        more = gr_clients_flush(server);
+        more |= turn->steps != steps || turn->deferred.count > 0;
+        if (more && ++rounds >= ROUNDS_MAX) {
+            uv_async_send(&turn->again);
+            break;
+        }
+    }
+    if (!turn->stalled)
+        arm_tick(server);
+    turn->inside = false;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    gr_turn(prepare->data);
+}
+
+static void on_check(uv_check_t *check)
+{
+    gr_turn(check->data);
+}
+
+static void on_again(uv_async_t *async)
+{
+    (void)async;
+}
+
+void gr_turn_init(struct gr_server *server)
+{
+    struct gr_turn_state *turn = &server->turn;
+    gr_assert(uv_prepare_init(&server->loop, &turn->prepare) == 0);
+    gr_assert(uv_check_init(&server->loop, &turn->check) == 0);
+    gr_assert(uv_timer_init(&server->loop, &turn->tick) == 0);
+    gr_assert(uv_async_init(&server->loop, &turn->again, on_again) == 0);
+    turn->prepare.data = turn->check.data = turn->tick.data = server;
+    turn->armed = GR_NEVER;
+    uv_prepare_start(&turn->prepare, on_prepare);
+    uv_check_start(&turn->check, on_check);
+}
+
+void gr_turn_close(struct gr_server *server)
+{
+    uv_close((uv_handle_t *)&server->turn.prepare, NULL);
+    uv_close((uv_handle_t *)&server->turn.check, NULL);
+    uv_close((uv_handle_t *)&server->turn.tick, NULL);
+    uv_close((uv_handle_t *)&server->turn.again, NULL);
+}

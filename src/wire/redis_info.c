@@ -1,0 +1,147 @@
+// The Redis face: INFO.
+//
+// Tools read INFO line by line and take decisions from it: a client waits while `loading:1`, a
+// library reads redis_version. Lines that Redis has are here where they are true of this node;
+// invented numbers are not.
+//
+// Source: redis.io/commands/info; section names and order as redis-server 7.0 has them.
+//
+// I1. A section is a line "# Name", its lines, and an empty line before the next section.
+//
+// Owns nothing: see redis.c.
+#include <inttypes.h>
+
+#include "wire/redis_inside.h"
+
+struct section {
+    struct gr_redis *session;
+    const struct gr_redis_info *info;
+    struct gr_writer *to;
+};
+
+static void print_server(const struct section *section)
+{
+    const struct gr_redis_info *info = section->info;
+    gr_redis_print(section->to,
+        "redis_version:%s\r\ngramme_version:%s\r\nredis_mode:standalone\r\narch_bits:%zu\r\n"
+        "process_id:%" PRIu64 "\r\ntcp_port:%u\r\nserver_time_usec:%" PRId64
+        "\r\nuptime_in_seconds:%" PRIu64 "\r\nuptime_in_days:%" PRIu64 "\r\nconfig_file:%s\r\n",
+        GR_REDIS_VERSION, info->version, 8 * sizeof(void *), info->process_id, info->port,
+        section->session->host.wall(section->session->host.host).ms * 1000, info->uptime_s,
+        info->uptime_s / 86400, info->config_file);
+}
+
+static void print_clients(const struct section *section)
+{
+    gr_redis_print(section->to, "connected_clients:%u\r\nmaxclients:%u\r\n", section->info->clients,
+        section->info->clients_max);
+}
+
+static void print_memory(const struct section *section)
+{
+    gr_redis_print(section->to,
+        "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:%" PRIu64
+        "\r\nmaxmemory_policy:noeviction\r\n",
+        section->info->memory_bytes, section->info->memory_bytes, section->info->memory_max_bytes);
+}
+
+static void print_persistence(const struct section *section)
+{
+    bool ready = section->session->host.ready(section->session->host.host);
+    gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\n", ready ? 0 : 1);
+}
+
+static void print_stats(const struct section *section)
+{
+    const struct gr_redis_info *info = section->info;
+    gr_redis_print(section->to,
+        "total_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64
+        "\r\ntotal_net_input_bytes:%" PRIu64 "\r\ntotal_net_output_bytes:%" PRIu64
+        "\r\nrejected_connections:%" PRIu64 "\r\n",
+        info->connections_total, info->commands_total, info->bytes_in_total, info->bytes_out_total,
+        info->connections_refused);
+}
+
+// Every node takes writes, so each is a master to a client that asks.
+static void print_replication(const struct section *section)
+{
+    const struct gr_redis_host *host = &section->session->host;
+    const struct gr_ring *ring = host->ring(host->host);
+    uint32_t up = 0;
+    for (uint16_t i = 0; i < ring->member_count; i++)
+        up += host->peer_up(host->host, i);
+    gr_redis_print(section->to,
+        "role:master\r\nconnected_slaves:0\r\ngramme_replicas_per_key:%u\r\n"
+        "gramme_members:%u\r\ngramme_members_up:%u\r\ngramme_partitions:%u\r\n"
+        "gramme_ring_version:%" PRIu64 "\r\ngramme_node:%s\r\n",
+        ring->n, ring->member_count, up, ring->partitions, ring->version,
+        ring->member[host->self(host->host)].name);
+}
+
+static void print_cluster(const struct section *section)
+{
+    gr_redis_print(section->to, "cluster_enabled:0\r\n");
+}
+
+// One line per member, in the order of the ring, with what this node believes of it.
+static void print_members(const struct section *section)
+{
+    const struct gr_redis_host *host = &section->session->host;
+    const struct gr_ring *ring = host->ring(host->host);
+    for (uint16_t i = 0; i < ring->member_count; i++)
+        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s\r\n", i,
+            ring->member[i].name, ring->member[i].resp, ring->member[i].host,
+            host->peer_up(host->host, i) ? "up" : "down");
+}
+
+// Keys of the partitions that this node holds; DBSIZE asks the cluster.
+static void print_keyspace(const struct section *section)
+{
+    if (section->info->keys > 0)
+        gr_redis_print(
+            section->to, "db0:keys=%" PRId64 ",expires=0,avg_ttl=0\r\n", section->info->keys);
+}
+
+static const struct {
+    const char *name, *title;
+    void (*print)(const struct section *section);
+} sections[] = {
+    {"server", "Server", print_server},
+    {"clients", "Clients", print_clients},
+    {"memory", "Memory", print_memory},
+    {"persistence", "Persistence", print_persistence},
+    {"stats", "Stats", print_stats},
+    {"replication", "Replication", print_replication},
+    {"cluster", "Cluster", print_cluster},
+    {"members", "Members", print_members},
+    {"keyspace", "Keyspace", print_keyspace},
+};
+
+static bool is_wanted(const struct gr_redis_command *cmd, const char *name)
+{
+    for (uint32_t i = 1; i < cmd->arg_count; i++) {
+        if (gr_redis_is(cmd->arg[i], name) || gr_redis_is(cmd->arg[i], "all") ||
+            gr_redis_is(cmd->arg[i], "default") || gr_redis_is(cmd->arg[i], "everything"))
+            return true;
+    }
+    return cmd->arg_count == 1;
+}
+
+GR_REDIS_RUN(info)
+{
+    struct gr_redis_info info = {.version = "", .config_file = ""};
+    session->host.info(session->host.host, &info);
+    struct gr_writer text;
+    // A line per member, of which there are at most GR_MEMBERS_MAX.
+    gr_writer_init(&text, 512 << 10);
+    struct section section = {session, &info, &text};
+    for (size_t i = 0; i < GR_COUNT(sections); i++) {
+        if (!is_wanted(cmd, sections[i].name))
+            continue;
+        gr_redis_print(&text, "%s# %s\r\n", text.size > 0 ? "\r\n" : "", sections[i].title);
+        sections[i].print(&section);
+    }
+    struct gr_resp resp = gr_redis_reply(session, cmd);
+    gr_resp_verbatim(&resp, gr_writer_bytes(&text));
+    gr_writer_deinit(&text);
+}

@@ -1,0 +1,134 @@
+// Rows: as they come, and once more with a right checksum, so that what is behind it is reached.
+// A record or clock row that decodes is written again and must give the same.
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "wire/disk.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct written {
+    struct gr_bytes want_key, value;
+    struct gr_arena *arena;
+};
+
+static void take_put(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct written *written = host;
+    if (gr_bytes_equal(key, written->want_key))
+        written->value = gr_arena_copy(written->arena, value);
+}
+
+static void take_remove(void *host, struct gr_bytes key)
+{
+    (void)host;
+    (void)key;
+}
+
+static bool same_row(const struct gr_clock_row *a, const struct gr_clock_row *b)
+{
+    bool same = a->base == b->base && a->interval_count == b->interval_count;
+    for (uint32_t i = 0; same && i < a->interval_count; i++)
+        same = a->interval[i].first == b->interval[i].first &&
+               a->interval[i].last == b->interval[i].last;
+    return same;
+}
+
+static void read_record(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
+{
+    struct gr_record record, bare, again;
+    struct gr_key name;
+    enum gr_err err = gr_disk_read_record(key, value, false, arena, &record);
+    gr_assert(err == gr_disk_read_record(key, value, true, arena, &bare));
+    if (err != GR_OK)
+        return;
+    gr_assert(gr_disk_read_record_key(key, &name) == GR_OK);
+    gr_assert(gr_record_equal(&record, &bare));
+    struct written written = {.want_key = key, .arena = arena};
+    struct gr_disk_sink sink = {take_put, take_remove, &written};
+    struct gr_store_write w = {.key = name, .record = &record};
+    gr_disk_write(&w, (struct gr_actor){1, 1}, &sink);
+    gr_assert(gr_disk_read_record(key, written.value, false, arena, &again) == GR_OK);
+    gr_assert(gr_record_equal(&record, &again));
+    gr_assert(gr_record_value_bytes(&record) == gr_record_value_bytes(&again));
+}
+
+static void read_clock(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
+{
+    struct gr_clock_row row, again;
+    uint32_t partition;
+    if (gr_disk_read_clock(key, value, arena, &partition, &row) != GR_OK)
+        return;
+    // A node can take it in.
+    struct gr_clock clock = {0};
+    if (row.base > 0)
+        gr_clock_add_interval(&clock, row.actor, (struct gr_interval){1, row.base});
+    for (uint32_t i = 0; i < row.interval_count; i++)
+        gr_clock_add_interval(&clock, row.actor, row.interval[i]);
+    gr_assert(clock.count == 0 || same_row(&clock.row[0], &row));
+    gr_clock_deinit(&clock);
+    struct written written = {.want_key = key, .arena = arena};
+    struct gr_disk_sink sink = {take_put, take_remove, &written};
+    const struct gr_clock_row *changed[] = {&row};
+    struct gr_store_write w = {.partition = partition, .row = changed, .row_count = 1};
+    gr_disk_write(&w, (struct gr_actor){1, 1}, &sink);
+    gr_assert(gr_disk_read_clock(key, written.value, arena, &partition, &again) == GR_OK);
+    gr_assert(same_row(&row, &again));
+}
+
+static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
+{
+    uint32_t partition;
+    struct gr_key name;
+    struct gr_dot last;
+    int64_t count;
+    struct gr_wall minute;
+    read_record(arena, key, value);
+    read_clock(arena, key, value);
+    (void)!gr_disk_read_counter(key, value, &partition, &last);
+    (void)!gr_disk_read_count(key, value, &partition, &count);
+    if (gr_disk_read_due(key, &minute, &name) == GR_OK ||
+        gr_disk_read_leftover(key, &partition, &name) == GR_OK)
+        gr_assert(name.bucket.size > 0 && name.key.size > 0);
+}
+
+// Format and sum before `content`, as a row under `key` has them.
+static struct gr_bytes sealed(
+    struct gr_arena *arena, struct gr_bytes key, const uint8_t *content, size_t size)
+{
+    uint8_t *value = gr_arena_take(arena, 5 + size);
+    uint64_t sum = gr_hash64(gr_bytes(content, size), gr_hash64(key, GR_DISK_FORMAT));
+    value[0] = GR_DISK_FORMAT;
+    for (int i = 0; i < 4; i++)
+        value[1 + i] = (uint8_t)(sum >> (8 * i));
+    if (size > 0)
+        memcpy(value + 5, content, size);
+    return gr_bytes(value, 5 + size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct gr_arena arena = {0};
+    // One byte says how long the key is.
+    if (size > 0) {
+        size_t key_bytes = GR_MIN(data[0], size - 1);
+        struct gr_bytes key = gr_bytes(data + 1, key_bytes);
+        const uint8_t *rest = data + 1 + key_bytes;
+        size_t left = size - 1 - key_bytes;
+        read_all(&arena, key, gr_bytes(rest, left));
+        read_all(&arena, key, sealed(&arena, key, rest, left));
+        // The same content under keys that are right.
+        struct gr_key name = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k"));
+        struct gr_bytes row = gr_disk_record_key(&arena, &name);
+        read_record(&arena, row, sealed(&arena, row, rest, left));
+        row = gr_disk_clock_key(&arena, 5, (struct gr_actor){1, 2});
+        read_clock(&arena, row, sealed(&arena, row, rest, left));
+        row = gr_disk_counter_key(&arena, 5);
+        read_all(&arena, row, sealed(&arena, row, rest, left));
+        row = gr_disk_count_key(&arena, 5);
+        read_all(&arena, row, sealed(&arena, row, rest, left));
+    }
+    gr_arena_deinit(&arena);
+    return 0;
+}
