@@ -1,5 +1,5 @@
-// A host for Redis sessions that is no cluster: it keeps what it is asked until the test answers, in
-// any order, from a small table of keys. For test/unit/redis_test.c and test/fuzz/redis_fuzz.c.
+// A host for Redis sessions that is no cluster: it keeps what it is asked until the test answers,
+// in any order, from a small table of keys. For test/unit/redis_test.c and test/fuzz/redis_fuzz.c.
 #ifndef GR_TEST_REDIS_HOST_H
 #define GR_TEST_REDIS_HOST_H
 
@@ -61,8 +61,8 @@ static inline struct host_entry *host_find(struct host *host, struct gr_bytes ke
     return unused;
 }
 
-static inline void host_store(struct host *host, struct gr_bytes key, struct gr_bytes value,
-    int64_t expires)
+static inline void host_store(
+    struct host *host, struct gr_bytes key, struct gr_bytes value, int64_t expires)
 {
     struct host_entry *entry = host_find(host, key, true);
     if (entry == NULL)
@@ -86,8 +86,7 @@ static inline void host_update(struct host *host, const struct gr_request *reque
     bool there = entry != NULL;
     result->existed = there;
     if (there)
-        result->old_value =
-            gr_arena_copy(arena, gr_bytes(entry->value, entry->value_size));
+        result->old_value = gr_arena_copy(arena, gr_bytes(entry->value, entry->value_size));
     int64_t before = there ? entry->expires : 0;
     struct gr_bytes key = request->key.key;
     bool meets = there;
@@ -154,8 +153,8 @@ static inline void host_scan(struct host *host, const struct gr_request *request
         }
         const struct host_entry *entry = &host->entry[i];
         if (entry->used)
-            key[result->key_count++] = gr_key_make(
-                gr_bytes_text("default"), gr_bytes(entry->key, entry->key_size));
+            key[result->key_count++] =
+                gr_key_make(gr_bytes_text("default"), gr_bytes(entry->key, entry->key_size));
     }
 }
 
@@ -208,8 +207,8 @@ static inline void host_answer(struct host *host, const struct gr_request *reque
             result.count += host->entry[i].used;
         break;
     }
-    struct gr_replica_view view[2] = {{.member = 0, .record = result.record},
-        {.member = 2, .err = GR_ERR_TIMEOUT}};
+    struct gr_replica_view view[2] = {
+        {.member = 0, .record = result.record}, {.member = 2, .err = GR_ERR_TIMEOUT}};
     result.view = view;
     result.view_count = request->op == GR_OP_EXPLAIN ? 2 : 0;
     gr_redis_result(host->session, &result);
@@ -324,7 +323,8 @@ static inline const char *host_link(
 {
     struct host *host = arg;
     snprintf(host->linked, sizeof host->linked, "%s %u %.*s", action, count,
-        count == 0 ? 0 : (int)GR_MIN(name[0].size, 20), count == 0 ? "" : (const char *)name[0].data);
+        count == 0 ? 0 : (int)GR_MIN(name[0].size, 20),
+        count == 0 ? "" : (const char *)name[0].data);
     return host->peer_down ? "no such member" : NULL;
 }
 

@@ -90,4 +90,10 @@ struct gr_wall {
     int64_t ms;
 };
 
+// The first whole minute that is not before `wall`.
+static inline int64_t gr_wall_minute(struct gr_wall wall)
+{
+    return wall.ms / 60000 + (wall.ms % 60000 > 0);
+}
+
 #endif

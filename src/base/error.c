@@ -10,7 +10,7 @@ static const struct gr_err_info table[GR_ERR_COUNT] = {
     [GR_ERR_LIMIT_VALUE] = {GR_CLASS_CALLER, "LIMIT_VALUE", "ERR", 413,
         "a value has at most 8 MiB"},
     [GR_ERR_LIMIT_SIBLINGS] = {GR_CLASS_CALLER, "LIMIT_SIBLINGS", "ERR", 409,
-        "the key has 100 siblings; read it and write with its context"},
+        "the key has 100 siblings or 32 MiB of them; read it and write with its context"},
     [GR_ERR_LIMIT_CONTEXT] = {GR_CLASS_CALLER, "LIMIT_CONTEXT", "BADCONTEXT", 400,
         "a context has at most 64 KiB"},
     [GR_ERR_BAD_CONTEXT] = {GR_CLASS_CALLER, "BAD_CONTEXT", "BADCONTEXT", 400,

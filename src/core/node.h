@@ -90,8 +90,8 @@ struct gr_event {
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
     uint64_t ticket;                  // READ_DONE, SCAN_DONE
-    enum gr_err status; // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
-                        // SCAN_DONE, STORE
+    enum gr_err status;           // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
+                                  // SCAN_DONE, STORE
     struct gr_record record;      // READ_DONE: as stored
     struct gr_context context;    // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
     const struct gr_entry *entry; // SCAN_DONE

@@ -54,7 +54,8 @@ enum {
     GR_BUCKET_BYTES_MAX = 255,
     GR_KEY_BYTES_MAX = 4096,
     GR_VALUE_BYTES_MAX = 8 << 20,
-    GR_SIBLINGS_MAX = 100, // refused to client puts; merges never truncate
+    GR_SIBLINGS_MAX = 100,            // refused to client puts; merges never truncate
+    GR_SIBLINGS_BYTES_MAX = 32 << 20, // of all values of a key, likewise
     GR_CONTEXT_BYTES_MAX = 64 << 10,
 };
 

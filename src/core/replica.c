@@ -197,14 +197,14 @@ static uint32_t due_gone(struct gr_arena *arena, const struct gr_record *before,
         bool shared = false;
         for (uint32_t k = 0; k < after->count && !shared; k++)
             shared = after->sibling[k].expires.ms != 0 &&
-                     (after->sibling[k].expires.ms + 59999) / 60000 == (due[i].ms + 59999) / 60000;
+                     gr_wall_minute(after->sibling[k].expires) == gr_wall_minute(due[i]);
         if (!shared)
             due[kept++] = due[i];
     }
     return kept;
 }
 
-// The rows of the actors whose dots a write made seen, each once.
+// The rows of the actors whose dots a write made seen; a few may stand twice, which does no harm.
 static uint32_t changed_rows(struct gr_node *node, const struct gr_clock *clock,
     const struct gr_record *incoming, const struct gr_dot *dot,
     const struct gr_clock_row *const **ret)
@@ -218,10 +218,7 @@ static uint32_t changed_rows(struct gr_node *node, const struct gr_clock *clock,
                                                   : dot;
         const struct gr_clock_row *changed =
             seen->counter == 0 ? NULL : gr_clock_row(clock, seen->actor);
-        for (uint32_t k = 0; changed != NULL && k < count; k++)
-            if (row[k] == changed)
-                changed = NULL;
-        if (changed != NULL)
+        if (changed != NULL && (count == 0 || row[count - 1] != changed))
             row[count++] = changed;
     }
     *ret = row;
@@ -294,6 +291,16 @@ static bool lacks_values(const struct gr_record *record, const struct gr_context
     return false;
 }
 
+// Bytes of all values that the key would have: its state must fit into one frame to peers.
+static size_t bytes_kept(const struct gr_record *filled, const struct gr_put_intent *intent)
+{
+    size_t bytes = intent->sibling.value.size;
+    for (uint32_t i = 0; i < filled->count; i++)
+        if (!gr_context_covers(&intent->context, &filled->sibling[i].dot))
+            bytes += filled->sibling[i].value.size;
+    return bytes;
+}
+
 // Gives a put whose turn has come its dot. The delta is what is merged here and what travels: the
 // new sibling and the client's context, not what else this store holds or has seen.
 static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
@@ -330,6 +337,10 @@ static bool apply(
             return true;
         if (lacks_values(&filled, &intent.context))
             return false;
+        if (!intent.remove && bytes_kept(&filled, &intent) > GR_SIBLINGS_BYTES_MAX) {
+            *ret_err = GR_ERR_LIMIT_SIBLINGS;
+            return true;
+        }
         incoming = draw(node, op, &filled, &intent);
     }
     struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
@@ -534,7 +545,7 @@ void gr_replica_on_synced(struct gr_node *node, uint64_t number)
     }
 }
 
-static void answer_busy(
+static void refuse(
     struct gr_node *node, uint16_t peer, const struct gr_message *message, enum gr_err err)
 {
     struct gr_message answer = {
@@ -546,16 +557,32 @@ static void answer_busy(
         (void)gr_node_send(node, peer, &answer);
 }
 
+// What a peer says was written must be covered by the context that it came with: else the clock
+// would learn dots whose effect is not in the record.
+static bool is_sound(const struct gr_message *message)
+{
+    const struct gr_record *record = &message->record;
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].bare ||
+            !gr_context_covers(&record->context, &record->sibling[i].dot))
+            return false;
+    return message->type != GR_MSG_DELTA || gr_context_covers(&record->context, &message->dot);
+}
+
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     uint32_t partition = gr_ring_partition(node->ring, message->key.slot);
     if (gr_ring_position(node->ring, partition, node->config.self) < 0) {
-        answer_busy(node, peer, message, GR_ERR_NOT_OWNER);
+        refuse(node, peer, message, GR_ERR_NOT_OWNER);
         return;
     }
     bool reads = message->type == GR_MSG_READ;
+    if (!reads && !is_sound(message)) {
+        refuse(node, peer, message, GR_ERR_INVALID);
+        return;
+    }
     if (!reads && node->store != GR_OK) {
-        answer_busy(node, peer, message, node->store);
+        refuse(node, peer, message, node->store);
         return;
     }
     enum gr_keyop_kind kind = reads                           ? GR_KEYOP_READ
@@ -565,7 +592,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     struct gr_keyop *op = gr_keyop_new(node, kind, &message->key, bytes);
     if (op == NULL) {
         node->stats.busy++;
-        answer_busy(node, peer, message, GR_ERR_BUSY);
+        refuse(node, peer, message, GR_ERR_BUSY);
         return;
     }
     op->peer = peer;
@@ -578,7 +605,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     }
     if (gr_replica_submit(node, op) != GR_OK) {
         node->stats.busy++;
-        answer_busy(node, peer, message, GR_ERR_BUSY);
+        refuse(node, peer, message, GR_ERR_BUSY);
     }
 }
 

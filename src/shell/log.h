@@ -7,7 +7,8 @@
 #ifndef GR_SHELL_LOG_H
 #define GR_SHELL_LOG_H
 
-enum gr_log_level { GR_LOG_ERROR, GR_LOG_WARN, GR_LOG_INFO, GR_LOG_DEBUG };
+// NOTHING is for tests: no line is of that level.
+enum gr_log_level { GR_LOG_NOTHING = -1, GR_LOG_ERROR, GR_LOG_WARN, GR_LOG_INFO, GR_LOG_DEBUG };
 
 // Lines above this level are not written. The beginning is GR_LOG_INFO.
 void gr_log_level(enum gr_log_level level);

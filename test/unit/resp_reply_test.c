@@ -149,8 +149,8 @@ static void fields(void **state)
         const struct gr_reply *reply;
         size_t used;
         gr_reply_parser_init(&parser, &arena, 1000);
-        assert_int_equal(gr_reply_parse(&parser, gr_bytes_text(maps[i]), &used, &reply),
-            GR_REPLY_WHOLE);
+        assert_int_equal(
+            gr_reply_parse(&parser, gr_bytes_text(maps[i]), &used, &reply), GR_REPLY_WHOLE);
         assert_int_equal(gr_reply_field(reply, "b")->integer, 2);
         assert_null(gr_reply_field(reply, "c"));
         assert_null(gr_reply_field(gr_reply_field(reply, "b"), "c"));

@@ -164,11 +164,11 @@ static void numbers(void **state)
         assert_true(gr_decimal_read(gr_bytes(text, size), &again));
         assert_true(again == values[i]);
     }
-    const char *not[] = {"", "-", "+1", "01", "-0", "1 ", " 1", "1.0", "9223372036854775808",
+    const char * not [] = {"", "-", "+1", "01", "-0", "1 ", " 1", "1.0", "9223372036854775808",
         "-9223372036854775809", "99999999999999999999", "0x1"};
-    for (size_t i = 0; i < GR_COUNT(not); i++) {
+    for (size_t i = 0; i < GR_COUNT(not ); i++) {
         int64_t kept = 77;
-        assert_false(gr_decimal_read(gr_bytes_text(not[i]), &kept));
+        assert_false(gr_decimal_read(gr_bytes_text(not [i]), &kept));
         assert_int_equal(kept, 77);
     }
 }
@@ -194,8 +194,9 @@ static void write_all(const struct gr_resp *resp)
 static void replies(void **state)
 {
     (void)state;
-    static const char two[] = "+OK\r\n-ERR a  b\r\n:-9223372036854775808\r\n$3\r\na\0b\r\n$0\r\n\r\n"
-                              "$2\r\nhi\r\n$-1\r\n*-1\r\n*0\r\n*4\r\n*3\r\n*1\r\n:1\r\n$3\r\n1.5\r\n";
+    static const char two[] =
+        "+OK\r\n-ERR a  b\r\n:-9223372036854775808\r\n$3\r\na\0b\r\n$0\r\n\r\n"
+        "$2\r\nhi\r\n$-1\r\n*-1\r\n*0\r\n*4\r\n*3\r\n*1\r\n:1\r\n$3\r\n1.5\r\n";
     static const char three[] =
         "+OK\r\n-ERR a  b\r\n:-9223372036854775808\r\n$3\r\na\0b\r\n$0\r\n\r\n"
         "=6\r\ntxt:hi\r\n_\r\n_\r\n*0\r\n%2\r\n~3\r\n>1\r\n#t\r\n,1.5\r\n";
