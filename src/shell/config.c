@@ -82,6 +82,8 @@ static void format_number(int64_t number, enum gr_config_kind kind, char *ret, s
 static bool is_choice(const char *choices, const char *word)
 {
     size_t size = strlen(word);
+    if (strchr(word, ' ') != NULL)
+        return false;
     for (const char *at = choices; size > 0 && (at = strstr(at, word)) != NULL; at += size)
         if ((at == choices || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
             return true;

@@ -320,9 +320,10 @@ void gr_redis_result(struct gr_redis *session, const struct gr_result *result)
     cmd->pending--;
     if (result->err == GR_OK) {
         call->wrote = result->op == GR_OP_PUT || (result->op == GR_OP_UPDATE && result->written);
-        cmd->answered++;
-        if (!cmd->failed)
+        bool failed_before = cmd->failed;
+        if (!failed_before)
             cmd->spec->take(session, cmd, call->index, result);
+        cmd->answered += failed_before || !cmd->failed;
     } else if (!cmd->failed) {
         fail_with(cmd, result);
     }

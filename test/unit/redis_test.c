@@ -718,7 +718,7 @@ static void commands(void **state)
     ask("COMMAND LIST FILTERBY PATTERN pex*",
         "*3\r\n$7\r\npexpire\r\n$9\r\npexpireat\r\n$11\r\npexpiretime\r\n");
     ask("COMMAND DOCS ttl nothing",
-        "*2\r\n$3\r\nttl\r\n*6\r\n$7\r\nsummary\r\n$32\r\nIn how many seconds a key expires\r\n"
+        "*2\r\n$3\r\nttl\r\n*6\r\n$7\r\nsummary\r\n$33\r\nIn how many seconds a key expires\r\n"
         "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$7\r\ngeneric\r\n");
     say("COMMAND\r\nCOMMAND DOCS\r\nCOMMAND INFO\r\nCOMMAND LIST\r\n");
     assert_true(gr_redis_output(host.session)->size > 10000);
