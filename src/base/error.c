@@ -1,3 +1,4 @@
+// The table behind error.h: one row per error, in the order of the enum.
 #include "base/error.h"
 
 static const struct gr_err_info table[GR_ERR_COUNT] = {

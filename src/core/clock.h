@@ -1,6 +1,6 @@
 // Dots, contexts and partition clocks (§4.4, as dotted version vectors: Preguica et al. 2012; the
 // node-wide clock: Goncalves et al., DottedDB, 2017). The lattice is stated, executable, in
-// shared/model/partition_clock.py; the names are the same.
+// test/model/partition_clock.py; the names are the same.
 //
 // The one sentence to remember: a clock that claims a dot whose effect is not in the record deletes
 // that value everywhere else.

@@ -1,0 +1,160 @@
+// The audit: what must be true of the nodes once everything is healed and quiet.
+//
+// Nothing acknowledged is missing from the replicas together; every node can read every key and
+// reads what they hold; a walk over the keys meets those that are there and none that is not; what
+// is due is gone from the disks; and a node that is idle holds no memory for requests.
+#include <string.h>
+
+#include "sim/world.h"
+
+void sim_audit_key(struct sim *sim, int n, int key)
+{
+    struct sim_node *host = &sim->node[n];
+    const struct gr_key *at = &sim->clients.key[key];
+    uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
+    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0)
+        return;
+    struct gr_arena arena = {0};
+    struct gr_record stored = GR_RECORD_NOTHING;
+    enum gr_err err = sim_disk_read(&host->disk, at, &arena, &stored);
+    gr_assert(err == GR_OK || err == GR_ERR_NOT_FOUND);
+    struct gr_record filled = gr_record_fill(&arena, &stored, gr_node_clock(host->node, partition));
+    sim_oracle_state(&sim->oracle, n, key, &filled);
+    gr_arena_deinit(&arena);
+}
+
+void sim_audit_reply(struct sim *sim, const struct gr_result *result)
+{
+    sim->audit_done = true;
+    sim->audit_err = result->err;
+    sim->audit_record = gr_record_copy(&sim->audit_arena, &result->record, true);
+    sim->audit_cursor = result->cursor;
+    sim->audit_key_count = result->key_count;
+    sim->audit_key = gr_arena_array(&sim->audit_arena, struct gr_key, result->key_count);
+    for (uint32_t i = 0; i < result->key_count; i++)
+        sim->audit_key[i] = gr_key_copy(&sim->audit_arena, &result->key[i]);
+}
+
+static bool ask(struct sim *sim, int n, struct gr_request *request)
+{
+    request->ticket = AUDIT_TICKET;
+    sim->audit_done = false;
+    gr_arena_clear(&sim->audit_arena);
+    (void)sim_submit(sim, n, request);
+    for (int ms = 0; ms < 4000 && !sim->audit_done && !sim->oracle.failed; ms++)
+        sim_run_until(sim, sim->now + MS);
+    return sim->audit_done && !sim->oracle.failed;
+}
+
+static struct gr_record merged_state(struct sim *sim, int key, struct gr_arena *arena)
+{
+    const struct gr_key *at = &sim->clients.key[key];
+    uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
+    const uint16_t *owner = gr_ring_owners(&sim->ring, partition);
+    struct gr_record merged = GR_RECORD_NOTHING;
+    for (int i = 0; i < sim->ring.n; i++) {
+        struct sim_node *host = &sim->node[owner[i]];
+        struct gr_record stored = GR_RECORD_NOTHING;
+        (void)sim_disk_read(&host->disk, at, arena, &stored);
+        struct gr_record filled =
+            gr_record_fill(arena, &stored, gr_node_clock(host->node, partition));
+        merged = gr_record_merge(arena, &merged, &filled);
+    }
+    return merged;
+}
+
+static void audit_get(struct sim *sim, int key, int n, const struct gr_record *merged)
+{
+    struct gr_request request = {.op = GR_OP_GET, .key = sim->clients.key[key], .r = sim->ring.n};
+    if (!ask(sim, n, &request) || sim->audit_err != GR_OK) {
+        sim_oracle_fail(&sim->oracle, "all is healed, and node %d cannot read key %d: %s", n, key,
+            sim->audit_done ? gr_err_info(sim->audit_err)->name : "no answer");
+        return;
+    }
+    bool same = sim->audit_record.count == merged->count;
+    for (uint32_t i = 0; same && i < merged->count; i++)
+        same = gr_dot_equal(&sim->audit_record.sibling[i].dot, &merged->sibling[i].dot);
+    if (!same)
+        sim_oracle_fail(
+            &sim->oracle, "node %d reads key %d otherwise than its replicas hold it", n, key);
+}
+
+// Every key that each replica holds alive must be met on a walk; none that each holds dead.
+static void audit_scan(struct sim *sim, int n)
+{
+    bool met[SIM_KEYS_MAX] = {false};
+    struct gr_request request = {
+        .op = GR_OP_SCAN, .key = {.bucket = gr_bytes_text("default")}, .limit = 2};
+    for (request.cursor = 0; request.cursor < GR_CURSOR_END; request.cursor = sim->audit_cursor) {
+        if (!ask(sim, n, &request) || sim->audit_err != GR_OK) {
+            sim_oracle_fail(&sim->oracle, "all is healed, and node %d cannot scan", n);
+            return;
+        }
+        for (uint32_t i = 0; i < sim->audit_key_count; i++)
+            for (int key = 0; key < sim->clients.keys; key++)
+                met[key] |= gr_key_equal(&sim->audit_key[i], &sim->clients.key[key]);
+    }
+    struct gr_arena arena = {0};
+    for (int key = 0; key < sim->clients.keys && !sim->oracle.failed; key++) {
+        const struct gr_key *at = &sim->clients.key[key];
+        uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
+        const uint16_t *owner = gr_ring_owners(&sim->ring, partition);
+        int alive = 0, mortal = 0;
+        for (int i = 0; i < sim->ring.n; i++) {
+            struct gr_record stored = GR_RECORD_NOTHING;
+            (void)sim_disk_read(&sim->node[owner[i]].disk, at, &arena, &stored);
+            alive += stored.count > 0;
+            for (uint32_t s = 0; s < stored.count; s++)
+                mortal += stored.sibling[s].expires.ms != 0;
+        }
+        if (mortal == 0 && (alive == 0 ? met[key] : alive == sim->ring.n && !met[key]))
+            sim_oracle_fail(&sim->oracle, "%d of %d replicas hold key %d, and a scan by node %d %s",
+                alive, sim->ring.n, key, n, met[key] ? "shows it" : "misses it");
+    }
+    gr_arena_deinit(&arena);
+}
+
+// Once every minute that an expiry fell into is over, nothing that is due takes room on any disk.
+static void audit_expiry(struct sim *sim)
+{
+    sim_run_until(sim, sim->now + (2 * sim->skew_ms_max + 75000) * (int64_t)MS);
+    struct gr_arena arena = {0};
+    for (int n = 0; n < sim->node_count; n++)
+        for (int key = 0; key < sim->clients.keys; key++) {
+            struct gr_record stored = GR_RECORD_NOTHING;
+            (void)sim_disk_read(&sim->node[n].disk, &sim->clients.key[key], &arena, &stored);
+            bool shield = false;
+            for (uint32_t i = 0; i < stored.count; i++)
+                shield |= stored.sibling[i].expires.ms == 0;
+            if (stored.count > 0 && !shield)
+                sim_oracle_fail(&sim->oracle, "node %d still stores key %d, which is due", n, key);
+        }
+    gr_arena_deinit(&arena);
+}
+
+void sim_audit(struct sim *sim)
+{
+    if (sim->faults.minutes)
+        audit_expiry(sim);
+    for (int c = 0; c < sim->clients.count; c++)
+        if (sim->clients.client[c].waits_for >= 0)
+            sim_oracle_fail(
+                &sim->oracle, "request %d was never answered", sim->clients.client[c].waits_for);
+    for (int key = 0; key < sim->clients.keys && !sim->oracle.failed; key++) {
+        struct gr_arena arena = {0};
+        struct gr_record merged = merged_state(sim, key, &arena);
+        sim_oracle_final(&sim->oracle, key, &merged);
+        for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++)
+            audit_get(sim, key, n, &merged);
+        gr_arena_deinit(&arena);
+    }
+    if (!sim->oracle.failed)
+        audit_scan(sim, (int)gr_random_below(&sim->random, (uint64_t)sim->node_count));
+    for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++) {
+        sim_run_until(sim, sim->now + 3000 * (int64_t)MS); // late calls end
+        struct gr_node_stats stats = gr_node_stats(sim->node[n].node);
+        if (stats.calls != 0 || stats.memory != 0)
+            sim_oracle_fail(&sim->oracle, "node %d is idle and keeps %u calls, %zu bytes", n,
+                stats.calls, stats.memory);
+    }
+}
