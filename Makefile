@@ -46,7 +46,8 @@ fuzz: ## run every fuzzer for SECONDS
 	@ninja -C build/fuzz
 	@tools/fuzz-all $(SECONDS)
 
-bench: build ## measure throughput and latency
+bench: build ## measure throughput and latency, beside Redis on the same machine
+	@tools/install-deps test
 	@bench/run
 
 install: ## install under PREFIX, within DESTDIR if given

@@ -9,7 +9,8 @@
 //     top_up --> flush --> (server) --> read --> take_replies --> finish --> top_up
 //
 // I1. An operation is finished once: as done, with its latency, or as one error, by first word.
-// I2. A value holds its key and bytes that follow from it, so every GET's answer is checked: another
+// I2. A value holds its key and bytes that follow from it, so every GET's answer is checked:
+// another
 //     value is the error WRONG. A key that is not there is a good answer, counted as absent.
 // I3. With --wait, a SET and the WAIT behind it are one operation, which is done when WAIT names
 //     enough replicas.
@@ -57,6 +58,8 @@ struct connection {
     bool wants_out;
     // The replies of the first operation that have come: its SET's (I3), and whether that failed.
     bool is_set_answered, is_set_failed;
+    uint8_t set_error[ERROR_BYTES];
+    uint32_t set_error_size;
     // Operations out: sent[first], and count - 1 behind it around the ring of `pipeline`.
     struct sent *sent;
     uint32_t first, count;
@@ -73,7 +76,10 @@ struct load {
     struct gr_load_options options;
     struct gr_random random;
     uint8_t *filler; // FILLER_OFFSETS + value_bytes
-    size_t out_bytes, in_bytes;
+    // What every SET has before and behind its value.
+    char size_line[16], tail[64];
+    size_t size_line_size, tail_size;
+    size_t out_bytes, in_bytes; // of each connection's buffers
     int epoll;
     struct connection *connection;
     uint32_t open; // connections
@@ -129,7 +135,8 @@ static bool is_value(const struct load *load, uint32_t key, struct gr_bytes valu
 
 static void make_filler(struct load *load)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     size_t size = FILLER_OFFSETS + (size_t)load->options.value_bytes;
     load->filler = gr_hook_memory(NULL, size);
     for (size_t i = 0; i < size; i++)
@@ -138,50 +145,38 @@ static void make_filler(struct load *load)
 
 // ---- the end of an operation -----------------------------------------------------------------
 
-static void count_error(struct load *load, const char *word, size_t size)
+static void count_error(struct load *load, struct gr_bytes said)
 {
-    // The last place is for all words that find no other.
-    static const char rest[] = "OTHER";
-    for (int i = 0; i < ERROR_WORDS; i++) {
-        struct error *error = &load->error[i];
-        if (i == ERROR_WORDS - 1) {
-            word = rest;
-            size = sizeof(rest) - 1;
-        }
-        size = GR_MIN(size, (size_t)ERROR_BYTES - 1);
-        if (error->count == 0) {
-            memcpy(error->word, word, size);
-            // It is printed as it stands, in JSON too.
-            for (size_t k = 0; k < size; k++) {
-                char c = error->word[k];
-                if (c <= ' ' || c > '~' || c == '"' || c == '\\')
-                    error->word[k] = '?';
-            }
-            error->word[size] = 0;
-        }
-        if (strlen(error->word) == size && memcmp(error->word, word, size) == 0) {
-            error->count++;
-            return;
-        }
+    char word[ERROR_BYTES];
+    size_t size = GR_MIN(said.size, (size_t)ERROR_BYTES - 1);
+    // It is printed as it stands, in JSON too.
+    for (size_t i = 0; i < size; i++) {
+        char c = (char)said.data[i];
+        word[i] = c <= ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
     }
+    word[size] = 0;
+    int i = 0;
+    while (
+        i < ERROR_WORDS - 1 && load->error[i].count > 0 && strcmp(load->error[i].word, word) != 0)
+        i++;
+    // The last place is for all words that find no other.
+    if (i == ERROR_WORDS - 1)
+        memcpy(word, "OTHER", sizeof("OTHER"));
+    memcpy(load->error[i].word, word, sizeof(word));
+    load->error[i].count++;
 }
 
-static uint64_t errors(const struct load *load)
-{
-    return load->finished - load->done;
-}
-
-// Ends the first operation of the connection; a NULL word says that it is done.
-static void finish(struct load *load, struct connection *connection, int64_t at_ns,
-    const char *error_word, size_t word_size)
+// Ends the first operation of the connection; an error without data says that it is done.
+static void finish(
+    struct load *load, struct connection *connection, int64_t at_ns, struct gr_bytes error)
 {
     gr_assert(connection->count > 0);
     const struct sent *sent = &connection->sent[connection->first];
-    if (error_word == NULL) {
+    if (error.data == NULL) {
         load->done++;
         gr_histogram_add(&load->latency, (uint64_t)(at_ns - sent->at_ns) / 1000);
     } else {
-        count_error(load, error_word, word_size);
+        count_error(load, error);
     }
     load->finished++;
     load->end_ns = at_ns;
@@ -194,7 +189,7 @@ static void lose(struct load *load, struct connection *connection, const char *w
 {
     int64_t at_ns = now_ns();
     while (connection->count > 0)
-        finish(load, connection, at_ns, word, strlen(word));
+        finish(load, connection, at_ns, gr_bytes_text(word));
     close(connection->fd);
     connection->fd = -1;
     load->open--;
@@ -258,48 +253,296 @@ static ssize_t parse(const uint8_t *data, size_t size, struct reply *ret_reply)
     return used;
 }
 
-static size_t first_word(struct gr_bytes text)
+// The word of the error that this reply is, or no bytes at all (data NULL) when it is good.
+static struct gr_bytes verdict(
+    struct load *load, const struct reply *reply, uint32_t key, bool is_wait)
 {
-    const uint8_t *space = memchr(text.data, ' ', text.size);
-    return space == NULL ? text.size : (size_t)(space - text.data);
+    const struct gr_bytes good = {0};
+    if (reply->kind == '-') {
+        const uint8_t *space = memchr(reply->text.data, ' ', reply->text.size);
+        return space == NULL ? reply->text
+                             : gr_bytes(reply->text.data, (size_t)(space - reply->text.data));
+    }
+    if (is_wait)
+        return reply->kind == ':' && reply->number >= load->options.wait ? good
+                                                                         : gr_bytes_text("WAIT");
+    if (!load->options.get)
+        return reply->kind == '+' ? good : gr_bytes_text("WRONG");
+    if (reply->kind == '_') {
+        load->absent++;
+        return good;
+    }
+    return reply->kind == '$' && is_value(load, key, reply->text) ? good : gr_bytes_text("WRONG");
 }
 
 static void take_reply(
     struct load *load, struct connection *connection, const struct reply *reply, int64_t at_ns)
 {
-    uint32_t key = connection->sent[connection->first].key;
-    const char *error = NULL;
-    size_t error_size = 0;
     bool is_wait = connection->is_set_answered;
-    if (reply->kind == '-') {
-        error = (const char *)reply->text.data;
-        error_size = first_word(reply->text);
-    } else if (is_wait) {
-        error = reply->kind == ':' && reply->number >= load->options.wait ? NULL : "WAIT";
-    } else if (load->options.get) {
-        load->absent += reply->kind == '_';
-        if (reply->kind != '_' && !(reply->kind == '$' && is_value(load, key, reply->text)))
-            error = "WRONG";
-    } else if (reply->kind != '+') {
-        error = "WRONG";
-    }
-    if (error != NULL && error_size == 0 && reply->kind != '-')
-        error_size = strlen(error);
+    uint32_t key = connection->sent[connection->first].key;
+    struct gr_bytes error = verdict(load, reply, key, is_wait);
     if (load->options.wait > 0 && !is_wait) {
         connection->is_set_answered = true;
-        connection->is_set_failed = error != NULL;
-        if (error != NULL)
-            count_error(load, error, error_size);
+        connection->is_set_failed = error.data != NULL;
+        connection->set_error_size = (uint32_t)GR_MIN(error.size, (size_t)ERROR_BYTES);
+        memcpy(connection->set_error, error.data, connection->set_error_size);
         return;
     }
-    if (is_wait && connection->is_set_failed) {
-        // Already counted, with the word of the SET's error.
-        load->finished++;
-        load->end_ns = at_ns;
-        connection->first = (connection->first + 1) % load->options.pipeline;
-        connection->count--;
-    } else {
-        finish(load, connection, at_ns, error, error_size);
-    }
+    if (is_wait && connection->is_set_failed)
+        error = gr_bytes(connection->set_error, connection->set_error_size);
     connection->is_set_answered = connection->is_set_failed = false;
+    finish(load, connection, at_ns, error);
+}
+
+// False when the connection brought what cannot be understood.
+static bool take_replies(struct load *load, struct connection *connection, int64_t at_ns)
+{
+    size_t taken = 0;
+    while (taken < connection->in_size) {
+        struct reply reply;
+        ssize_t size = parse(connection->in + taken, connection->in_size - taken, &reply);
+        if (size < 0 || (size > 0 && connection->count == 0))
+            return false;
+        if (size == 0)
+            break;
+        take_reply(load, connection, &reply, at_ns);
+        taken += (size_t)size;
+    }
+    connection->in_size -= taken;
+    memmove(connection->in, connection->in + taken, connection->in_size);
+    return connection->in_size < load->in_bytes;
+}
+
+// ---- requests --------------------------------------------------------------------------------
+
+static void append(struct load *load, struct connection *connection, uint32_t key)
+{
+    uint8_t *begin = connection->out + connection->out_size, *at = begin, text[KEY_BYTES];
+    const struct gr_load_options *options = &load->options;
+    const char *head = options->get ? "*2\r\n$3\r\nGET\r\n$14\r\n" : "*3\r\n$3\r\nSET\r\n$14\r\n";
+    gr_assert(load->out_bytes - connection->out_size >= options->value_bytes + REQUEST_EXTRA_BYTES);
+    at = (uint8_t *)mempcpy(at, head, strlen(head));
+    key_text(key, text);
+    at = (uint8_t *)mempcpy(at, text, KEY_BYTES);
+    at = (uint8_t *)mempcpy(at, "\r\n", 2);
+    if (!options->get) {
+        at = (uint8_t *)mempcpy(at, load->size_line, load->size_line_size);
+        at += write_value(load, key, at);
+        at = (uint8_t *)mempcpy(at, load->tail, load->tail_size);
+    }
+    connection->out_size += (size_t)(at - begin);
+}
+
+// Fills the window of the connection with new operations.
+static void top_up(struct load *load, struct connection *connection)
+{
+    const struct gr_load_options *options = &load->options;
+    int64_t at_ns = now_ns();
+    while (connection->count < options->pipeline && load->issued < options->operations &&
+           at_ns < load->deadline_ns) {
+        uint32_t key = options->fill ? (uint32_t)(load->issued % options->keys)
+                                     : (uint32_t)gr_random_below(&load->random, options->keys);
+        append(load, connection, key);
+        uint32_t last = (connection->first + connection->count) % options->pipeline;
+        connection->sent[last] = (struct sent){.at_ns = at_ns, .key = key};
+        connection->count++;
+        load->issued++;
+    }
+}
+
+static void watch(struct load *load, struct connection *connection, int change)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | (connection->wants_out ? EPOLLOUT : 0), .data = {.ptr = connection}};
+    if (epoll_ctl(load->epoll, change, connection->fd, &event) != 0)
+        gr_hook_panic(__FILE__, __LINE__, strerror(errno));
+}
+
+// Writes what the socket takes. False when the connection is lost.
+static bool flush(struct load *load, struct connection *connection)
+{
+    while (connection->out_done < connection->out_size) {
+        ssize_t size = send(connection->fd, connection->out + connection->out_done,
+            connection->out_size - connection->out_done, MSG_NOSIGNAL);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno != EAGAIN)
+            return false;
+        if (size < 0)
+            break;
+        connection->out_done += (size_t)size;
+    }
+    bool is_left = connection->out_done < connection->out_size;
+    if (!is_left)
+        connection->out_done = connection->out_size = 0;
+    if (is_left != connection->wants_out) {
+        connection->wants_out = is_left;
+        watch(load, connection, EPOLL_CTL_MOD);
+    }
+    return true;
+}
+
+// ---- the loop --------------------------------------------------------------------------------
+
+static void on_event(struct load *load, struct connection *connection, uint32_t events)
+{
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+        ssize_t size = recv(connection->fd, connection->in + connection->in_size,
+            load->in_bytes - connection->in_size, 0);
+        if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
+            lose(load, connection, "CLOSED");
+            return;
+        }
+        connection->in_size += size > 0 ? (size_t)size : 0;
+        if (size > 0 && !take_replies(load, connection, now_ns())) {
+            lose(load, connection, "GARBLED");
+            return;
+        }
+    }
+    // New requests go behind those that the socket has not taken yet; only a buffer that is empty
+    // surely has room for a whole window.
+    if (connection->out_size == 0)
+        top_up(load, connection);
+    if (!flush(load, connection))
+        lose(load, connection, "CLOSED");
+}
+
+static bool is_over(const struct load *load, int64_t at_ns)
+{
+    bool is_all_issued = load->issued == load->options.operations || at_ns >= load->deadline_ns;
+    return load->open == 0 || (is_all_issued && load->finished == load->issued);
+}
+
+static void run(struct load *load)
+{
+    struct epoll_event event[EVENTS];
+    load->begin_ns = load->end_ns = now_ns();
+    load->deadline_ns = load->begin_ns + (int64_t)load->options.seconds_max * 1000000000;
+    for (uint32_t i = 0; i < load->options.connections; i++)
+        on_event(load, &load->connection[i], EPOLLOUT);
+    int64_t give_up_ns = load->deadline_ns + (int64_t)DRAIN_MS * 1000000;
+    for (int64_t now = now_ns(); !is_over(load, now) && now < give_up_ns; now = now_ns()) {
+        // Before the deadline new operations may start; after it only the last replies count.
+        int64_t until_ns = now < load->deadline_ns ? load->deadline_ns : give_up_ns;
+        int count = epoll_wait(load->epoll, event, EVENTS, (int)((until_ns - now) / 1000000 + 1));
+        for (int i = 0; i < count; i++)
+            on_event(load, event[i].data.ptr, event[i].events);
+    }
+    for (uint32_t i = 0; i < load->options.connections; i++) {
+        if (load->connection[i].fd >= 0)
+            lose(load, &load->connection[i], "UNANSWERED");
+    }
+}
+
+// ---- start and end ---------------------------------------------------------------------------
+
+static bool open_connection(struct load *load, uint32_t i)
+{
+    struct connection *connection = &load->connection[i];
+    const struct sockaddr_in *address = &load->options.address[i % load->options.addresses];
+    const struct timeval limit = {.tv_sec = CONNECT_S};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    // The limit is for connect, and forgotten once the socket no longer blocks.
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+        fprintf(stderr, "load: cannot connect to port %d: %s\n", ntohs(address->sin_port),
+            strerror(errno));
+        return false;
+    }
+    *connection = (struct connection){.fd = fd,
+        .sent = gr_hook_memory(NULL, load->options.pipeline * sizeof(struct sent)),
+        .out = gr_hook_memory(NULL, load->out_bytes),
+        .in = gr_hook_memory(NULL, load->in_bytes)};
+    load->open++;
+    watch(load, connection, EPOLL_CTL_ADD);
+    return true;
+}
+
+static bool start(struct load *load)
+{
+    const struct gr_load_options *options = &load->options;
+    gr_random_init(&load->random, 1);
+    make_filler(load);
+    load->size_line_size =
+        (size_t)snprintf(load->size_line, sizeof(load->size_line), "$%u\r\n", options->value_bytes);
+    char digits[12];
+    int count = snprintf(digits, sizeof(digits), "%u", options->wait);
+    load->tail_size = (size_t)snprintf(load->tail, sizeof(load->tail),
+        options->wait > 0 ? "\r\n*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$1\r\n0\r\n" : "\r\n", count,
+        digits);
+    load->out_bytes = options->pipeline * ((size_t)options->value_bytes + REQUEST_EXTRA_BYTES);
+    load->in_bytes =
+        READ_BYTES + (size_t)GR_LOAD_VALUE_BYTES_MAX * (options->value_bytes > READ_BYTES / 2);
+    load->epoll = epoll_create1(EPOLL_CLOEXEC);
+    load->connection = gr_hook_memory(NULL, options->connections * sizeof(struct connection));
+    if (load->epoll < 0) {
+        fprintf(stderr, "load: no epoll: %s\n", strerror(errno));
+        return false;
+    }
+    for (uint32_t i = 0; i < options->connections; i++) {
+        if (!open_connection(load, i))
+            return false;
+    }
+    return true;
+}
+
+static double ms_at(const struct load *load, uint32_t per_mille)
+{
+    return (double)gr_histogram_at(&load->latency, per_mille) / 1000;
+}
+
+// The generator's own share of the machine, in microseconds of CPU per operation: where it comes
+// near the wall time per operation, the generator is what was measured.
+static double own_cpu_us(const struct load *load)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    int64_t us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+                 usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    return load->finished > 0 ? (double)us / (double)load->finished : 0;
+}
+
+static void print(const struct load *load)
+{
+    const struct gr_load_options *options = &load->options;
+    double seconds = (double)(load->end_ns - load->begin_ns) / 1e9;
+    double rate = seconds > 0 ? (double)load->done / seconds : 0;
+    uint64_t failed = load->finished - load->done;
+    const char *form =
+        options->json ? "{\"op\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"done\": %llu, "
+                        "\"seconds\": %.3f, \"ops_per_s\": %.0f, \"p50_ms\": %.3f, \"p99_ms\": "
+                        "%.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f, \"absent\": %llu, "
+                        "\"load_cpu_us\": %.2f, \"failed\": %llu, \"errors\": {"
+                      : "%s, %u connections, pipeline %u: %llu done in %.3f s, %.0f ops/s, p50 "
+                        "%.3f, p99 %.3f, p99.9 %.3f, max %.3f ms, %llu absent, own CPU %.2f "
+                        "us/op, errors %llu";
+    printf(form, options->get ? "get" : "set", options->connections, options->pipeline,
+        (unsigned long long)load->done, seconds, rate, ms_at(load, 500), ms_at(load, 990),
+        ms_at(load, 999), (double)load->latency.max_us / 1000, (unsigned long long)load->absent,
+        own_cpu_us(load), (unsigned long long)failed);
+    for (int i = 0; i < ERROR_WORDS && load->error[i].count > 0; i++) {
+        const struct error *error = &load->error[i];
+        printf(options->json ? "%s\"%s\": %llu" : "%s%s %llu",
+            options->json ? (i > 0 ? ", " : "") : (i > 0 ? ", " : " ("), error->word,
+            (unsigned long long)error->count);
+    }
+    puts(options->json ? "}}" : failed > 0 ? ")" : "");
+}
+
+int main(int argc, char **argv)
+{
+    static struct load load;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        gr_load_options_help();
+        return 0;
+    }
+    if (!gr_load_options_parse(argc, argv, &load.options))
+        return 2;
+    if (!start(&load))
+        return 1;
+    run(&load);
+    print(&load);
+    return load.finished == load.done && load.finished > 0 ? 0 : 1;
 }

@@ -41,8 +41,8 @@ static bool add_address(struct gr_load_options *options, const char *text)
     char host[64];
     const char *colon = strrchr(text, ':');
     uint64_t port = 0;
-    if (colon == NULL || (size_t)(colon - text) >= sizeof(host) ||
-        !read_count(colon + 1, &port) || port < 1 || port > 65535)
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host) || !read_count(colon + 1, &port) ||
+        port < 1 || port > 65535)
         return complain("--at takes HOST:PORT[,HOST:PORT ...], not '%s'", text);
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = 0;
@@ -117,7 +117,8 @@ static bool set_count(struct gr_load_options *options, const char *name, const c
     return complain("there is no option %s; --help lists them", name);
 }
 
-static bool set_choice(const char *name, const char *value, const char *no, const char *yes, bool *ret)
+static bool set_choice(
+    const char *name, const char *value, const char *no, const char *yes, bool *ret)
 {
     if (strcmp(value, no) != 0 && strcmp(value, yes) != 0)
         return complain("%s is %s or %s, not '%s'", name, no, yes, value);
@@ -132,8 +133,8 @@ static bool is_sound(const struct gr_load_options *options)
     if (options->get && options->wait > 0)
         return complain("--wait is for --op set");
     if ((uint64_t)options->pipeline * options->value_bytes > GR_LOAD_WINDOW_BYTES_MAX)
-        return complain("--pipeline times --value-bytes is more than %d MiB",
-            GR_LOAD_WINDOW_BYTES_MAX >> 20);
+        return complain(
+            "--pipeline times --value-bytes is more than %d MiB", GR_LOAD_WINDOW_BYTES_MAX >> 20);
     return true;
 }
 
@@ -179,7 +180,8 @@ void gr_load_options_help(void)
          "    --fill              every key once, in order, instead of keys at random");
     for (size_t i = 0; i < GR_COUNT(counts); i++)
         printf("    %-19s %s\n", counts[i].name, counts[i].help);
-    puts("    -o table|json       one line for people, or for programs (table)\n"
-         "\n"
-         "Exit code: 0 all operations succeeded, 1 some did not, 2 the command line means nothing.");
+    puts(
+        "    -o table|json       one line for people, or for programs (table)\n"
+        "\n"
+        "Exit code: 0 all operations succeeded, 1 some did not, 2 the command line means nothing.");
 }

@@ -9,7 +9,12 @@
 #include "test/hooks.h"
 #include "wire/redis.h"
 
-enum { HOST_KEYS_MAX = 4096, HOST_ASKED_MAX = 16384 };
+#ifndef HOST_KEYS_MAX
+#define HOST_KEYS_MAX 4096
+#endif
+#ifndef HOST_ASKED_MAX
+#define HOST_ASKED_MAX 16384
+#endif
 
 // One key of the table.
 struct host_entry {
@@ -193,7 +198,7 @@ static inline void host_answer(struct host *host, const struct gr_request *reque
             entry->used = false;
         if (!request->remove)
             host_store(host, request->key.key, request->value, request->expires.ms);
-        dot.counter = host->counter;
+        dot.counter = GR_MAX(host->counter, 1);
         result.record.context = (struct gr_context){.vv = &dot, .vv_count = 1};
         break;
     case GR_OP_UPDATE:
@@ -223,6 +228,15 @@ static inline void host_submit(
     if (host->at_once) {
         host_answer(host, request);
         return;
+    }
+    if (host->asked_count == HOST_ASKED_MAX) {
+        // Room is made at the cost of what was already taken.
+        for (uint32_t i = 0; i < host->asked_first; i++)
+            gr_arena_deinit(&host->asked[i].arena);
+        host->asked_count -= host->asked_first;
+        memmove(
+            host->asked, host->asked + host->asked_first, host->asked_count * sizeof *host->asked);
+        host->asked_first = 0;
     }
     gr_assert(host->asked_count < HOST_ASKED_MAX);
     struct host_asked *asked = &host->asked[host->asked_count++];

@@ -44,6 +44,9 @@ int gr_ask_failed(
             outcome == GRAMME_INDETERMINATE
                 ? "\n  A write may have happened: `gramme get` through another node (--at) tells."
                 : "\n  Ask another node with --at HOST:PORT.");
+    if (is_word(client, "PROTOCOL"))
+        return gr_complain(
+            GR_EXIT_ERROR, "%s\n  Is that a Gramme node's port for Redis clients?", error);
     if (outcome == GRAMME_INDETERMINATE || is_word(client, "NOREPLICAS"))
         return gr_complain(GR_EXIT_QUORUM,
             "%s\n  Some replicas may have it: it can become visible later. `gramme status --at %s` "

@@ -145,6 +145,7 @@ static void stop_all(struct gr_demo *demo)
     int64_t deadline_ms = gr_demo_now_ms() + GR_DEMO_STOP_MS_MAX;
     while (gr_demo_node_running(demo) > 0) {
         if (gr_demo_now_ms() >= deadline_ms) {
+            demo->exit_code = GR_EXIT_ERROR;
             gr_demo_say("Some nodes have not ended within %d s and are killed.",
                 GR_DEMO_STOP_MS_MAX / 1000);
             for (int i = 0; i < demo->count; i++)

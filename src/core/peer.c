@@ -20,7 +20,8 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
 {
     int64_t us = GR_MIN(GR_MAX(took.ns / 1000, 0), 10 * HEDGE_US_MAX);
     peer->sample_us[peer->sample_count++ % GR_PEER_SAMPLES] = (uint32_t)us;
-    if (peer->sample_count < SAMPLES_MIN || peer->sample_count % RECOMPUTE_EVERY != 0)
+    if (peer->sample_count < SAMPLES_MIN ||
+        (peer->sample_count > SAMPLES_MIN && peer->sample_count % RECOMPUTE_EVERY != 0))
         return;
     // The p99 of at most 128 samples is the second largest (128 - 128/100 rounds to the 127th).
     uint32_t count = GR_MIN(peer->sample_count, GR_PEER_SAMPLES), first = 0, second = 0;

@@ -327,6 +327,10 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
 static bool apply(
     struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored, enum gr_err *ret_err)
 {
+    if (node->store != GR_OK) { // a clock must not learn what the store will not hold
+        *ret_err = node->store;
+        return true;
+    }
     struct gr_partition *p = &node->partition[op->partition];
     struct gr_record filled = gr_record_fill(&node->scratch, stored, &p->clock);
     struct gr_record incoming = op->incoming;
@@ -362,6 +366,7 @@ static bool apply(
     } else if (op->kind == GR_KEYOP_EXPIRE) {
         if (merged.count < filled.count)
             gr_probe(&node->probes, GR_PROBE_RECORD_EXPIRED);
+        op->stuck = merged.count == filled.count; // its row stands where it stood
         for (uint32_t i = 0; i < merged.count; i++)
             op->stuck |= gr_sibling_due(&merged.sibling[i], node->wall);
     } else if (op->kind == GR_KEYOP_RESTRIP && !gr_record_equal(&after, stored)) {
@@ -387,7 +392,7 @@ static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err er
     else if (op->kind == GR_KEYOP_PUT)
         gr_put_on_failed(node, op->call, err);
     else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
-        gr_sweep_on_keyop(node, op->stuck);
+        gr_sweep_on_keyop(node, op->stuck || err != GR_OK);
     keyop_free(node, op);
 }
 
@@ -469,17 +474,28 @@ enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
 
 // ---- events --------------------------------------------------------------------------------
 
+// Whoever asked still waits. A key that is written all the time must not keep a reader for ever.
+static bool is_wanted(struct gr_node *node, const struct gr_keyop *op)
+{
+    return op->call != 0 ? gr_call_find(node, GR_CALL_GET, op->call) != NULL
+                         : !gr_instant_reached(node->now, op->deadline);
+}
+
 static void reader_done(
     struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     struct gr_latch *latch = op->latch;
-    if (status == GR_OK && latch->version != op->version &&
-        node->config.canary != GR_CANARY_FILL_NOW) {
+    bool changed = latch->version != op->version && node->config.canary != GR_CANARY_FILL_NOW;
+    if (status == GR_OK && changed && is_wanted(node, op)) {
         gr_probe(&node->probes, GR_PROBE_GET_READ_AGAIN);
         emit_read(node, op);
         return;
     }
-    if (status == GR_OK && latch->version == op->version && !latch->known)
+    if (status == GR_OK && changed)
+        status = GR_ERR_TIMEOUT;
+    else if (status != GR_OK)
+        header_forget(latch);
+    else if (latch->version == op->version && !latch->known)
         header_set(latch, stored);
     end_reader(node, op, status, stored);
 }

@@ -53,6 +53,15 @@ static void scan_leftover(struct gr_node *node)
     rest(node);
 }
 
+// The partition whose left-over contexts are being looked at was not looked at to its end.
+static void look_again(struct gr_node *node)
+{
+    struct gr_partition *p =
+        &node->partition[(node->sweep_partition - 1) % node->ring->partitions];
+    if (node->sweep_phase == GR_SWEEP_LEFTOVER)
+        p->leftover = p->base_moved = true;
+}
+
 // All keys of a page are done.
 static void next(struct gr_node *node)
 {
@@ -80,6 +89,7 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         return false;
     node->sweep_ticket = 0;
     if (event->status != GR_OK) {
+        look_again(node);
         rest(node);
         return true;
     }
@@ -98,6 +108,7 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         node->sweep_pending += op != NULL;
         if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
             node->sweep_full = false; // overload: this work waits for the next round
+            look_again(node);
             node->sweep_pending -= op != NULL;
             break;
         }

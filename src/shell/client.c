@@ -18,8 +18,7 @@
 
 enum {
     OUTPUT_BYTES_MAX = 32 << 20,
-    HARD_BYTES_MAX = 160 << 20, // a buffer under way and one being filled, twice OUTPUT_BYTES_MAX
-                                // each, and some
+    HARD_BYTES_MAX = 80 << 20, // twice OUTPUT_BYTES_MAX, and some
     SLOW_BYTES = 1 << 20,
     SLOW_MS = 30000,
     BACKLOG = 511,

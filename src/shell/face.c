@@ -37,7 +37,7 @@ static struct gr_wall wall(void *host)
 static bool ready(void *host)
 {
     const struct gr_server *server = host;
-    return server->node != NULL;
+    return server->node != NULL && server->serving;
 }
 
 static const struct gr_ring *ring(void *host)

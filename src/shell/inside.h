@@ -48,7 +48,7 @@ struct gr_peer_link {
 
 struct gr_links {
     uv_tcp_t listener;
-    bool listening;
+    char local[64];            // of the listener
     struct gr_peer_link *peer; // one per member, the own one unused
     struct gr_list conns;      // all connections, in whatever state
     struct gr_list dirty;      // connections with something to flush
@@ -79,7 +79,8 @@ void gr_links_pause(struct gr_server *server, bool pause);
 // Once a second: keepalives and deadlines.
 void gr_links_look(struct gr_server *server);
 void gr_links_cut(struct gr_server *server, uint16_t member, bool cut);
-bool gr_links_sent(const struct gr_server *server); // nothing waits to leave
+bool gr_links_sent(const struct gr_server *server);   // nothing waits to leave
+uint16_t gr_links_up(const struct gr_server *server); // how many
 
 // ---- clients ---------------------------------------------------------------------------------
 
@@ -87,7 +88,6 @@ struct gr_client;
 
 struct gr_clients {
     uv_tcp_t listener;
-    bool listening;
     struct gr_redis_host host;
     struct gr_map by_id;
     struct gr_list all;     // in order of ids
@@ -141,6 +141,7 @@ struct gr_turn_state {
     uv_check_t check;
     uv_timer_t tick;
     uv_async_t again;
+    struct gr_instant began; // the turn under way
     struct gr_instant armed; // what `tick` is set for
     struct gr_list deferred; // requests that came during a step
     bool stepping;
@@ -161,6 +162,7 @@ struct gr_server {
     uv_signal_t signal[2];
     uv_timer_t second; // once a second
     uv_timer_t run;    // the next attempt at a new run
+    uv_timer_t grace;  // until then the node waits for the links to come up
     uv_timer_t stop;   // while stopping: looks whether all is done
     uint64_t started_ms, stop_ms;
     bool stopping, stopped;
@@ -173,6 +175,8 @@ struct gr_server {
     uint32_t run_wait_ms; // before the next new run
     bool run_ending;      // the store has failed, and `run` is set
     bool run_said;        // that a new run cannot begin was logged
+    bool serving;         // requests are taken: see gr_server_look
+    bool announced;       // the line "ready" was printed
 
     struct gr_random random; // of the backoff
     struct gr_stream_pool pool;
@@ -183,5 +187,7 @@ struct gr_server {
 
 // The store has failed: a new run is wanted. server.c
 void gr_server_run_failed(struct gr_server *server);
+// A link came up, or time has passed: is the node ready to serve?
+void gr_server_look(struct gr_server *server);
 
 #endif

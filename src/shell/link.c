@@ -208,6 +208,7 @@ static void on_done(struct gr_conn *conn)
     peer->said[0] = '\0';
     gr_log(GR_LOG_INFO, "peer %s: link is up", name_of(peer));
     tell(peer, true);
+    gr_server_look(server);
 }
 
 static size_t take_handshake(struct gr_conn *conn, struct gr_bytes input)
@@ -595,4 +596,12 @@ bool gr_links_sent(const struct gr_server *server)
             return false;
     }
     return true;
+}
+
+uint16_t gr_links_up(const struct gr_server *server)
+{
+    uint16_t up = 0;
+    for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
+        up += server->links.peer[i].conn != NULL;
+    return up;
 }

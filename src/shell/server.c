@@ -1,8 +1,11 @@
 // Start, stop, and a new run after the store has failed; see server.h.
 //
-//      settings -> cluster file -> listeners bound -> data directory -> run -> ready
+//      settings -> cluster file -> listeners bound -> data directory -> run
 //
 //      run: store opened, a new actor durable in it, clocks fed to a new node, members dialled
+//        | enough links are up, or GRACE_MS have passed
+//        v
+//      serving: "ready" is said, requests are taken (before that they are answered -LOADING)
 //        | the store fails (a write, a sync)
 //        v
 //      ending: the node refuses writes and reads as far as it can; after a second:
@@ -41,6 +44,7 @@ enum {
     RUN_WAIT_MS_MIN = 1000,
     RUN_WAIT_MS_MAX = 60000,
     RUN_GOOD_MS = 60000,  // a run that lasted so long was no quick failure
+    GRACE_MS = 1000,      // for links to come up before a node that is alone serves nevertheless
     FILES_RESERVED = 700, // the store's tables (512), logs, peers and what the process needs itself
     CLIENTS_MIN = 16,
     SPACE_BYTES_MIN = 64 << 20,
@@ -63,6 +67,37 @@ static struct gr_node *make_node(struct gr_server *server)
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
     return gr_node_new(&node);
+}
+
+// Tells whoever waits on stdout, once.
+static void announce(struct gr_server *server)
+{
+    if (server->announced)
+        return;
+    server->announced = true;
+    printf("ready: redis %s, peers %s, data %s\n", server->clients.local, server->links.local,
+        gr_config_text(server->config, GR_SETTING_DATA));
+    fflush(stdout);
+}
+
+void gr_server_look(struct gr_server *server)
+{
+    const struct gr_ring *ring = &server->cluster.ring;
+    uint8_t quorum = GR_MAX(server->cluster.r, server->cluster.w);
+    // With so many members up no preference list lacks a quorum. Before that, a node that has just
+    // started would refuse what it can do a moment later.
+    bool enough = gr_links_up(server) + 1 >= ring->member_count - (ring->n - quorum);
+    if (server->node == NULL || server->serving ||
+        (!enough && uv_is_active((uv_handle_t *)&server->grace)))
+        return;
+    server->serving = true;
+    uv_timer_stop(&server->grace);
+    announce(server);
+}
+
+static void on_grace(uv_timer_t *timer)
+{
+    gr_server_look(timer->data);
 }
 
 static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why_size)
@@ -101,6 +136,8 @@ static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why
     gr_log(GR_LOG_INFO, "run %u of store %016llx begins", (unsigned)(server->actor.run >> 32),
         (unsigned long long)server->actor.store);
     gr_links_begin(server);
+    uv_timer_start(&server->grace, on_grace, GRACE_MS, 0);
+    gr_server_look(server);
     return GR_OK;
 }
 
@@ -108,6 +145,8 @@ static void end_run(struct gr_server *server)
 {
     if (server->node == NULL)
         return;
+    uv_timer_stop(&server->grace);
+    server->serving = false;
     gr_links_end(server);
     gr_clients_end(server);
     gr_turn_end(server);
@@ -185,6 +224,7 @@ static void finish(struct gr_server *server)
         uv_close((uv_handle_t *)&server->signal[i], NULL);
     uv_close((uv_handle_t *)&server->second, NULL);
     uv_close((uv_handle_t *)&server->run, NULL);
+    uv_close((uv_handle_t *)&server->grace, NULL);
     uv_close((uv_handle_t *)&server->stop, NULL);
 }
 
@@ -350,6 +390,7 @@ static void init_loop(struct gr_server *server)
     }
     init_timer(server, &server->second);
     init_timer(server, &server->run);
+    init_timer(server, &server->grace);
     init_timer(server, &server->stop);
     uv_timer_start(&server->second, on_second, 1000, 1000);
     server->started_ms = uv_now(&server->loop);
@@ -394,17 +435,13 @@ static int open_data(struct gr_server *server)
 static int serve(struct gr_server *server, const struct sockaddr_storage *resp,
     const struct sockaddr_storage *peer)
 {
-    char peers[GR_ADDRESS_TEXT_BYTES];
     gr_address_format((const struct sockaddr *)resp, server->clients.local);
-    gr_address_format((const struct sockaddr *)peer, peers);
+    gr_address_format((const struct sockaddr *)peer, server->links.local);
     init_loop(server);
     int code = listen_both(server, resp, peer);
     if (code == EXIT_OK)
         code = open_data(server);
     if (code == EXIT_OK) {
-        printf("ready: redis %s, peers %s, data %s\n", server->clients.local, peers,
-            gr_config_text(server->config, GR_SETTING_DATA));
-        fflush(stdout);
         uv_run(&server->loop, UV_RUN_DEFAULT);
         gr_datadir_close(&server->datadir);
         gr_log(GR_LOG_INFO, "stopped");

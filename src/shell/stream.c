@@ -4,15 +4,23 @@
 //       buffer is under way.
 //   I2  uv_close is called once, and the owner's memory lives until `closed`.
 //
-// Bounds: one buffer under way and one being filled, each within the owner's maximum. A buffer that
-// was larger than KEEP_BYTES_MAX is given back when it is empty, so one large reply does not stay.
+//   I3  What has not left stays in the owner's buffer, but for one piece of PIECE_BYTES that libuv
+//       holds until the socket can take more: so the owner's own limit says how much waits.
+//
+// Bounds: the owner's buffer, within its maximum, and one piece. A buffer that was larger than
+// KEEP_BYTES_MAX is given back when it is empty, so one large reply does not stay.
 #include "shell/stream.h"
 
 #include <stdio.h>
 
 #include "shell/address.h"
 
-enum { KEEP_BYTES_MAX = 256 << 10, KEEPALIVE_S = 300, WRITE_BYTES_MAX = 1 << 30 };
+enum {
+    KEEP_BYTES_MAX = 256 << 10,
+    KEEPALIVE_S = 300,
+    PIECE_BYTES = 64 << 10,
+    WRITE_BYTES_MAX = 1 << 30,
+};
 
 void gr_stream_init(struct gr_stream *stream, uv_loop_t *loop, struct gr_stream_pool *pool,
     const struct gr_stream_calls *calls)
@@ -71,14 +79,6 @@ void gr_stream_read(struct gr_stream *stream, bool wanted)
 
 // ---- out -------------------------------------------------------------------------------------
 
-static void give_back(struct gr_writer *writer)
-{
-    if (writer->capacity > KEEP_BYTES_MAX)
-        gr_writer_deinit(writer);
-    else
-        gr_writer_clear(writer);
-}
-
 static void on_written(uv_write_t *write, int status)
 {
     struct gr_stream *stream = write->handle->data;
@@ -94,32 +94,52 @@ static void on_written(uv_write_t *write, int status)
     stream->calls->drained(stream);
 }
 
-void gr_stream_flush(struct gr_stream *stream, struct gr_writer *out)
+// Drops what was taken from the front of the owner's buffer: all of it, or when that is as much as
+// would have to be moved, so that a byte is moved at most once on average.
+static void drop_taken(struct gr_stream *stream, struct gr_writer *out)
 {
-    if (stream->closing || stream->writing || out->size == 0)
-        return;
-    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
-    uv_buf_t buffer =
-        uv_buf_init((char *)out->data, (unsigned)GR_MIN(out->size, (size_t)WRITE_BYTES_MAX));
-    int taken = uv_try_write(handle, &buffer, 1);
-    if (taken < 0 && taken != UV_EAGAIN) {
-        stream->calls->end(stream, uv_strerror(taken));
-        return;
-    }
-    size_t sent = taken > 0 ? (size_t)taken : 0;
-    stream->pool->bytes_out += out->size;
-    stream->progress_ms = uv_now(stream->tcp.loop);
-    if (sent == out->size) {
-        give_back(out);
+    if (stream->taken == out->size) {
+        if (out->capacity > KEEP_BYTES_MAX)
+            gr_writer_deinit(out);
+        else
+            gr_writer_clear(out);
+    } else if (stream->taken >= out->size - stream->taken) {
+        gr_writer_consume(out, stream->taken);
+    } else {
         return;
     }
-    stream->sending = *out;
-    gr_writer_init(out, stream->sending.size_max);
-    gr_assert(stream->sending.size - sent <= WRITE_BYTES_MAX);
-    buffer =
-        uv_buf_init((char *)stream->sending.data + sent, (unsigned)(stream->sending.size - sent));
+    stream->taken = 0;
+}
+
+// As much as the socket takes at once. False when the connection is broken.
+static bool write_now(struct gr_stream *stream, const struct gr_writer *out)
+{
+    size_t left = GR_MIN(out->size - stream->taken, (size_t)WRITE_BYTES_MAX);
+    uv_buf_t buffer = uv_buf_init((char *)out->data + stream->taken, (unsigned)left);
+    int written = uv_try_write((uv_stream_t *)&stream->tcp, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        stream->calls->end(stream, uv_strerror(written));
+        return false;
+    }
+    if (written > 0) {
+        stream->taken += (size_t)written;
+        stream->pool->bytes_out += (uint64_t)written;
+        stream->progress_ms = uv_now(stream->tcp.loop);
+    }
+    return true;
+}
+
+// Leaves a piece with libuv, which says when it has gone.
+static void write_later(struct gr_stream *stream, const struct gr_writer *out)
+{
+    size_t piece = GR_MIN(out->size - stream->taken, (size_t)PIECE_BYTES);
+    gr_writer_init(&stream->sending, PIECE_BYTES);
+    gr_write_bytes(&stream->sending, gr_bytes(out->data + stream->taken, piece));
+    stream->taken += piece;
+    stream->pool->bytes_out += piece;
+    uv_buf_t buffer = uv_buf_init((char *)stream->sending.data, (unsigned)piece);
     stream->writing = true;
-    int failed = uv_write(&stream->write, handle, &buffer, 1, on_written);
+    int failed = uv_write(&stream->write, (uv_stream_t *)&stream->tcp, &buffer, 1, on_written);
     if (failed != 0) {
         stream->writing = false;
         gr_writer_deinit(&stream->sending);
@@ -127,11 +147,23 @@ void gr_stream_flush(struct gr_stream *stream, struct gr_writer *out)
     }
 }
 
+void gr_stream_flush(struct gr_stream *stream, struct gr_writer *out)
+{
+    gr_assert(stream->taken <= out->size);
+    if (stream->closing || stream->writing || out->size == 0)
+        return;
+    if (!write_now(stream, out))
+        return;
+    if (stream->taken < out->size)
+        write_later(stream, out);
+    drop_taken(stream, out);
+}
+
 size_t gr_stream_unsent(const struct gr_stream *stream, const struct gr_writer *out)
 {
     size_t under_way =
         stream->writing ? uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp) : 0;
-    return under_way + out->size;
+    return under_way + out->size - stream->taken;
 }
 
 // ---- the end ---------------------------------------------------------------------------------

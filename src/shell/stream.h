@@ -34,7 +34,8 @@ struct gr_stream {
     uv_write_t write;
     struct gr_stream_pool *pool;
     const struct gr_stream_calls *calls;
-    struct gr_writer sending; // taken over by flush, while the system has not taken it
+    size_t taken;             // of the owner's buffer: sent, or in `sending`
+    struct gr_writer sending; // the piece that waits for the socket to take more
     bool writing, reading, closing;
     uint64_t progress_ms; // uv_now when bytes last left, or when there were none to send
 };
@@ -46,11 +47,11 @@ void gr_stream_init(struct gr_stream *stream, uv_loop_t *loop, struct gr_stream_
 void gr_stream_tune(struct gr_stream *stream);
 // Starts or stops reading; nothing happens when it is so already or the stream is closing.
 void gr_stream_read(struct gr_stream *stream, bool wanted);
-// Sends what `out` holds. What the system takes at once is dropped from it; otherwise the whole
-// buffer is taken over and `out` begins anew, with its old maximum. While an earlier buffer is
-// still being sent nothing happens: `drained` comes later.
+// Sends what `out` holds, always the same writer. What the socket takes at once is dropped from it;
+// when it takes no more, the rest stays in `out` and `drained` comes when it is worth trying again;
+// until then nothing happens. The owner may append to `out` at any time, but not remove.
 void gr_stream_flush(struct gr_stream *stream, struct gr_writer *out);
-// Bytes of `out` and of an earlier buffer that have not left.
+// Bytes of `out` that have not left.
 size_t gr_stream_unsent(const struct gr_stream *stream, const struct gr_writer *out);
 // Closes; `closed` comes later. Nothing happens when it is closing already.
 void gr_stream_close(struct gr_stream *stream);

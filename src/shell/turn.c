@@ -15,14 +15,15 @@
 //       result in is copied and stepped afterwards.
 //   I3  While a batch waits for the store nothing is stepped, read or sent.
 //
-// Bounds: ROUNDS_MAX rounds in one turn, so that a client with a long pipeline does not keep the
-// others from their sockets; deferred requests are bounded by the sessions' windows.
+// Bounds: ROUNDS_MAX rounds and about TURN_NS in one turn, so that a client with a long pipeline or
+// large values does not keep the others from their sockets; deferred requests are bounded by the
+// sessions' windows.
 #include <time.h>
 
 #include "shell/inside.h"
 #include "shell/log.h"
 
-enum { ROUNDS_MAX = 16 };
+enum { ROUNDS_MAX = 16, TURN_NS = 10 * 1000000, EVENTS_MIN = 8 };
 
 struct deferred {
     struct gr_link link;
@@ -141,7 +142,12 @@ void gr_turn_end(struct gr_server *server)
 
 // ---- the turn --------------------------------------------------------------------------------
 
-// Steps whatever is ready now. True if anything was.
+static bool is_late(const struct gr_server *server)
+{
+    return instant_now().ns - server->turn.began.ns > TURN_NS;
+}
+
+// Steps what is ready now, until it is late. True if anything was.
 static bool step_ready(struct gr_server *server)
 {
     bool any = gr_links_tell(server);
@@ -153,7 +159,9 @@ static bool step_ready(struct gr_server *server)
     }
     any |= step_deferred(server);
     struct gr_event event;
-    while (gr_storage_next(server->storage, &event)) {
+    // A few at least, however long the commit took: what must happen must not starve.
+    for (int i = 0;
+         (i < EVENTS_MIN || !is_late(server)) && gr_storage_next(server->storage, &event); i++) {
         gr_turn_step(server, &event);
         any = true;
     }
@@ -172,7 +180,7 @@ static void set_stalled(struct gr_server *server, bool stalled)
 }
 
 // Commits and steps until nothing is ready: false when the store stalls. Leaves after ROUNDS_MAX
-// rounds with everything committed.
+// rounds, or when it is late, with everything committed.
 static bool settle(struct gr_server *server, uint32_t *rounds)
 {
     for (;;) {
@@ -181,7 +189,7 @@ static bool settle(struct gr_server *server, uint32_t *rounds)
             return false;
         }
         set_stalled(server, false);
-        if (*rounds >= ROUNDS_MAX) {
+        if (*rounds >= ROUNDS_MAX || (*rounds > 0 && is_late(server))) {
             uv_async_send(&server->turn.again);
             return true;
         }
@@ -220,6 +228,7 @@ void gr_turn(struct gr_server *server)
         return;
     turn->inside = true;
     turn->turns++;
+    turn->began = instant_now();
     uint32_t rounds = 0;
     bool more = true;
     while (more && settle(server, &rounds)) {
@@ -227,7 +236,7 @@ void gr_turn(struct gr_server *server)
         gr_links_flush(server);
         more = gr_clients_flush(server);
         more |= turn->steps != steps || turn->deferred.count > 0;
-        if (more && ++rounds >= ROUNDS_MAX) {
+        if (more && (++rounds >= ROUNDS_MAX || is_late(server))) {
             uv_async_send(&turn->again);
             break;
         }

@@ -308,13 +308,16 @@ void gr_redis_input(struct gr_redis *session, struct gr_bytes bytes)
     session->active = session->host.wall(session->host.host);
     if (session->input.size > 0) {
         gr_write_bytes(&session->input, bytes);
+        session->ending = session->input.bad; // a gap would make words of values
         gr_redis_pump(session);
         return;
     }
     session->direct = bytes;
     gr_redis_pump(session);
-    if (!session->ending && session->direct.size > 0)
+    if (!session->ending && session->direct.size > 0) {
         gr_write_bytes(&session->input, session->direct);
+        session->ending = session->input.bad;
+    }
     session->direct = gr_bytes(NULL, 0);
 }
 
@@ -346,10 +349,11 @@ bool gr_redis_wants_input(const struct gr_redis *session)
 
 bool gr_redis_closing(const struct gr_redis *session)
 {
-    if (session->output.bad || session->input.bad)
+    if (session->output.bad)
         return true;
-    return (session->ending || session->input_ended) && session->queue.count == 0 &&
-           session->parked == NULL;
+    if (session->queue.count > 0)
+        return false;
+    return session->ending || (session->input_ended && session->parked == NULL);
 }
 
 // ---- the session ---------------------------------------------------------------------------

@@ -234,7 +234,7 @@ GR_REDIS_RUN(command_list)
     for (uint32_t i = 0; i < gr_redis_table_count; i++)
         count += gr_redis_glob(pattern, gr_bytes_text(gr_redis_table[i].name), true);
     struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_set(&resp, count);
+    gr_resp_array(&resp, count);
     for (uint32_t i = 0; i < gr_redis_table_count; i++) {
         if (gr_redis_glob(pattern, gr_bytes_text(gr_redis_table[i].name), true))
             gr_resp_text(&resp, gr_redis_table[i].name);

@@ -207,8 +207,10 @@ class Demo:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, failure, *_):
+        code, last = self.stop()
+        if code not in (0, None) and failure is None:
+            raise RuntimeError(f"the demo ended with {code}: " + "\n".join(last))
 
     def port(self, node):
         return self.base + 100 * (node - 1)

@@ -1,6 +1,9 @@
 // A whole Redis session: any bytes from the client, while the host answers in random order, at
 // random times, with successes, errors, late acknowledgements and timers. Every command must be
 // answered in the end, and the replies must parse.
+#define HOST_KEYS_MAX  64 // few, so that commands meet
+#define HOST_ASKED_MAX (GR_REDIS_WINDOW * GR_REDIS_CALLS_MAX)
+
 #include "base/random.h"
 #include "test/redis_host.h"
 #include "wire/redis_inside.h"

@@ -83,10 +83,9 @@ static void test_there_and_back(void **state)
     assert_int_equal(gr_test_blocks(), blocks);
 }
 
-#define ID "cluster = 00112233445566778899aabbccddeeff\n"
-#define SECRET                                                                                     \
-    "secret = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
-#define HEAD "format = 1\n" ID SECRET "partitions = 16\nn = 1\nr = 1\nw = 1\n"
+#define ID     "cluster = 00112233445566778899aabbccddeeff\n"
+#define SECRET "secret = 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+#define HEAD   "format = 1\n" ID SECRET "partitions = 16\nn = 1\nr = 1\nw = 1\n"
 #define MEMBER "member = n1 h 127.0.0.1:7390 127.0.0.1:7379\n"
 
 static void write_text(const char *text)

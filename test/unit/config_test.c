@@ -39,6 +39,12 @@ static void expect_why(const char *part)
         fail_msg("\"%s\" does not say \"%s\"", why, part);
 }
 
+// As main gets them: the words are not changed, but they are not const either.
+static char *const *words(const char *const *list)
+{
+    return (char *const *)list;
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -104,11 +110,11 @@ static void test_units(void **state)
         assert_true(found);
     }
     static const char *const bad[][2] = {
-        {"cache", "64"},         // no unit
-        {"cache", "64MB"},       // units are small letters
-        {"cache", "-1mb"},       //
-        {"cache", "1kb"},        // below the least
-        {"cache", "2tb"},        // above the most
+        {"cache", "64"},   // no unit
+        {"cache", "64MB"}, // units are small letters
+        {"cache", "-1mb"}, //
+        {"cache", "1kb"},  // below the least
+        {"cache", "2tb"},  // above the most
         {"cache", "9999999999tb"},
         {"cache", "99999999999999999999mb"},
         {"cache", "mb"},
@@ -168,46 +174,50 @@ static void test_errors_name_the_line(void **state)
 static void test_environment(void **state)
 {
     (void)state;
-    char *const good[] = {"PATH=/bin", "GRAMME_CACHE=2mb", "GRAMME_READ_TIMEOUT=7ms",
+    const char *const good[] = {"PATH=/bin", "GRAMME_CACHE=2mb", "GRAMME_READ_TIMEOUT=7ms",
         "GRAMME_CONFIG=/not/read/here", NULL};
     gr_config_init(&config);
-    assert_int_equal(gr_config_read_environment(&config, good, why, sizeof(why)), GR_OK);
+    assert_int_equal(gr_config_read_environment(&config, words(good), why, sizeof(why)), GR_OK);
     assert_int_equal(gr_config_number(&config, GR_SETTING_CACHE), 2 << 20);
     assert_int_equal(gr_config_number(&config, GR_SETTING_READ_TIMEOUT), 7);
     assert_string_equal(gr_config_origin(&config, GR_SETTING_CACHE), "GRAMME_CACHE");
 
-    char *const unknown[] = {"GRAMME_CAHCE=2mb", NULL};
+    const char *const unknown[] = {"GRAMME_CAHCE=2mb", NULL};
     assert_int_equal(
-        gr_config_read_environment(&config, unknown, why, sizeof(why)), GR_ERR_INVALID);
+        gr_config_read_environment(&config, words(unknown), why, sizeof(why)), GR_ERR_INVALID);
     expect_why("GRAMME_CAHCE: there is no setting");
     char long_name[300] = "GRAMME_";
     memset(long_name + strlen(long_name), 'A', 200);
     snprintf(long_name + 207, sizeof(long_name) - 207, "=1");
-    char *const longer[] = {long_name, NULL};
+    const char *const longer[] = {long_name, NULL};
     assert_int_equal(
-        gr_config_read_environment(&config, longer, why, sizeof(why)), GR_ERR_INVALID);
+        gr_config_read_environment(&config, words(longer), why, sizeof(why)), GR_ERR_INVALID);
 }
 
 static void test_flags(void **state)
 {
     (void)state;
-    char *const good[] = {"--cache", "2mb", "--read-timeout=7ms", "--insecure", "--name", "n2"};
+    const char *const good[] = {
+        "--cache", "2mb", "--read-timeout=7ms", "--insecure", "--name", "n2"};
     gr_config_init(&config);
-    assert_int_equal(gr_config_read_flags(&config, 6, good, why, sizeof(why)), GR_OK);
+    assert_int_equal(gr_config_read_flags(&config, 6, words(good), why, sizeof(why)), GR_OK);
     assert_int_equal(gr_config_number(&config, GR_SETTING_CACHE), 2 << 20);
     assert_int_equal(gr_config_number(&config, GR_SETTING_READ_TIMEOUT), 7);
     assert_true(gr_config_flag(&config, GR_SETTING_INSECURE));
     assert_string_equal(gr_config_text(&config, GR_SETTING_NAME), "n2");
     assert_string_equal(gr_config_origin(&config, GR_SETTING_READ_TIMEOUT), "--read_timeout");
 
-    char *const word[] = {"cache"};
-    assert_int_equal(gr_config_read_flags(&config, 1, word, why, sizeof(why)), GR_ERR_INVALID);
+    const char *const word[] = {"cache"};
+    assert_int_equal(
+        gr_config_read_flags(&config, 1, words(word), why, sizeof(why)), GR_ERR_INVALID);
     expect_why("\"cache\" is not understood");
-    char *const lonely[] = {"--cache"};
-    assert_int_equal(gr_config_read_flags(&config, 1, lonely, why, sizeof(why)), GR_ERR_INVALID);
+    const char *const lonely[] = {"--cache"};
+    assert_int_equal(
+        gr_config_read_flags(&config, 1, words(lonely), why, sizeof(why)), GR_ERR_INVALID);
     expect_why("--cache needs a value");
-    char *const unknown[] = {"--frobnicate"};
-    assert_int_equal(gr_config_read_flags(&config, 1, unknown, why, sizeof(why)), GR_ERR_INVALID);
+    const char *const unknown[] = {"--frobnicate"};
+    assert_int_equal(
+        gr_config_read_flags(&config, 1, words(unknown), why, sizeof(why)), GR_ERR_INVALID);
     expect_why("there is no setting \"frobnicate\"");
 }
 
@@ -217,18 +227,20 @@ static void test_rising_order(void **state)
     write_file("name = file\ncache = 2mb\nread_timeout = 1ms\n");
     char variable[80];
     snprintf(variable, sizeof(variable), "GRAMME_CONFIG=%s", path);
-    char *const environment[] = {variable, "GRAMME_NAME=environment", "GRAMME_CACHE=3mb", NULL};
-    char *const flags[] = {"--name", "flag"};
-    assert_int_equal(gr_config_load(&config, 2, flags, environment, why, sizeof(why)), GR_OK);
+    const char *const environment[] = {
+        variable, "GRAMME_NAME=environment", "GRAMME_CACHE=3mb", NULL};
+    const char *const flags[] = {"--name", "flag"};
+    assert_int_equal(
+        gr_config_load(&config, 2, words(flags), words(environment), why, sizeof(why)), GR_OK);
     assert_string_equal(gr_config_text(&config, GR_SETTING_NAME), "flag");
     assert_int_equal(gr_config_number(&config, GR_SETTING_CACHE), 3 << 20);
     assert_int_equal(gr_config_number(&config, GR_SETTING_READ_TIMEOUT), 1);
     assert_string_equal(gr_config_origin(&config, GR_SETTING_DATA), "default");
 
     // --config wins over GRAMME_CONFIG.
-    char *const named[] = {"--config", "/nowhere/other.conf"};
-    assert_int_equal(
-        gr_config_load(&config, 2, named, environment, why, sizeof(why)), GR_ERR_NOT_FOUND);
+    const char *const named[] = {"--config", "/nowhere/other.conf"};
+    assert_int_equal(gr_config_load(&config, 2, words(named), words(environment), why, sizeof(why)),
+        GR_ERR_NOT_FOUND);
     expect_why("/nowhere/other.conf");
     unlink(path);
 }

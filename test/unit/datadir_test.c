@@ -46,8 +46,8 @@ static int tear_down(void **state)
     return rmdir(root);
 }
 
-static enum gr_err open_as(const struct gr_cluster *whose, const char *name, const char *engine,
-    struct gr_datadir *ret)
+static enum gr_err open_as(
+    const struct gr_cluster *whose, const char *name, const char *engine, struct gr_datadir *ret)
 {
     return gr_datadir_open(dir, whose, name, engine, ret, why, sizeof(why));
 }
@@ -147,8 +147,8 @@ static void test_paths(void **state)
 {
     (void)state;
     struct gr_datadir datadir;
-    assert_int_equal(gr_datadir_open("/nowhere/at/all", &cluster, "n1", "rocksdb", &datadir, why,
-                         sizeof(why)),
+    assert_int_equal(
+        gr_datadir_open("/nowhere/at/all", &cluster, "n1", "rocksdb", &datadir, why, sizeof(why)),
         GR_ERR_NOT_FOUND);
     expect_why("/nowhere/at/all");
     assert_int_equal(mkdir(dir, 0700), 0);
@@ -180,8 +180,7 @@ static void test_runs(void **state)
         gr_store_open(&gr_store_memory, dir, &options, &store, why, sizeof(why)), GR_OK);
     struct gr_actor actor[3];
     for (size_t i = 0; i < GR_COUNT(actor); i++) {
-        assert_int_equal(
-            gr_datadir_begin_run(store, 77, &actor[i], why, sizeof(why)), GR_OK);
+        assert_int_equal(gr_datadir_begin_run(store, 77, &actor[i], why, sizeof(why)), GR_OK);
         assert_true(actor[i].store == 77);
         assert_true(actor[i].run >> 32 == i + 1);
     }

@@ -1,4 +1,5 @@
-// shell/storage.h over the memory engine, and over an engine that stalls, fails and waits when told.
+// shell/storage.h over the memory engine, and over an engine that stalls, fails and waits when
+// told.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,10 +23,10 @@ struct faulty {
     struct gr_store *inner;
 };
 
-static atomic_bool cold;          // a cached read says WOULD_BLOCK
+static atomic_bool cold; // a cached read says WOULD_BLOCK
 static _Atomic(enum gr_err) apply_fault, sync_fault;
-static atomic_bool slow;          // gr_store_stalled says so
-static atomic_bool sync_held;     // a sync does not return
+static atomic_bool slow;      // gr_store_stalled says so
+static atomic_bool sync_held; // a sync does not return
 static atomic_int syncs_waiting;
 
 static struct gr_store *inner_of(struct gr_store *store)
@@ -578,8 +579,8 @@ static void test_pages_of_indexes(void **state)
     assert_int_equal(scan(effect).entry_count, 1);
 
     put("d", "leftover");
-    event = scan((struct gr_effect){
-        .scan = GR_SCAN_LEFTOVER, .partition = partition_of("d"), .limit = 10});
+    event = scan(
+        (struct gr_effect){.scan = GR_SCAN_LEFTOVER, .partition = partition_of("d"), .limit = 10});
     assert_int_equal(event.entry_count, 1);
     struct gr_key left = key_of("d");
     assert_true(gr_key_equal(&event.entry[0].key, &left));

@@ -1,0 +1,587 @@
+// Playing a golden script: one node, driven by hand; see play.h.
+//
+// A line is an event, or "> " and an effect; a script is read from top to bottom, so that the
+// effects of an event stand under it. Everything that the node puts out must be expected, in its
+// order, and nothing may be missing. "# " begins a comment.
+//
+//   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= sweep]
+//                                        the first event; `sweep`: housekeeping's scans are shown too
+//   at 20ms                              time passes; due timers fire on the way
+//   skew 500ms                           the time of day goes ahead of the node's own clock
+//   links up, link 1 down, store no_space
+//   client 7 get foo [r= pr= timeout=]   7 is the ticket
+//   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
+//   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
+//            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
+//   read t1 RECORD | ERROR               the disk answers; `absent`: there is no such row
+//   page s1 foo bar                      keys of an index; KEY*128 stands for KEY0 ... KEY127
+//   page s1 CONTEXT end=p3 foo RECORD .. records of a partition
+//   synced w3
+//   load clock foo 1:1-3 | leftover foo | count foo 5       before the first event
+//   from 1 delta #7 foo 1:4 RECORD, read #7 foo [bare], repair #7 foo RECORD,
+//          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
+//          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
+//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= settled context= needed=],
+//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`: of the frame
+//   again                                the last frame comes a second time
+//   stats                                > stats calls=0 memory=0
+#include "test/script/play.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct player {
+    struct gr_arena arena;
+    struct words words;
+    struct effects effects;
+    struct gr_ring ring;
+    struct gr_node *node;
+    struct gr_instant now;
+    int64_t skew_ms;
+    bool show_sweep;
+    uint64_t sweep_ticket; // of a scan of housekeeping that is answered at once with nothing
+    bool sweep_asked;
+    uint64_t sequence[GR_MEMBERS_MAX];
+    struct gr_message last;
+    uint16_t last_peer;
+};
+
+// ---- driving the node ------------------------------------------------------------------------
+
+static void emit(void *host, const struct gr_effect *effect)
+{
+    struct player *player = host;
+    bool sweeps = effect->type == GR_EFFECT_SCAN && effect->scan != GR_SCAN_RECORDS;
+    if (sweeps && !player->show_sweep) {
+        player->sweep_asked = true;
+        player->sweep_ticket = effect->ticket;
+        return;
+    }
+    show_effect(&player->words, &player->effects, effect);
+}
+
+static void step(struct player *player, struct gr_event event)
+{
+    struct gr_sink sink = {emit, player};
+    event.now = player->now;
+    event.wall.ms = SCRIPT_WALL_MS + player->now.ns / 1000000 + player->skew_ms;
+    gr_node_step(player->node, &event, &sink);
+    while (player->sweep_asked) {
+        player->sweep_asked = false;
+        struct gr_event page = {.type = GR_EVENT_SCAN_DONE, .ticket = player->sweep_ticket};
+        page.now = event.now;
+        page.wall = event.wall;
+        gr_node_step(player->node, &page, &sink);
+    }
+}
+
+static void pass_time(struct player *player, int64_t ms)
+{
+    struct gr_instant until = {ms * 1000000};
+    for (;;) {
+        struct gr_instant deadline = gr_node_deadline(player->node);
+        if (deadline.ns > until.ns)
+            break;
+        player->now.ns = GR_MAX(deadline.ns, player->now.ns);
+        step(player, (struct gr_event){.type = GR_EVENT_TICK});
+    }
+    player->now.ns = GR_MAX(until.ns, player->now.ns);
+}
+
+// ---- lines -----------------------------------------------------------------------------------
+
+// The number of option `name`, 0 if it is not there.
+static int64_t number_of(struct player *player, const struct line *line, const char *name)
+{
+    return words_number(&player->words, words_option(line, name, "0"));
+}
+
+static const char *word(const struct line *line, int at)
+{
+    return at < line->count ? line->word[at] : NULL;
+}
+
+static bool is(const char *word, const char *name)
+{
+    return word != NULL && strcmp(word, name) == 0;
+}
+
+static void on_ring(struct player *player, const struct line *line, enum gr_canary canary)
+{
+    static struct gr_member member[GR_MEMBERS_MAX];
+    int members = (int)number_of(player, line, "members");
+    for (int m = 0; m < members; m++)
+        snprintf(member[m].host, sizeof member[m].host, "host%d", m);
+    gr_ring_init(&player->ring, (uint32_t)number_of(player, line, "q"),
+        (uint8_t)number_of(player, line, "n"), member, (uint16_t)members);
+    player->words.ring = &player->ring;
+    struct gr_node_config config = gr_node_config_default();
+    config.self = (uint16_t)number_of(player, line, "self");
+    config.actor = words_actor((char)('0' + config.self));
+    config.seed = 1;
+    config.ring = &player->ring;
+    config.canary = canary;
+    config.r = (uint8_t)words_number(&player->words, words_option(line, "r", "2"));
+    config.w = (uint8_t)words_number(&player->words, words_option(line, "w", "2"));
+    config.calls_max = (uint32_t)words_number(&player->words, words_option(line, "calls", "100"));
+    config.memory_max =
+        (size_t)words_number(&player->words, words_option(line, "memory", "1000000"));
+    config.latch_queue_max =
+        (uint32_t)words_number(&player->words, words_option(line, "queue", "100"));
+    config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
+    player->show_sweep = words_flag(line, "sweep");
+    if (player->words.wrong == NULL)
+        player->node = gr_node_new(&config);
+}
+
+static bool set_verb(struct player *player, const struct line *line, struct gr_request *request)
+{
+    static const struct {
+        const char *name;
+        enum gr_verb verb;
+    } verbs[] = {
+        {"set", GR_VERB_SET},
+        {"del", GR_VERB_DELETE},
+        {"append", GR_VERB_APPEND},
+        {"expire", GR_VERB_EXPIRE},
+        {"persist", GR_VERB_PERSIST},
+        {"getex", GR_VERB_GETEX},
+        {"getdel", GR_VERB_GETDEL},
+    };
+    for (size_t i = 0; i < GR_COUNT(verbs); i++) {
+        if (!is(line->word[2], verbs[i].name))
+            continue;
+        request->op = GR_OP_UPDATE;
+        request->verb = verbs[i].verb;
+        if (request->verb == GR_VERB_SET || request->verb == GR_VERB_APPEND)
+            request->value = words_bytes(&player->words, word(line, 4));
+        if (request->verb == GR_VERB_EXPIRE)
+            request->expires = words_wall(&player->words, word(line, 4));
+        request->condition = words_flag(line, "nx")   ? GR_EXPIRE_NX
+                             : words_flag(line, "xx") ? GR_EXPIRE_XX
+                             : words_flag(line, "gt") ? GR_EXPIRE_GT
+                             : words_flag(line, "lt") ? GR_EXPIRE_LT
+                                                      : GR_EXPIRE_ALWAYS;
+        request->xx = words_flag(line, "xx");
+        request->keep_ttl = words_flag(line, "keepttl");
+        request->want_old = words_flag(line, "get");
+        request->persist = words_flag(line, "persist");
+        return true;
+    }
+    return false;
+}
+
+static void on_client(struct player *player, const struct line *line)
+{
+    struct words *words = &player->words;
+    const char *op = word(line, 2);
+    struct gr_request request = {
+        .ticket = (uint64_t)words_number(words, word(line, 1)),
+        .r = (uint8_t)number_of(player, line, "r"),
+        .pr = (uint8_t)number_of(player, line, "pr"),
+        .w = (uint8_t)number_of(player, line, "w"),
+        .pw = (uint8_t)number_of(player, line, "pw"),
+        .dw = (uint8_t)number_of(player, line, "dw"),
+        .timeout = gr_span_ms(number_of(player, line, "timeout")),
+        .expires = words_wall(words, words_option(line, "expires", "-")),
+        .context = words_context(words, words_option(line, "context", "{}")),
+        .cursor = words_cursor(words, words_option(line, "from", "p0")),
+        .limit = (uint32_t)words_number(words, words_option(line, "limit", "10")),
+    };
+    if (is(op, "scan") || is(op, "count")) {
+        request.op = is(op, "scan") ? GR_OP_SCAN : GR_OP_COUNT;
+        request.key = gr_key_make(gr_bytes_text("b"), gr_bytes(NULL, 0));
+    } else {
+        request.key = words_key(words, word(line, 3));
+        if (is(op, "get"))
+            request.op = GR_OP_GET;
+        else if (is(op, "explain"))
+            request.op = GR_OP_EXPLAIN;
+        else if (is(op, "put") || is(op, "remove"))
+            request.op = GR_OP_PUT;
+        else if (op == NULL || !set_verb(player, line, &request))
+            words->wrong = op == NULL ? "client" : op;
+    }
+    request.remove = is(op, "remove");
+    if (is(op, "put"))
+        request.value = words_bytes(words, word(line, 4));
+    if (words->wrong == NULL)
+        step(player, (struct gr_event){.type = GR_EVENT_REQUEST, .request = &request});
+}
+
+// Keys, or keys and records, from word `at` on. "k*3" stands for k0 k1 k2.
+static uint32_t read_entries(struct player *player, const struct line *line, int at, bool records,
+    const struct gr_entry **ret)
+{
+    struct gr_entry *entry = gr_arena_array(&player->arena, struct gr_entry, EFFECTS_MAX);
+    uint32_t count = 0;
+    *ret = entry;
+    for (; at < line->count; at++) {
+        char *star = strchr(line->word[at], '*');
+        if (records || star == NULL) {
+            entry[count] = (struct gr_entry){.key = words_key(&player->words, line->word[at])};
+            if (records) {
+                entry[count].record = words_record(&player->words, line, ++at);
+                at += at + 1 < line->count && words_is_context(line->word[at + 1]);
+            }
+            count++;
+            continue;
+        }
+        for (long i = 0; i < strtol(star + 1, NULL, 10) && count < EFFECTS_MAX; i++) {
+            char *name = gr_arena_take(&player->arena, 64);
+            snprintf(name, 64, "%.*s%ld", (int)(star - line->word[at]), line->word[at], i);
+            entry[count++] = (struct gr_entry){.key = words_key(&player->words, name)};
+        }
+    }
+    return count;
+}
+
+static void on_page(struct player *player, const struct line *line)
+{
+    struct words *words = &player->words;
+    struct gr_event event = {.type = GR_EVENT_SCAN_DONE};
+    event.ticket = words_name(words, &words->scans, word(line, 1));
+    bool records = line->count > 2 && words_is_context(line->word[2]);
+    if (line->count == 3 && !records && is(word(line, 2), "io")) {
+        event.status = GR_ERR_IO;
+    } else if (records) {
+        event.context = words_context(words, line->word[2]);
+        event.cursor = words_cursor(words, words_option(line, "end", NULL));
+        event.entry_count = read_entries(player, line, 4, true, &event.entry);
+    } else {
+        event.entry_count = read_entries(player, line, 2, false, &event.entry);
+    }
+    if (words->wrong == NULL)
+        step(player, event);
+}
+
+static void on_read(struct player *player, const struct line *line)
+{
+    struct words *words = &player->words;
+    struct gr_event event = {.type = GR_EVENT_READ_DONE};
+    event.ticket = words_name(words, &words->reads, word(line, 1));
+    const char *what = word(line, 2);
+    if (is(what, "absent"))
+        event.status = GR_ERR_NOT_FOUND;
+    else if (what != NULL && what[0] == '[')
+        event.record = words_record(words, line, 2);
+    else
+        event.status = words_err(words, what);
+    if (words->wrong == NULL)
+        step(player, event);
+}
+
+// ---- peers -----------------------------------------------------------------------------------
+
+static void read_forward(struct player *player, const struct line *line, struct gr_message *m)
+{
+    struct words *words = &player->words;
+    bool remove = is(word(line, 5), "-");
+    gr_hybrid time = words_hybrid(words, words_option(line, "origin", "0"));
+    const char *touch = words_option(line, "touch", NULL);
+    m->write = (struct gr_write){
+        .id = {1, time},
+        .origin = {time, {1, time}},
+        .touch = touch == NULL ? 0 : words_hybrid(words, touch),
+        .expires = words_wall(words, words_option(line, "expires", "-")),
+        .remove = remove,
+        .plain = words_flag(line, "plain"),
+        .value = remove ? gr_bytes(NULL, 0) : words_bytes(words, word(line, 5)),
+        .context = words_context(words, words_option(line, "context", "{}")),
+        .w = (uint8_t)words_number(words, words_option(line, "w", "2")),
+        .pw = (uint8_t)number_of(player, line, "pw"),
+        .dw = (uint8_t)number_of(player, line, "dw"),
+    };
+}
+
+static void read_forwarded(struct player *player, const struct line *line, struct gr_message *m)
+{
+    struct words *words = &player->words;
+    m->outcome = is(word(line, 4), "done")       ? GR_DONE
+                 : is(word(line, 4), "rejected") ? GR_REJECTED
+                                                 : GR_INDETERMINATE;
+    m->status = m->outcome == GR_DONE ? GR_OK : words_err(words, word(line, 5));
+    m->acks = (uint8_t)number_of(player, line, "acks");
+    m->settled = words_flag(line, "settled");
+    m->record.context = words_context(words, words_option(line, "context", "{}"));
+    m->hybrid_needed = words_hybrid(words, words_option(line, "needed", "0"));
+}
+
+// An answer, but for `forwarded`: a status, or what comes with ok.
+static void read_answer(struct player *player, const struct line *line, struct gr_message *m)
+{
+    struct words *words = &player->words;
+    const char *what = word(line, 4);
+    if (m->type == GR_MSG_ACK) {
+        m->status = words_err(words, what);
+        m->durable = words_flag(line, "durable");
+    } else if (m->type == GR_MSG_COUNTED && what != NULL && isdigit((unsigned char)what[0])) {
+        m->count = words_number(words, what);
+    } else if (what != NULL && (what[0] == '[' || is(what, "nothing"))) {
+        m->record = words_record(words, line, 4);
+    } else if (m->type == GR_MSG_PAGE && what != NULL && words_is_context(what)) {
+        m->context = words_context(words, what);
+        m->cursor = words_cursor(words, words_option(line, "end", NULL));
+        m->entry_count = read_entries(player, line, 6, true, &m->entry);
+    } else {
+        m->status = words_err(words, what);
+    }
+}
+
+static void read_question(struct player *player, const struct line *line, struct gr_message *m)
+{
+    struct words *words = &player->words;
+    if (m->type == GR_MSG_SCAN || m->type == GR_MSG_COUNT) {
+        m->partition = (uint32_t)number_of(player, line, "p");
+        m->cursor = words_cursor(words, words_option(line, "from", "p0"));
+        m->limit = (uint32_t)words_number(words, words_option(line, "limit", "10"));
+        uint16_t *list = gr_arena_new(&player->arena, uint16_t);
+        *list = (uint16_t)m->partition;
+        m->partition_list = list;
+        m->partition_count = 1;
+        return;
+    }
+    m->key = words_key(words, word(line, 4));
+    m->bare = words_flag(line, "bare");
+    if (m->type == GR_MSG_DELTA)
+        m->dot = words_dot(words, word(line, 5));
+    if (m->type != GR_MSG_READ)
+        m->record = words_record(words, line, m->type == GR_MSG_DELTA ? 6 : 5);
+}
+
+static void say(struct player *player)
+{
+    step(player, (struct gr_event){.type = GR_EVENT_MESSAGE,
+                     .peer = player->last_peer,
+                     .message = &player->last});
+}
+
+static void on_peer(struct player *player, const struct line *line)
+{
+    static const char *const type[GR_MSG_TYPE_COUNT] = {"", "forward", "forwarded", "delta", "ack",
+        "read", "state", "repair", "scan", "page", "count", "counted"};
+    struct words *words = &player->words;
+    struct gr_message m = {.type = GR_MSG_TYPE_COUNT};
+    uint16_t peer = (uint16_t)(words_number(words, word(line, 1)) % GR_MEMBERS_MAX);
+    for (int i = 1; i < GR_MSG_TYPE_COUNT; i++)
+        if (is(word(line, 2), type[i]))
+            m.type = (enum gr_message_type)i;
+    if (m.type == GR_MSG_TYPE_COUNT) {
+        words->wrong = "a peer does not say this";
+        return;
+    }
+    m.id = words_name(words, &words->calls, word(line, 3));
+    m.run = 1000u + peer;
+    m.sequence = ++player->sequence[peer];
+    m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
+    m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
+    if (m.type == GR_MSG_FORWARD) {
+        m.key = words_key(words, word(line, 4));
+        read_forward(player, line, &m);
+    } else if (m.type == GR_MSG_FORWARDED) {
+        read_forwarded(player, line, &m);
+    } else if (m.type == GR_MSG_ACK || m.type == GR_MSG_STATE || m.type == GR_MSG_PAGE ||
+               m.type == GR_MSG_COUNTED) {
+        read_answer(player, line, &m);
+    } else {
+        read_question(player, line, &m);
+    }
+    player->last = m;
+    player->last_peer = peer;
+    if (words->wrong == NULL)
+        say(player);
+}
+
+// ---- the other events ------------------------------------------------------------------------
+
+static void on_link(struct player *player, const struct line *line)
+{
+    bool all = is(line->word[0], "links");
+    bool up = is(word(line, all ? 1 : 2), "up");
+    int64_t one = all ? -1 : words_number(&player->words, word(line, 1));
+    for (uint16_t m = 0; m < player->ring.member_count && player->words.wrong == NULL; m++)
+        if (m != gr_node_config(player->node)->self && (all || m == one))
+            step(player, (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up});
+}
+
+static void on_load(struct player *player, const struct line *line)
+{
+    struct words *words = &player->words;
+    struct gr_key key = words_key(words, word(line, 2));
+    uint32_t partition = gr_ring_partition(&player->ring, key.slot);
+    if (is(word(line, 1), "leftover")) {
+        gr_node_load_leftover(player->node, partition);
+    } else if (is(word(line, 1), "count")) {
+        gr_node_load_count(player->node, partition, words_number(words, word(line, 3)));
+    } else if (line->count == 4 && is(word(line, 1), "clock")) {
+        const char *dash = strchr(line->word[3], '-');
+        uint64_t first = strtoull(line->word[3] + 2, NULL, 10);
+        uint64_t last = dash == NULL ? first : strtoull(dash + 1, NULL, 10);
+        if (line->word[3][1] != ':' || first == 0 || last < first)
+            words->wrong = line->word[3];
+        else
+            gr_node_load_clock(player->node, partition, words_actor(line->word[3][0]),
+                (struct gr_interval){first, last});
+    } else {
+        words->wrong = line->word[0];
+    }
+}
+
+static void on_stats(struct player *player)
+{
+    struct gr_node_stats stats = gr_node_stats(player->node);
+    struct text text = {.size = 0};
+    text_add(&text, "stats calls=%u memory=%zu", stats.calls, stats.memory);
+    struct gr_bytes copy = gr_arena_copy(&player->arena, gr_bytes(text.data, text.size + 1));
+    player->effects.text[player->effects.count++] = (const char *)copy.data;
+}
+
+static void on_event(struct player *player, const struct line *line, enum gr_canary canary)
+{
+    struct words *words = &player->words;
+    const char *what = line->word[0];
+    if (is(what, "ring") != (player->node == NULL))
+        words->wrong = "a script begins with its ring";
+    else if (is(what, "ring"))
+        on_ring(player, line, canary);
+    else if (is(what, "at"))
+        pass_time(player, words_number(words, word(line, 1)));
+    else if (is(what, "skew"))
+        player->skew_ms = words_number(words, word(line, 1));
+    else if (is(what, "link") || is(what, "links"))
+        on_link(player, line);
+    else if (is(what, "store"))
+        step(player,
+            (struct gr_event){.type = GR_EVENT_STORE, .status = words_err(words, word(line, 1))});
+    else if (is(what, "client"))
+        on_client(player, line);
+    else if (is(what, "read"))
+        on_read(player, line);
+    else if (is(what, "page"))
+        on_page(player, line);
+    else if (is(what, "synced") && line->count == 2)
+        step(player, (struct gr_event){.type = GR_EVENT_SYNCED,
+                         .number = strtoull(line->word[1] + 1, NULL, 10)});
+    else if (is(what, "load"))
+        on_load(player, line);
+    else if (is(what, "from"))
+        on_peer(player, line);
+    else if (is(what, "again"))
+        say(player);
+    else if (is(what, "stats"))
+        on_stats(player);
+    else
+        words->wrong = what;
+}
+
+// ---- reading a script ------------------------------------------------------------------------
+
+bool play_next_line(const char **script, char *ret_line)
+{
+    if (**script == 0)
+        return false;
+    const char *end = *script + strcspn(*script, "\n");
+    size_t size = GR_MIN((size_t)(end - *script), TEXT_MAX - 1);
+    memcpy(ret_line, *script, size);
+    ret_line[size] = 0;
+    *script = *end == 0 ? end : end + 1;
+    for (size_t i = 0; i < size; i++)
+        if (ret_line[i] == '#' && (ret_line[i + 1] == ' ' || ret_line[i + 1] == 0))
+            ret_line[size = i] = 0;
+    while (size > 0 && isspace((unsigned char)ret_line[size - 1]))
+        ret_line[--size] = 0;
+    size_t space = strspn(ret_line, " \t");
+    memmove(ret_line, ret_line + space, strlen(ret_line + space) + 1);
+    return true;
+}
+
+static bool same_words(const char *a, const char *b)
+{
+    for (;;) {
+        while (*a == ' ')
+            a++;
+        while (*b == ' ')
+            b++;
+        while (*a != 0 && *a != ' ' && *a == *b)
+            a++, b++;
+        bool a_ends = *a == 0 || *a == ' ', b_ends = *b == 0 || *b == ' ';
+        if (!a_ends || !b_ends)
+            return false;
+        if (*a == 0 || *b == 0)
+            return strspn(a, " ") == strlen(a) && strspn(b, " ") == strlen(b);
+    }
+}
+
+static void differ(struct verdict *verdict, const char *name, int at, const char *expected,
+    const char *came)
+{
+    verdict->failed = true;
+    snprintf(verdict->story, sizeof verdict->story, "%s:%d\n  expected: %s\n  came:     %s", name,
+        at, expected, came);
+}
+
+static void play_line(struct player *player, const char *name, int at, const char *text,
+    enum gr_canary canary, struct verdict *verdict)
+{
+    struct effects *effects = &player->effects;
+    const char *came =
+        effects->compared < effects->count ? effects->text[effects->compared] : "nothing more";
+    if (text[0] == '>') {
+        if (effects->compared == effects->count || !same_words(text + 1, came))
+            differ(verdict, name, at, text + 1 + strspn(text + 1, " "), came);
+        effects->compared++;
+        return;
+    }
+    if (effects->compared < effects->count) {
+        differ(verdict, name, at, "nothing more", came);
+        return;
+    }
+    *effects = (struct effects){.count = 0};
+    struct line line;
+    words_split(&player->words, text, &line);
+    if (line.count > 0 && !is(line.word[0], "canaries"))
+        on_event(player, &line, canary);
+    if (player->words.wrong != NULL)
+        differ(verdict, name, at, "a word of words.h or play.c", player->words.wrong);
+}
+
+// Writes the line as it stands, and under an event what came.
+static void print_line(struct player *player, const char *raw, size_t size, bool effect)
+{
+    if (effect)
+        return;
+    printf("%.*s\n", (int)size, raw);
+    for (uint32_t i = 0; i < player->effects.count; i++)
+        printf("    > %s\n", player->effects.text[i]);
+    player->effects = (struct effects){.count = 0};
+}
+
+void play(const char *name, const char *script, enum gr_canary canary, bool print,
+    struct verdict *ret)
+{
+    static struct player player; // static: what a panic leaves behind stays reachable
+    static char text[TEXT_MAX];
+    player = (struct player){.now = {0}};
+    player.words.arena = &player.arena;
+    *ret = (struct verdict){.failed = false};
+    const char *raw = script;
+    int at = 0;
+    while (!ret->failed && play_next_line(&script, text)) {
+        at++;
+        bool effect = text[0] == '>';
+        if (text[0] != 0 && !(print && effect))
+            play_line(&player, name, at, text, canary, ret);
+        if (print && !ret->failed)
+            print_line(&player, raw, strcspn(raw, "\n"), effect);
+        raw = script;
+    }
+    if (!ret->failed && player.effects.compared < player.effects.count)
+        differ(ret, name, at, "the end", player.effects.text[player.effects.compared]);
+    if (player.node != NULL) {
+        gr_node_free(player.node);
+        gr_ring_deinit(&player.ring);
+    }
+    gr_arena_deinit(&player.arena);
+}
