@@ -265,6 +265,8 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event);
 void gr_replica_on_synced(struct gr_node *node, uint64_t number);
 // A peer's DELTA, READ or REPAIR.
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+// Empties the cache of headers: the store failed, and may not hold what was last written.
+void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
 
 // ---- sweep.c -------------------------------------------------------------------------------

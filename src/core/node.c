@@ -396,6 +396,9 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         break;
     case GR_EVENT_STORE:
         node->store = event->status;
+        if (gr_err_info(event->status)->class == GR_CLASS_OURS ||
+            gr_err_info(event->status)->class == GR_CLASS_CORRUPTION)
+            gr_replica_forget(node);
         break;
     }
     struct gr_timer *timer;

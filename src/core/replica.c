@@ -96,6 +96,16 @@ static void header_set(struct gr_latch *latch, const struct gr_record *stored)
     latch->known = true;
 }
 
+void gr_replica_forget(struct gr_node *node)
+{
+    struct gr_link *link;
+    while ((link = gr_list_take(&node->idle)) != NULL)
+        latch_free(node, GR_CONTAINER(link, struct gr_latch, idle));
+    for (uint32_t i = 0; i < node->latches.bucket_count; i++)
+        for (struct gr_map_link *at = node->latches.bucket[i]; at != NULL; at = at->next)
+            header_forget(GR_CONTAINER(at, struct gr_latch, link));
+}
+
 // ---- keyops --------------------------------------------------------------------------------
 
 struct gr_keyop *gr_keyop_new(
@@ -356,7 +366,8 @@ static bool apply(
     }
     bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
     struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
-    if (learned || !gr_record_equal(&after, stored))
+    bool changed = !gr_record_equal(&after, stored); // of a header, emit_write changes what it says
+    if (learned || changed)
         emit_write(node, op, stored, &after, &incoming, &intent);
     op->write_number = node->writes;
     if (op->kind == GR_KEYOP_PUT) {
@@ -369,7 +380,7 @@ static bool apply(
         op->stuck = merged.count == filled.count; // its row stands where it stood
         for (uint32_t i = 0; i < merged.count; i++)
             op->stuck |= gr_sibling_due(&merged.sibling[i], node->wall);
-    } else if (op->kind == GR_KEYOP_RESTRIP && !gr_record_equal(&after, stored)) {
+    } else if (op->kind == GR_KEYOP_RESTRIP && changed) {
         gr_probe(&node->probes, GR_PROBE_RECORD_RESTRIPPED);
     }
     return true;

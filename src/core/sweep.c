@@ -56,8 +56,7 @@ static void scan_leftover(struct gr_node *node)
 // The partition whose left-over contexts are being looked at was not looked at to its end.
 static void look_again(struct gr_node *node)
 {
-    struct gr_partition *p =
-        &node->partition[(node->sweep_partition - 1) % node->ring->partitions];
+    struct gr_partition *p = &node->partition[(node->sweep_partition - 1) % node->ring->partitions];
     if (node->sweep_phase == GR_SWEEP_LEFTOVER)
         p->leftover = p->base_moved = true;
 }

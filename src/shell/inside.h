@@ -164,7 +164,7 @@ struct gr_server {
     uv_timer_t run;    // the next attempt at a new run
     uv_timer_t grace;  // until then the node waits for the links to come up
     uv_timer_t stop;   // while stopping: looks whether all is done
-    uint64_t started_ms, stop_ms;
+    uint64_t started_ms, stop_ms, looked_ms;
     bool stopping, stopped;
 
     // The run; node and storage are NULL between two runs.

@@ -44,6 +44,7 @@ enum {
     RUN_WAIT_MS_MIN = 1000,
     RUN_WAIT_MS_MAX = 60000,
     RUN_GOOD_MS = 60000,  // a run that lasted so long was no quick failure
+    ASLEEP_MS = 2500,     // between two looks that should be a second apart
     GRACE_MS = 1000,      // for links to come up before a node that is alone serves nevertheless
     FILES_RESERVED = 700, // the store's tables (512), logs, peers and what the process needs itself
     CLIENTS_MIN = 16,
@@ -256,6 +257,11 @@ static void on_signal(uv_signal_t *handle, int number)
 static void on_second(uv_timer_t *timer)
 {
     struct gr_server *server = timer->data;
+    uint64_t now = uv_now(&server->loop), last = server->looked_ms;
+    server->looked_ms = now;
+    // After this process was stopped for a while, what others sent meanwhile must be read first.
+    if (now - last > ASLEEP_MS)
+        return;
     gr_links_look(server);
     gr_clients_look(server);
 }
@@ -393,7 +399,7 @@ static void init_loop(struct gr_server *server)
     init_timer(server, &server->grace);
     init_timer(server, &server->stop);
     uv_timer_start(&server->second, on_second, 1000, 1000);
-    server->started_ms = uv_now(&server->loop);
+    server->started_ms = server->looked_ms = uv_now(&server->loop);
     gr_turn_init(server);
     gr_links_init(server);
     gr_clients_init(server);

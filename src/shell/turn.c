@@ -224,9 +224,16 @@ static void arm_tick(struct gr_server *server)
 void gr_turn(struct gr_server *server)
 {
     struct gr_turn_state *turn = &server->turn;
-    if (server->node == NULL || turn->inside)
+    if (turn->inside)
         return;
     turn->inside = true;
+    if (server->node == NULL) {
+        // Between two runs sessions answer what needs no node, and LOADING.
+        for (int i = 0; i < ROUNDS_MAX && gr_clients_flush(server); i++)
+            continue;
+        turn->inside = false;
+        return;
+    }
     turn->turns++;
     turn->began = instant_now();
     uint32_t rounds = 0;

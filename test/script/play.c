@@ -6,7 +6,8 @@
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
 //   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= sweep]
-//                                        the first event; `sweep`: housekeeping's scans are shown too
+//                                        the first event; `sweep`: housekeeping's scans are shown
+//                                        too
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
@@ -353,9 +354,9 @@ static void read_question(struct player *player, const struct line *line, struct
 
 static void say(struct player *player)
 {
-    step(player, (struct gr_event){.type = GR_EVENT_MESSAGE,
-                     .peer = player->last_peer,
-                     .message = &player->last});
+    step(
+        player, (struct gr_event){
+                    .type = GR_EVENT_MESSAGE, .peer = player->last_peer, .message = &player->last});
 }
 
 static void on_peer(struct player *player, const struct line *line)
@@ -462,8 +463,8 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
     else if (is(what, "page"))
         on_page(player, line);
     else if (is(what, "synced") && line->count == 2)
-        step(player, (struct gr_event){.type = GR_EVENT_SYNCED,
-                         .number = strtoull(line->word[1] + 1, NULL, 10)});
+        step(player, (struct gr_event){
+                         .type = GR_EVENT_SYNCED, .number = strtoull(line->word[1] + 1, NULL, 10)});
     else if (is(what, "load"))
         on_load(player, line);
     else if (is(what, "from"))
@@ -514,8 +515,8 @@ static bool same_words(const char *a, const char *b)
     }
 }
 
-static void differ(struct verdict *verdict, const char *name, int at, const char *expected,
-    const char *came)
+static void differ(
+    struct verdict *verdict, const char *name, int at, const char *expected, const char *came)
 {
     verdict->failed = true;
     snprintf(verdict->story, sizeof verdict->story, "%s:%d\n  expected: %s\n  came:     %s", name,
@@ -558,8 +559,8 @@ static void print_line(struct player *player, const char *raw, size_t size, bool
     player->effects = (struct effects){.count = 0};
 }
 
-void play(const char *name, const char *script, enum gr_canary canary, bool print,
-    struct verdict *ret)
+void play(
+    const char *name, const char *script, enum gr_canary canary, bool print, struct verdict *ret)
 {
     static struct player player; // static: what a panic leaves behind stays reachable
     static char text[TEXT_MAX];

@@ -21,8 +21,8 @@ struct verdict {
 
 // Plays the script (text of a file) with one rule left out, or none. With `print` the script is
 // written to stdout with the effects that came in place of those it expects.
-void play(const char *name, const char *script, enum gr_canary canary, bool print,
-    struct verdict *ret);
+void play(
+    const char *name, const char *script, enum gr_canary canary, bool print, struct verdict *ret);
 // The next line of a script, without its comment and the space around it, in a buffer of TEXT_MAX;
 // false at the end.
 bool play_next_line(const char **script, char *ret_line);

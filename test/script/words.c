@@ -164,7 +164,8 @@ bool words_is_context(const char *text)
 // "0:1=x@10+12!60000" from *at on.
 static bool read_sibling(struct words *words, const char **at, struct gr_sibling *ret)
 {
-    *ret = (struct gr_sibling){.origin = {.time = gr_hybrid_from((struct gr_wall){SCRIPT_WALL_MS})}};
+    *ret =
+        (struct gr_sibling){.origin = {.time = gr_hybrid_from((struct gr_wall){SCRIPT_WALL_MS})}};
     if (!read_dot(at, &ret->dot))
         return false;
     ret->bare = **at == '~';

@@ -1,0 +1,454 @@
+// node.h: one node among peers, clients and a disk that do as they please.
+//
+// Not what is answered is looked at here (test/script and sim do that) but what must hold whatever
+// happens: one REPLY for each request (N1), no assertion, a bounded number of effects in a step,
+// and when all is quiet no call, no memory and no timer but housekeeping's is left. Bounds are
+// drawn small, so that full queues, evicted late calls and forgotten headers are the ordinary case.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "core/node.h"
+#include "test/hooks.h"
+
+enum {
+    KEYS = 6,
+    MEMBERS = 5,
+    PARTITIONS = 8,
+    PENDING_MAX = 4096,
+    REQUESTS = 1500,
+    EFFECTS_MAX = 2000
+};
+
+// A question that the node has asked the disk or a peer.
+struct pending {
+    enum gr_effect_type type;
+    uint64_t ticket; // of the disk; of a peer: the call
+    enum gr_scan_kind scan;
+    enum gr_message_type message;
+    uint16_t peer;
+    int key;
+    uint32_t partition;
+    bool early; // a read that saw what was there when it was asked for
+    struct gr_arena arena;
+    struct gr_record record;
+};
+
+struct world {
+    struct gr_random random;
+    struct gr_ring ring;
+    struct gr_node *node;
+    struct gr_instant now;
+    int64_t wall_ms;
+    struct gr_arena arena; // of one step
+    struct gr_key key[KEYS];
+    struct gr_arena stored_arena[KEYS];
+    struct gr_record stored[KEYS];
+    struct pending pending[PENDING_MAX];
+    uint32_t pending_count;
+    uint64_t written, sequence[MEMBERS], counter[PARTITIONS];
+    uint8_t replies[REQUESTS];
+    uint32_t requests, effects;
+    bool calm; // nothing fails any more
+};
+
+static bool chance(struct world *world, uint32_t per_mille)
+{
+    return gr_random_chance(&world->random, per_mille);
+}
+
+static uint32_t below(struct world *world, uint32_t limit)
+{
+    return (uint32_t)gr_random_below(&world->random, limit);
+}
+
+// ---- effects ---------------------------------------------------------------------------------
+
+static int find_key(struct world *world, const struct gr_key *key)
+{
+    for (int k = 0; k < KEYS; k++)
+        if (gr_key_equal(&world->key[k], key))
+            return k;
+    return 0; // scans and counts name none
+}
+
+static void on_write(struct world *world, const struct gr_store_write *write)
+{
+    assert_true(write->number == world->written + 1);
+    assert_true(write->count >= 0 && write->count <= KEYS);
+    world->written = write->number;
+    int k = find_key(world, &write->key);
+    struct gr_arena arena = {0};
+    struct gr_record copy = GR_RECORD_NOTHING;
+    if (write->record != NULL)
+        copy = gr_record_copy(&arena, write->record, false);
+    for (uint32_t i = 0; i < copy.count; i++)
+        assert_false(copy.sibling[i].bare);
+    gr_arena_deinit(&world->stored_arena[k]);
+    world->stored_arena[k] = arena;
+    world->stored[k] = copy;
+}
+
+static void emit(void *host, const struct gr_effect *effect)
+{
+    struct world *world = host;
+    assert_true(++world->effects < EFFECTS_MAX);
+    if (effect->type == GR_EFFECT_WRITE)
+        on_write(world, effect->write);
+    if (effect->type == GR_EFFECT_REPLY) {
+        assert_true((effect->result->outcome == GR_DONE) == (effect->result->err == GR_OK));
+        assert_int_equal(world->replies[effect->result->ticket]++, 0); // N1
+    }
+    bool asks = effect->type == GR_EFFECT_READ || effect->type == GR_EFFECT_SCAN ||
+                effect->type == GR_EFFECT_SEND;
+    if (!asks)
+        return;
+    assert_true(world->pending_count < PENDING_MAX);
+    struct pending *p = &world->pending[world->pending_count++];
+    *p = (struct pending){.type = effect->type,
+        .ticket = effect->ticket,
+        .scan = effect->scan,
+        .partition = effect->partition,
+        .early = chance(world, 500)};
+    if (effect->type == GR_EFFECT_READ) {
+        p->key = find_key(world, &effect->key);
+        p->record = gr_record_copy(&p->arena, &world->stored[p->key], false);
+    } else if (effect->type == GR_EFFECT_SEND) {
+        p->ticket = effect->message->id;
+        p->message = effect->message->type;
+        p->peer = effect->peer;
+        p->key = find_key(world, &effect->message->key);
+        p->partition = effect->message->partition;
+    }
+}
+
+static void step(struct world *world, struct gr_event event)
+{
+    struct gr_sink sink = {emit, world};
+    world->effects = 0;
+    event.now = world->now;
+    event.wall.ms = world->wall_ms + world->now.ns / 1000000;
+    gr_node_step(world->node, &event, &sink);
+    gr_arena_clear(&world->arena);
+}
+
+// ---- answers ---------------------------------------------------------------------------------
+
+// One or two siblings of peers' dots, and a context that covers them.
+static struct gr_record some_record(struct world *world, bool values)
+{
+    struct gr_sibling *sibling = gr_arena_array(&world->arena, struct gr_sibling, 2);
+    struct gr_dot dot[3];
+    uint32_t count = below(world, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        dot[i] = (struct gr_dot){{100, 1}, 1 + below(world, 40) * 3 + i};
+    if (count == 2 && gr_dot_compare(&dot[0], &dot[1]) > 0) {
+        struct gr_dot swap = dot[0];
+        dot[0] = dot[1];
+        dot[1] = swap;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        gr_hybrid time = gr_hybrid_from((struct gr_wall){world->wall_ms}) + below(world, 9 << 26);
+        sibling[i] = (struct gr_sibling){.dot = dot[i],
+            .origin = {time, {1, time}},
+            .bare = !values && chance(world, 500),
+            .expires = {chance(world, 300) ? world->wall_ms + below(world, 5000) : 0}};
+        sibling[i].value = gr_bytes("value", sibling[i].bare ? 0 : 5);
+    }
+    struct gr_dot base = {{100, 1}, below(world, 60) + 1};
+    return (struct gr_record){.sibling = sibling,
+        .count = count,
+        .context = gr_context_make(&world->arena, &base, below(world, 2), dot, 3)};
+}
+
+static enum gr_err some_err(struct world *world)
+{
+    static const enum gr_err err[] = {GR_ERR_BUSY, GR_ERR_NOT_OWNER, GR_ERR_NO_SPACE, GR_ERR_IO,
+        GR_ERR_CORRUPT, GR_ERR_LIMIT_SIBLINGS, GR_ERR_QUORUM, GR_ERR_TIMEOUT};
+    return chance(world, world->calm ? 0 : 200) ? err[below(world, GR_COUNT(err))] : GR_OK;
+}
+
+static void say(struct world *world, uint16_t peer, struct gr_message *message)
+{
+    message->run = 1000u + peer;
+    message->sequence = ++world->sequence[peer];
+    message->deadline_ms = below(world, 300);
+    message->hybrid = gr_hybrid_from((struct gr_wall){world->wall_ms + below(world, 100000)});
+    struct gr_event event = {.type = GR_EVENT_MESSAGE, .peer = peer, .message = message};
+    step(world, event);
+}
+
+static void answer_peer(struct world *world, const struct pending *p)
+{
+    struct gr_message m = {.id = p->ticket, .status = some_err(world)};
+    switch (p->message) {
+    case GR_MSG_FORWARD:
+        m.type = GR_MSG_FORWARDED;
+        if (m.status == GR_OK && chance(world, 100))
+            m.status = GR_ERR_TIME_BEHIND;
+        m.outcome = m.status == GR_OK    ? GR_DONE
+                    : chance(world, 500) ? GR_REJECTED
+                                         : GR_INDETERMINATE;
+        m.hybrid_needed = gr_hybrid_from((struct gr_wall){world->wall_ms + 100000});
+        m.settled = chance(world, 500);
+        m.acks = (uint8_t)below(world, 4);
+        break;
+    case GR_MSG_DELTA:
+        m.type = GR_MSG_ACK;
+        m.durable = chance(world, 800);
+        break;
+    case GR_MSG_READ:
+        m.type = GR_MSG_STATE;
+        m.record = some_record(world, false);
+        break;
+    case GR_MSG_SCAN:
+        m.type = GR_MSG_PAGE;
+        m.cursor = (gr_cursor)gr_ring_first_slot(&world->ring, p->partition + 1) << 38;
+        break;
+    case GR_MSG_COUNT:
+        m.type = GR_MSG_COUNTED;
+        m.count = below(world, 9);
+        break;
+    default:
+        return; // an answer, or a repair
+    }
+    say(world, p->peer, &m);
+}
+
+static void answer_disk(struct world *world, const struct pending *p)
+{
+    struct gr_event event = {.ticket = p->ticket};
+    struct gr_entry entry[KEYS];
+    if (p->type == GR_EFFECT_READ) {
+        event.type = GR_EVENT_READ_DONE;
+        bool fails = !world->calm && chance(world, 50);
+        event.record = p->early ? p->record : world->stored[p->key];
+        event.status = fails ? GR_ERR_CORRUPT : GR_OK;
+        if (!fails && gr_record_empty(&event.record))
+            event.status = GR_ERR_NOT_FOUND;
+        step(world, event);
+        return;
+    }
+    event.type = GR_EVENT_SCAN_DONE;
+    event.status = !world->calm && chance(world, 100) ? GR_ERR_IO : GR_OK;
+    event.cursor = (gr_cursor)gr_ring_first_slot(&world->ring, p->partition + 1) << 38;
+    for (int k = 0; k < KEYS && p->scan != GR_SCAN_RECORDS; k++)
+        if (p->scan == GR_SCAN_DUE ||
+            gr_ring_partition(&world->ring, world->key[k].slot) == p->partition)
+            entry[event.entry_count++] = (struct gr_entry){.key = world->key[k]};
+    event.entry = entry;
+    step(world, event);
+}
+
+static void answer_one(struct world *world)
+{
+    if (world->pending_count == 0)
+        return;
+    uint32_t at = below(world, world->pending_count);
+    struct pending p = world->pending[at];
+    world->pending[at] = world->pending[--world->pending_count];
+    if (p.type != GR_EFFECT_SEND)
+        answer_disk(world, &p);
+    else if (world->calm || !chance(world, 300))
+        answer_peer(world, &p);
+    gr_arena_deinit(&p.arena);
+}
+
+// ---- questions -------------------------------------------------------------------------------
+
+static void ask(struct world *world)
+{
+    if (world->requests == REQUESTS)
+        return;
+    struct gr_request request = {
+        .ticket = world->requests++,
+        .op = (enum gr_op)below(world, GR_OP_EXPLAIN + 1),
+        .key = world->key[below(world, KEYS)],
+        .r = (uint8_t)below(world, 5),
+        .pr = (uint8_t)below(world, 3),
+        .w = (uint8_t)below(world, 5),
+        .pw = (uint8_t)below(world, 3),
+        .dw = (uint8_t)below(world, 3),
+        .timeout = gr_span_ms(below(world, 200)),
+        .value = gr_bytes("a value of a client", below(world, 20)),
+        .verb = (enum gr_verb)below(world, GR_VERB_GETDEL + 1),
+        .condition = (enum gr_expire_condition)below(world, GR_EXPIRE_LT + 1),
+        .remove = chance(world, 200),
+        .xx = chance(world, 300),
+        .keep_ttl = chance(world, 300),
+        .want_old = chance(world, 300),
+        .persist = chance(world, 300),
+        .limit = below(world, 5),
+    };
+    request.expires.ms = chance(world, 500) ? world->wall_ms + below(world, 9000) : 0;
+    if (chance(world, 200))
+        request.context = some_record(world, true).context;
+    step(world, (struct gr_event){.type = GR_EVENT_REQUEST, .request = &request});
+}
+
+static void peer_asks(struct world *world)
+{
+    static const enum gr_message_type type[] = {
+        GR_MSG_FORWARD, GR_MSG_DELTA, GR_MSG_READ, GR_MSG_REPAIR, GR_MSG_SCAN, GR_MSG_COUNT};
+    struct gr_message m = {.type = type[below(world, GR_COUNT(type))],
+        .id = 1 + below(world, 1000),
+        .key = world->key[below(world, KEYS)],
+        .bare = chance(world, 500),
+        .limit = 3,
+        .partition = below(world, PARTITIONS)};
+    if (chance(world, 400))
+        m.record = some_record(world, true);
+    // 2, 1, 4, 3 ...: each second one closes the gap that the one before it left.
+    uint64_t *counter = &world->counter[gr_ring_partition(&world->ring, m.key.slot)];
+    m.dot = (struct gr_dot){{101, 1}, (*counter ^ 1) + 1};
+    *counter += m.type == GR_MSG_DELTA;
+    struct gr_context own = gr_context_make(&world->arena, NULL, 0, &m.dot, 1);
+    m.record.context = gr_context_join(&world->arena, &m.record.context, &own);
+    gr_hybrid time = gr_hybrid_from((struct gr_wall){world->wall_ms + below(world, 5000)});
+    m.write = (struct gr_write){.id = {1, time},
+        .origin = {time, {1, time}},
+        .remove = chance(world, 200),
+        .plain = chance(world, 500),
+        .value = gr_bytes("forwarded", 9),
+        .w = (uint8_t)(1 + below(world, 3))};
+    uint16_t list[] = {1, 2};
+    m.partition_list = list;
+    m.partition_count = 2;
+    say(world, (uint16_t)(1 + below(world, MEMBERS - 1)), &m);
+}
+
+static void pass_time(struct world *world, int64_t us)
+{
+    world->now.ns += us * 1000;
+    if (gr_instant_reached(world->now, gr_node_deadline(world->node)))
+        step(world, (struct gr_event){.type = GR_EVENT_TICK});
+}
+
+static void set_links(struct world *world, bool up)
+{
+    for (uint16_t m = 1; m < MEMBERS; m++)
+        step(world, (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up});
+}
+
+static void any_event(struct world *world)
+{
+    uint32_t dice = below(world, 1000);
+    if (dice < 200)
+        ask(world);
+    else if (dice < 650)
+        answer_one(world);
+    else if (dice < 800)
+        peer_asks(world);
+    else if (dice < 880)
+        step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
+    else if (dice < 890)
+        step(world, (struct gr_event){.type = GR_EVENT_LINK,
+                        .peer = (uint16_t)(1 + below(world, MEMBERS - 1)),
+                        .up = chance(world, 600)});
+    else if (dice < 893)
+        step(world, (struct gr_event){.type = GR_EVENT_STORE, .status = some_err(world)});
+    else if (dice < 895)
+        world->wall_ms += (int64_t)below(world, 20000) - 10000;
+    else
+        pass_time(world, below(world, 10000));
+}
+
+// ---- a run -----------------------------------------------------------------------------------
+
+static void begin(struct world *world, uint64_t seed)
+{
+    static const char *const name[KEYS] = {"foo", "{foo}2", "{foo}3", "bar", "{bar}2", "baz"};
+    static struct gr_member member[MEMBERS];
+    *world = (struct world){.wall_ms = 1200000000000};
+    gr_random_init(&world->random, seed);
+    for (int k = 0; k < KEYS; k++)
+        world->key[k] = gr_key_make(gr_bytes_text("b"), gr_bytes_text(name[k]));
+    gr_ring_init(&world->ring, PARTITIONS, 3, member, MEMBERS);
+    struct gr_node_config config = gr_node_config_default();
+    config.actor = (struct gr_actor){1, 1};
+    config.seed = seed;
+    config.ring = &world->ring;
+    config.calls_max = 1 + below(world, 60);
+    config.memory_max = 2000 + below(world, 100000);
+    config.latch_queue_max = 1 + below(world, 5);
+    config.cache_max = below(world, 4);
+    world->node = gr_node_new(&config);
+    set_links(world, true);
+}
+
+static void settle(struct world *world)
+{
+    world->calm = true;
+    set_links(world, true);
+    step(world, (struct gr_event){.type = GR_EVENT_STORE, .status = GR_OK});
+    for (int i = 0; i < 200; i++) {
+        pass_time(world, 100000);
+        for (int k = 0; k < PENDING_MAX && world->pending_count > 0; k++)
+            answer_one(world);
+        step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
+    }
+    assert_int_equal(world->pending_count, 0);
+}
+
+static void end(struct world *world)
+{
+    gr_node_free(world->node);
+    gr_ring_deinit(&world->ring);
+    for (uint32_t i = 0; i < world->pending_count; i++)
+        gr_arena_deinit(&world->pending[i].arena);
+    for (int k = 0; k < KEYS; k++)
+        gr_arena_deinit(&world->stored_arena[k]);
+    gr_arena_deinit(&world->arena);
+    assert_int_equal(gr_test_blocks(), 0);
+}
+
+static struct world world;
+
+static void test_whatever_happens(void **state)
+{
+    (void)state;
+    struct gr_probes reached = {0};
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        begin(&world, seed);
+        for (int i = 0; i < 6000; i++)
+            any_event(&world);
+        settle(&world);
+        for (uint32_t i = 0; i < world.requests; i++)
+            assert_int_equal(world.replies[i], 1); // N1
+        struct gr_node_stats stats = gr_node_stats(world.node);
+        assert_int_equal(stats.calls, 0);
+        assert_int_equal(stats.memory, 0);
+        assert_true(stats.latches <= gr_node_config(world.node)->cache_max);
+        assert_true(gr_node_deadline(world.node).ns <= world.now.ns + 1000000000);
+        for (int p = 0; p < GR_PROBE_COUNT; p++)
+            reached.reached[p] += gr_node_probes(world.node)->reached[p];
+        end(&world);
+    }
+    for (int p = 0; p < GR_PROBE_COUNT; p++) // else this test would show little
+        if (reached.reached[p] == 0)
+            fail_msg("never reached: %s", gr_probe_text((enum gr_probe)p));
+}
+
+// A node may be freed in the middle of everything.
+static void test_freed_at_any_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 100; seed <= 140; seed++) {
+        begin(&world, seed);
+        for (uint64_t i = 0; i < (seed - 99) * 20; i++)
+            any_event(&world);
+        end(&world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whatever_happens),
+        cmocka_unit_test(test_freed_at_any_time),
+    };
+    return cmocka_run_group_tests_name("node", tests, NULL, NULL);
+}
