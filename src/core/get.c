@@ -26,7 +26,7 @@ struct gr_get {
     bool starting; // explain: not all were asked yet
     bool answered;
     bool asked_values; // one replica was asked for the data
-    int fetching;      // position that is asked for missing values, or -1
+    uint8_t fetching;  // positions that are asked for missing values, a bit each
     uint8_t state[GR_REPLICAS_MAX];
     uint8_t failed_fetch[GR_REPLICAS_MAX];
     enum gr_err error[GR_REPLICAS_MAX];
@@ -111,20 +111,24 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
     }
 }
 
-// When the slowest of those asked is due for a hedge, or the deadline.
+static struct gr_instant hedge_at(
+    const struct gr_node *node, const struct gr_get *get, uint8_t position)
+{
+    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
+}
+
+// When the first of those asked is due for a hedge, or the deadline.
 static void set_timer(struct gr_node *node, struct gr_get *get)
 {
     struct gr_instant at = get->call.deadline;
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
-    if (!get->answered && next_position(node, get) >= 0) {
-        for (uint8_t i = 0; i < node->ring->n; i++) {
-            if (get->state[i] != ASKED)
-                continue;
-            struct gr_instant hedge =
-                gr_instant_after(get->asked_at[i], node->peer[owner[i]].hedge);
-            if (hedge.ns > node->now.ns && hedge.ns < at.ns)
-                at = hedge;
-        }
+    bool more = next_position(node, get) >= 0;
+    for (uint8_t i = 0; i < node->ring->n && !get->answered; i++) {
+        if ((get->state[i] != ASKED || !more) && !(get->fetching >> i & 1))
+            continue;
+        struct gr_instant hedge = hedge_at(node, get, i);
+        if (hedge.ns > node->now.ns && hedge.ns < at.ns)
+            at = hedge;
     }
     gr_timer_set(&node->timers, &get->call.timer, at);
 }
@@ -244,7 +248,7 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
             if (get->state[i] != ANSWERED || get->failed_fetch[i] ||
                 gr_record_find(&get->record[i], &get->merged.sibling[s].dot) == NULL)
                 continue;
-            get->fetching = i;
+            get->fetching |= (uint8_t)(1u << i);
             get->failed_fetch[i] = true; // one question each
             gr_probe(&node->probes, GR_PROBE_GET_COMPLETED);
             if (ask(node, get, i, false))
@@ -252,10 +256,34 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
             get = gr_call_find(node, GR_CALL_GET, id);
             if (get == NULL)
                 return true;
-            get->fetching = -1;
+            get->fetching &= (uint8_t) ~(1u << i);
         }
     }
     return false;
+}
+
+// True while someone who was asked for a value is not yet late with it.
+static bool fetch_in_time(const struct gr_node *node, const struct gr_get *get)
+{
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if ((get->fetching >> i & 1) && !gr_instant_reached(node->now, hedge_at(node, get, i)))
+            return true;
+    return false;
+}
+
+// R have answered, but a value is missing: fetch it, from another one if the first is late.
+static void progress_fetch(struct gr_node *node, struct gr_get *get)
+{
+    uint64_t id = get->call.id;
+    if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !ask_next(node, get) &&
+        get->fetching == 0 && count_state(node, get, ASKED) == 0) {
+        answer(node, get, GR_ERR_READ_QUORUM);
+        gr_call_free(node, &get->call);
+        return;
+    }
+    get = gr_call_find(node, GR_CALL_GET, id);
+    if (get != NULL && !get->answered)
+        set_timer(node, get);
 }
 
 static void progress_explain(struct gr_node *node, struct gr_get *get)
@@ -278,17 +306,12 @@ static void progress(struct gr_node *node, struct gr_get *get)
             end(node, get);
         return;
     }
-    if (get->fetching >= 0)
-        return;
     uint8_t need = GR_MAX(get->options.r, get->options.pr);
     uint8_t answered = count_state(node, get, ANSWERED);
     if (answered >= need || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
         if (!complete(&get->merged)) {
-            if (!fetch_missing(node, get) && !ask_next(node, get)) {
-                answer(node, get, GR_ERR_READ_QUORUM);
-                gr_call_free(node, &get->call);
-            }
+            progress_fetch(node, get);
             return;
         }
         answer(node, get, GR_OK);
@@ -322,14 +345,13 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
     int position = gr_ring_position(node->ring, get->partition, member);
     if (position < 0)
         return;
-    bool fetched = get->fetching == position;
+    bool fetched = get->fetching >> position & 1;
     if (get->state[position] != ASKED && !fetched)
         return;
     if (member != node->config.self)
         gr_peer_sample(
             &node->peer[member], (struct gr_span){node->now.ns - get->asked_at[position].ns});
-    if (fetched)
-        get->fetching = -1;
+    get->fetching &= (uint8_t) ~(1u << position);
     if (status == GR_OK) {
         get->state[position] = ANSWERED;
         get->record[position] = gr_record_copy(&call->arena, record, false);
@@ -347,7 +369,7 @@ void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, peer);
-    if (position < 0 || (get->state[position] != ASKED && get->fetching != position))
+    if (position < 0 || (get->state[position] != ASKED && !(get->fetching >> position & 1)))
         return;
     gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
 }
@@ -358,7 +380,10 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
     uint64_t id = call->id;
     if (!gr_instant_reached(node->now, call->deadline)) {
         gr_probe(&node->probes, GR_PROBE_GET_HEDGED);
-        (void)ask_next(node, get);
+        if (get->fetching != 0)
+            progress(node, get);
+        else
+            (void)ask_next(node, get);
         get = gr_call_find(node, GR_CALL_GET, id);
         if (get != NULL && !get->answered)
             set_timer(node, get);
@@ -405,7 +430,6 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     get->key = gr_key_copy(&get->call.arena, key);
     get->partition = gr_ring_partition(node->ring, key->slot);
     get->options = *options;
-    get->fetching = -1;
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);
     gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);
