@@ -202,7 +202,7 @@ static bool index_row(void *host, struct gr_bytes key, struct gr_bytes value)
 {
     struct page *page = host;
     (void)value;
-    if (page->effect->scan == GR_SCAN_DUE && page->skipped < page->effect->cursor) {
+    if (page->skipped < page->effect->cursor) {
         page->skipped++;
         return true;
     }

@@ -1,6 +1,7 @@
 // gramme-sim: runs seeds, and shows that the oracle would notice a broken rule.
 //
 //   gramme-sim --first N --seeds N      runs seeds, each twice (equal digests), and reports
+//   gramme-sim --file F                 the seeds that a file lists
 //   gramme-sim --seed N --verbose       replays one and prints what happens
 //   gramme-sim --canary NAME            leaves one rule out until it is noticed
 //   gramme-sim --canaries               all of them, one after the other
@@ -97,31 +98,34 @@ static bool run_seed(uint64_t seed, bool verbose)
 }
 
 // True if the rule's absence is noticed within CANARY_SEEDS_MAX seeds.
-static bool run_canary(enum gr_canary canary)
+static bool run_canary(enum gr_canary canary, bool tap)
 {
     static struct sim_report report;
+    const char *name = gr_canary_name(canary);
     for (uint64_t seed = 1; seed <= CANARY_SEEDS_MAX; seed++) {
         struct sim_options options = {.seed = seed, .canary = canary};
         run(&options, &report);
         if (report.failed) {
-            printf("%-16s noticed at seed %llu of %d: %s\n", gr_canary_name(canary),
-                (unsigned long long)seed, CANARY_SEEDS_MAX, report.story);
+            printf(tap ? "ok - %s noticed at seed %llu of %d: %s\n"
+                       : "%-16s noticed at seed %llu of %d: %s\n",
+                name, (unsigned long long)seed, CANARY_SEEDS_MAX, report.story);
             fflush(stdout);
             return true;
         }
     }
-    printf("%-16s NOT noticed within %d seeds: %s\n", gr_canary_name(canary), CANARY_SEEDS_MAX,
-        gr_canary_text(canary));
+    printf(tap ? "not ok - %s not noticed within %d seeds: %s\n"
+               : "%-16s NOT noticed within %d seeds: %s\n",
+        name, CANARY_SEEDS_MAX, gr_canary_text(canary));
     return false;
 }
 
-static int canaries(const char *only)
+static int canaries(const char *only, bool tap)
 {
     int passed = 0, failed = 0;
     for (int c = GR_CANARY_NONE + 1; c < GR_CANARY_COUNT; c++) {
         if (only != NULL && strcmp(only, gr_canary_name((enum gr_canary)c)) != 0)
             continue;
-        if (run_canary((enum gr_canary)c))
+        if (run_canary((enum gr_canary)c, tap))
             passed++;
         else
             failed++;
@@ -130,7 +134,10 @@ static int canaries(const char *only)
         fprintf(stderr, "gramme-sim: there is no canary %s; --canaries lists them all\n", only);
         return 2;
     }
-    printf("%d passed, %d failed\n", passed, failed);
+    if (tap)
+        printf("1..%d\n", passed + failed);
+    else
+        printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;
 }
 
@@ -172,11 +179,41 @@ static int seeds(uint64_t first, uint64_t count, bool tap)
     return total.failed != 0;
 }
 
+// A number at the start of each line; the rest of the line is its story.
+static int seeds_of(const char *path, bool tap)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        fprintf(stderr, "gramme-sim: cannot read %s\n", path);
+        return 2;
+    }
+    char line[512];
+    int count = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        char *end;
+        uint64_t seed = strtoull(line, &end, 10);
+        if (end == line)
+            continue;
+        bool ok = run_seed(seed, false);
+        count++;
+        if (tap)
+            printf("%s - seed %llu\n", ok ? "ok" : "not ok", (unsigned long long)seed);
+    }
+    fclose(file);
+    if (tap)
+        printf("1..%d\n", count);
+    else
+        printf("%llu passed, %llu failed\n", (unsigned long long)(total.runs - total.failed),
+            (unsigned long long)total.failed);
+    return total.failed != 0 || count == 0;
+}
+
 static int usage(const char *wrong)
 {
     fprintf(stderr,
         "gramme-sim: %s is not understood\n"
         "usage: gramme-sim [--first N] [--seeds N] [--tap]\n"
+        "       gramme-sim --file FILE [--tap]\n"
         "       gramme-sim --seed N [--verbose]\n"
         "       gramme-sim --canary NAME | --canaries\n",
         wrong);
@@ -187,7 +224,7 @@ int main(int argc, char **argv)
 {
     uint64_t first = 1, count = 200;
     bool tap = false, verbose = false;
-    const char *canary = NULL;
+    const char *canary = NULL, *file = NULL;
     bool all_canaries = false;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -199,6 +236,8 @@ int main(int argc, char **argv)
             all_canaries = true;
         else if (strcmp(argv[i], "--canary") == 0 && more)
             canary = argv[++i];
+        else if (strcmp(argv[i], "--file") == 0 && more)
+            file = argv[++i];
         else if (strcmp(argv[i], "--first") == 0 && more)
             first = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seeds") == 0 && more)
@@ -209,7 +248,9 @@ int main(int argc, char **argv)
             return usage(argv[i]);
     }
     if (all_canaries || canary != NULL)
-        return canaries(canary);
+        return canaries(canary, tap);
+    if (file != NULL)
+        return seeds_of(file, tap);
     if (verbose)
         return run_seed(first, true) ? 0 : 1;
     return seeds(first, count, tap);

@@ -90,7 +90,7 @@ struct gr_keyop {
     struct gr_latch *latch;
     uint64_t version;   // of the latch when the read was emitted
     bool bare;          // READ: values are not wanted
-    bool stuck;         // EXPIRE: what is due had to stay
+    bool stuck;         // EXPIRE, RESTRIP: its index row stays
     bool dot_drawn;     // only in the canary early-dot
     uint64_t call;      // id of the call here that wants it, or 0:
     uint16_t peer;      // the node that does,
@@ -160,7 +160,7 @@ struct gr_node {
     bool sweep_full;          // the page was full: there may be more
     uint64_t sweep_ticket;    // of the SCAN under way, or 0
     uint32_t sweep_pending;   // keyops that the sweep waits for
-    uint64_t sweep_stuck;     // due rows that may not go yet
+    uint64_t sweep_stuck;     // index rows of this pass that may not go yet
     uint32_t sweep_partition; // whose left-over contexts are next
 };
 
@@ -201,6 +201,7 @@ struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_
 void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct gr_key *key,
     const struct gr_write *write, struct gr_span timeout, bool forwarded);
 void gr_put_timer(struct gr_node *node, struct gr_call *call);
+void gr_put_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 void gr_put_on_message(
     struct gr_node *node, struct gr_call *call, uint16_t peer, const struct gr_message *message);
 // What a put will write when its key's turn has come.
@@ -242,6 +243,7 @@ void gr_update_on_result(struct gr_node *node, uint64_t update, const struct gr_
 
 void gr_scan_start(struct gr_node *node, const struct gr_request *request);
 void gr_scan_timer(struct gr_node *node, struct gr_call *call);
+void gr_scan_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 void gr_scan_on_page(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *page);
 void gr_scan_free(struct gr_node *node);
@@ -251,6 +253,7 @@ void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
 bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event);
 void gr_count_start(struct gr_node *node, const struct gr_request *request);
 void gr_count_timer(struct gr_node *node, struct gr_call *call);
+void gr_count_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 void gr_count_on_counted(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message);
 
@@ -275,7 +278,7 @@ void gr_sweep_init(struct gr_node *node);
 void gr_sweep_timer(struct gr_node *node);
 // False if the ticket is not of this file.
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);
-// One of its keyops ended; `stuck`: what is due had to stay.
+// One of its keyops ended; `stuck`: its index row stays.
 void gr_sweep_on_keyop(struct gr_node *node, bool stuck);
 
 #endif

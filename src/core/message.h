@@ -16,6 +16,8 @@ enum gr_message_type {
     GR_MSG_PAGE,      // it: status, context (the clock's fill), entry[], cursor (its end)
     GR_MSG_COUNT,     // how many keys have these partitions: partition list
     GR_MSG_COUNTED,   // status, count
+    GR_MSG_ACKED,     // after FORWARDED: acks so far, settled. Never taken for the outcome, which
+                      // it may overtake
     GR_MSG_TYPE_COUNT
 };
 
@@ -52,7 +54,7 @@ struct gr_message {
     enum gr_outcome outcome;
     uint8_t acks;
     bool durable;
-    bool settled; // no more acknowledgements will be reported
+    bool settled; // no ACKED will follow
     bool bare;
     struct gr_key key;
     struct gr_write write;

@@ -205,11 +205,8 @@ void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t ack
         gr_node_emit(node,
             &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
     } else if (done->kind == GR_DONE_PEER) {
-        struct gr_message message = {.type = GR_MSG_FORWARDED,
-            .id = done->call,
-            .outcome = GR_DONE,
-            .acks = acks,
-            .settled = settled};
+        struct gr_message message = {
+            .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
     }
 }
@@ -278,7 +275,8 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
     if (link == NULL)
         return;
     struct gr_call *call = GR_CONTAINER(link, struct gr_call, by_id);
-    bool of_put = message->type == GR_MSG_ACK || message->type == GR_MSG_FORWARDED;
+    bool of_put = message->type == GR_MSG_ACK || message->type == GR_MSG_FORWARDED ||
+                  message->type == GR_MSG_ACKED;
     if (of_put && call->kind == GR_CALL_PUT)
         gr_put_on_message(node, call, peer, message);
     else if (message->type == GR_MSG_STATE && call->kind == GR_CALL_GET)
@@ -309,6 +307,7 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
         gr_scan_on_message(node, peer, message);
         break;
     case GR_MSG_FORWARDED:
+    case GR_MSG_ACKED:
     case GR_MSG_ACK:
     case GR_MSG_STATE:
     case GR_MSG_PAGE:
@@ -320,23 +319,42 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
     }
 }
 
+static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    switch (call->kind) {
+    case GR_CALL_PUT:
+        gr_put_on_link_down(node, call, peer);
+        break;
+    case GR_CALL_GET:
+        gr_get_on_link_down(node, call, peer);
+        break;
+    case GR_CALL_SCAN:
+        gr_scan_on_link_down(node, call, peer);
+        break;
+    case GR_CALL_COUNT:
+        gr_count_on_link_down(node, call, peer);
+        break;
+    case GR_CALL_UPDATE:
+        break; // its get or its put notices
+    }
+}
+
 static void on_link(struct gr_node *node, uint16_t peer, bool up)
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     node->peer[peer].up = up;
     if (up)
         return;
-    // Gets need not wait for their hedge. Ids are collected first: answering changes the map.
+    // Calls need not wait for their timers. Ids are collected first: answering changes the map.
     uint64_t *id = gr_arena_array(&node->scratch, uint64_t, node->calls.count);
     uint32_t count = 0;
     for (uint32_t i = 0; i < node->calls.bucket_count; i++)
         for (struct gr_map_link *link = node->calls.bucket[i]; link != NULL; link = link->next)
-            if (GR_CONTAINER(link, struct gr_call, by_id)->kind == GR_CALL_GET)
-                id[count++] = link->hash;
+            id[count++] = link->hash;
     for (uint32_t i = 0; i < count; i++) {
-        struct gr_call *call = gr_call_find(node, GR_CALL_GET, id[i]);
-        if (call != NULL)
-            gr_get_on_link_down(node, call, peer);
+        struct gr_map_link *link = gr_map_first(&node->calls, id[i]);
+        if (link != NULL)
+            call_link_down(node, GR_CONTAINER(link, struct gr_call, by_id), peer);
     }
 }
 
@@ -418,6 +436,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
 {
     const struct gr_ring *ring = config->ring;
     gr_assert(config->self < ring->member_count);
+    gr_assert(config->latch_queue_max >= 1 && config->calls_max >= 1);
     gr_assert(config->r >= 1 && config->r <= ring->n && config->w >= 1 && config->w <= ring->n);
     struct gr_node *node = gr_hook_memory(NULL, sizeof *node);
     *node = (struct gr_node){.config = *config, .ring = ring};

@@ -135,7 +135,7 @@ enum gr_scan_kind {
                       // end of the last one's cursor value; records without values
     GR_SCAN_DUE,      // keys in the expiry index up to `wall`, at most `limit`, after the first
                       // `cursor` rows; entries have keys only
-    GR_SCAN_LEFTOVER, // keys in the index of left-over contexts of `partition`, at most `limit`
+    GR_SCAN_LEFTOVER, // likewise of the index of left-over contexts of `partition`
 };
 
 struct gr_effect {

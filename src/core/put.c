@@ -24,6 +24,8 @@
 // Owns: the call's arena holds copies of key, value and context. Bounds: calls_max, memory_max.
 #include "core/inside.h"
 
+enum { TIME_FIXES_MAX = 8 };
+
 enum put_state { WAITING, FORWARDING, REPLICATING };
 
 struct gr_put {
@@ -41,6 +43,7 @@ struct gr_put {
     struct gr_quorum quorum;
     struct gr_span timeout;
     struct gr_context context; // what the client gets back: what it saw, and the new dot
+    uint32_t fixed_again;      // how often the origin's time was behind at the owner
     gr_hybrid time_needed;     // TIME_BEHIND: what the origin's time must exceed
 };
 
@@ -91,11 +94,22 @@ static void finish(struct gr_node *node, struct gr_put *put, enum gr_outcome out
     gr_call_free(node, &put->call);
 }
 
+// Answered: only counts are still of interest, so key, value and context are given back.
+static void wait_late(struct gr_node *node, struct gr_put *put)
+{
+    gr_arena_deinit(&put->call.arena);
+    gr_call_account(node, &put->call);
+    put->key = (struct gr_key){.slot = 0};
+    put->write.value = gr_bytes(NULL, 0);
+    put->write.context = put->context = GR_CONTEXT_NOTHING;
+    gr_call_late(node, &put->call);
+}
+
 // After each vote: answers when the result is certain, frees when nobody is left to hear.
 static void count_votes(struct gr_node *node, struct gr_put *put, bool was_yes)
 {
     const struct gr_quorum *quorum = &put->quorum;
-    bool settled = gr_quorum_settled(quorum) && quorum->mute == 0;
+    bool settled = gr_quorum_settled(quorum);
     if (put->answered) {
         if (was_yes) {
             gr_probe(&node->probes, GR_PROBE_PUT_LATE_ACK);
@@ -104,13 +118,13 @@ static void count_votes(struct gr_node *node, struct gr_put *put, bool was_yes)
     } else if (gr_quorum_met(quorum)) {
         answer(node, put, GR_DONE, GR_OK, quorum->yes, settled);
         if (!settled)
-            gr_call_late(node, &put->call);
+            wait_late(node, put);
     } else if (gr_quorum_lost(quorum)) {
         answer(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, quorum->yes, settled);
         if (!settled)
-            gr_call_late(node, &put->call);
+            wait_late(node, put);
     }
-    if (put->answered && gr_quorum_settled(quorum))
+    if (settled && put->answered)
         gr_call_free(node, &put->call);
 }
 
@@ -291,14 +305,10 @@ static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err
 
 static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
 {
-    if (put->answered) {
-        gr_done_acked(node, &put->call.done, message->acks, message->settled);
-        if (message->settled)
-            gr_call_free(node, &put->call);
+    if (put->answered)
         return;
-    }
     gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
-    if (message->status == GR_ERR_TIME_BEHIND) {
+    if (message->status == GR_ERR_TIME_BEHIND && put->fixed_again++ < TIME_FIXES_MAX) {
         gr_hybrid *time = put->write.touch != 0 ? &put->write.touch : &put->write.origin.time;
         *time = gr_node_hybrid(node, GR_MAX(*time, message->hybrid_needed));
         forward(node, put, put->target);
@@ -316,7 +326,14 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
     if (message->settled)
         gr_call_free(node, &put->call);
     else
-        gr_call_late(node, &put->call);
+        wait_late(node, put);
+}
+
+static void on_acked(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
+{
+    gr_done_acked(node, &put->call.done, message->acks, message->settled);
+    if (message->settled)
+        gr_call_free(node, &put->call);
 }
 
 void gr_put_on_message(
@@ -325,8 +342,31 @@ void gr_put_on_message(
     struct gr_put *put = (struct gr_put *)call;
     if (message->type == GR_MSG_ACK)
         on_ack(node, put, peer, message);
-    else if (put->state == FORWARDING && peer == put->target)
+    else if (put->state != FORWARDING || peer != put->target)
+        return;
+    else if (message->type == GR_MSG_FORWARDED)
         on_forwarded(node, put, message);
+    else if (put->answered)
+        on_acked(node, put, message);
+}
+
+// What was sent may have arrived, and its acknowledgement may not come: the vote is mute. A put
+// that was handed to that node ends here, honestly unknown.
+void gr_put_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    struct gr_put *put = (struct gr_put *)call;
+    if (put->state == FORWARDING && put->target == peer) {
+        if (put->answered)
+            gr_call_free(node, call);
+        else
+            finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
+        return;
+    }
+    int position = gr_ring_position(node->ring, put->partition, peer);
+    if (put->state != REPLICATING || position < 0)
+        return;
+    if (gr_quorum_vote(&put->quorum, (uint8_t)position, GR_VOTE_MUTE, true, false))
+        count_votes(node, put, false);
 }
 
 // ---- beginning and end ---------------------------------------------------------------------

@@ -380,8 +380,10 @@ static bool apply(
         op->stuck = merged.count == filled.count; // its row stands where it stood
         for (uint32_t i = 0; i < merged.count; i++)
             op->stuck |= gr_sibling_due(&merged.sibling[i], node->wall);
-    } else if (op->kind == GR_KEYOP_RESTRIP && changed) {
-        gr_probe(&node->probes, GR_PROBE_RECORD_RESTRIPPED);
+    } else if (op->kind == GR_KEYOP_RESTRIP) {
+        op->stuck = !gr_context_empty(&after.context);
+        if (changed)
+            gr_probe(&node->probes, GR_PROBE_RECORD_RESTRIPPED);
     }
     return true;
 }

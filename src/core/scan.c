@@ -9,13 +9,14 @@
 //   C2  A page never ends inside one cursor value.
 //   C3  A key is shown if the merge of R holders has a value that is not due.
 //
-// Owns: pages are copied into the call's arena. Bounds: PARTITIONS_PER_CALL partitions or about
-// `limit` keys in one call, so an answer may be short, or empty, and still have more behind it.
+// Owns: pages are copied into the call's arena. Bounds: PARTITIONS_PER_CALL partitions, about
+// `limit` keys, or ARENA_BYTES_MAX and the pages then at hand in one call, so an answer may be
+// short, or empty, and still have more behind it.
 #include "core/inside.h"
 
 #include <string.h>
 
-enum { PARTITIONS_PER_CALL = 64, LIMIT_MAX = 10000 };
+enum { PARTITIONS_PER_CALL = 64, LIMIT_MAX = 10000, ARENA_BYTES_MAX = 4 << 20 };
 
 enum page_state { UNASKED, ASKED, ANSWERED, FAILED };
 
@@ -232,7 +233,7 @@ static void merge_pages(struct gr_node *node, struct gr_scan *scan)
     scan->visited += end >= partition_end;
     gr_call_account(node, &scan->call);
     if (scan->cursor >= GR_CURSOR_END || scan->key_count >= scan->limit ||
-        scan->visited >= PARTITIONS_PER_CALL)
+        scan->visited >= PARTITIONS_PER_CALL || scan->call.arena.bytes >= ARENA_BYTES_MAX)
         answer(node, scan, GR_OK);
     else
         ask_partition(node, scan);
@@ -322,6 +323,16 @@ void gr_scan_on_page(
         merge_pages(node, scan);
 }
 
+void gr_scan_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    struct gr_scan *scan = (struct gr_scan *)call;
+    int position = gr_ring_position(node->ring, scan->partition, peer);
+    if (position < 0 || scan->page[position].state != ASKED)
+        return;
+    scan->page[position].state = FAILED;
+    ask_more(node, scan);
+}
+
 void gr_scan_timer(struct gr_node *node, struct gr_call *call)
 {
     answer(node, (struct gr_scan *)call, GR_ERR_READ_QUORUM);
@@ -370,7 +381,8 @@ void gr_scan_start(struct gr_node *node, const struct gr_request *request)
 struct gr_count {
     struct gr_call call;
     int64_t keys;
-    uint32_t waiting; // members that have not counted yet
+    bool *asked;      // by member: it has not counted yet
+    uint32_t waiting; // how many
 };
 
 static void answer_count(struct gr_node *node, struct gr_count *count, enum gr_err err)
@@ -391,7 +403,9 @@ void gr_count_on_counted(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message)
 {
     struct gr_count *count = (struct gr_count *)call;
-    (void)member;
+    if (!count->asked[member])
+        return;
+    count->asked[member] = false;
     if (message->status != GR_OK) {
         answer_count(node, count, GR_ERR_READ_QUORUM);
         return;
@@ -399,6 +413,13 @@ void gr_count_on_counted(
     count->keys += message->count;
     if (--count->waiting == 0)
         answer_count(node, count, GR_OK);
+}
+
+void gr_count_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    struct gr_count *count = (struct gr_count *)call;
+    if (count->asked[peer])
+        answer_count(node, count, GR_ERR_READ_QUORUM);
 }
 
 void gr_count_timer(struct gr_node *node, struct gr_call *call)
@@ -428,6 +449,8 @@ void gr_count_start(struct gr_node *node, const struct gr_request *request)
     struct gr_count *count =
         gr_call_new(node, GR_CALL_COUNT, sizeof *count, &done, node->config.read_timeout);
     uint32_t partitions = node->ring->partitions;
+    count->asked = gr_arena_take_zero(&count->call.arena, node->ring->member_count);
+    gr_call_account(node, &count->call);
     int32_t *counter = gr_arena_array(&node->scratch, int32_t, partitions);
     uint16_t *list = gr_arena_array(&node->scratch, uint16_t, partitions);
     enum gr_err err = GR_OK;
@@ -451,7 +474,8 @@ void gr_count_start(struct gr_node *node, const struct gr_request *request)
             .id = count->call.id,
             .partition_list = list,
             .partition_count = size};
-        if (gr_node_send(node, m, &message))
+        count->asked[m] = gr_node_send(node, m, &message);
+        if (count->asked[m])
             count->waiting++;
         else
             err = GR_ERR_READ_QUORUM;

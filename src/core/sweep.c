@@ -6,7 +6,8 @@
 // past the gap it is stripped again, and a deleted key that stayed as a marker leaves nothing.
 //
 //   W1  One scan and its keys at a time, at most PAGE keys: housekeeping never crowds out clients.
-//   W2  What is due but must stay (it hides an older value) is skipped, not retried in a circle.
+//   W2  What must stay (a due value that hides an older one, a context behind a gap) is skipped in
+//       the next page, not retried in a circle.
 //
 //   idle -timer-> due page -> keys -> (full page: again) -> left-over page -> keys -> idle
 #include "core/inside.h"
@@ -36,9 +37,17 @@ static void scan_due(struct gr_node *node)
         (struct gr_effect){.scan = GR_SCAN_DUE, .wall = node->wall, .cursor = node->sweep_stuck});
 }
 
-// The next partition whose base has moved since its left-over contexts were last looked at.
-static void scan_leftover(struct gr_node *node)
+static void scan_leftover(struct gr_node *node, uint32_t partition)
 {
+    node->sweep_phase = GR_SWEEP_LEFTOVER;
+    scan(node, (struct gr_effect){
+                   .scan = GR_SCAN_LEFTOVER, .partition = partition, .cursor = node->sweep_stuck});
+}
+
+// The next partition whose base has moved since its left-over contexts were last looked at.
+static void next_leftover(struct gr_node *node)
+{
+    node->sweep_stuck = 0;
     for (uint32_t i = 0; i < node->ring->partitions; i++) {
         uint32_t at = node->sweep_partition++ % node->ring->partitions;
         struct gr_partition *p = &node->partition[at];
@@ -46,17 +55,22 @@ static void scan_leftover(struct gr_node *node)
             continue;
         p->base_moved = false;
         p->leftover = false; // unless the page shows some, or one is written meanwhile
-        node->sweep_phase = GR_SWEEP_LEFTOVER;
-        scan(node, (struct gr_effect){.scan = GR_SCAN_LEFTOVER, .partition = at});
+        scan_leftover(node, at);
         return;
     }
     rest(node);
 }
 
-// The partition whose left-over contexts are being looked at was not looked at to its end.
+// The partition whose left-over contexts are being looked at.
+static uint32_t present(const struct gr_node *node)
+{
+    return (node->sweep_partition - 1) % node->ring->partitions;
+}
+
+// It was not looked at to its end.
 static void look_again(struct gr_node *node)
 {
-    struct gr_partition *p = &node->partition[(node->sweep_partition - 1) % node->ring->partitions];
+    struct gr_partition *p = &node->partition[present(node)];
     if (node->sweep_phase == GR_SWEEP_LEFTOVER)
         p->leftover = p->base_moved = true;
 }
@@ -69,7 +83,9 @@ static void next(struct gr_node *node)
     else if (node->sweep_phase == GR_SWEEP_DUE && node->sweep_full)
         scan_due(node);
     else if (node->sweep_phase == GR_SWEEP_DUE)
-        scan_leftover(node);
+        next_leftover(node);
+    else if (node->sweep_full)
+        scan_leftover(node, present(node));
     else
         rest(node);
 }
@@ -94,12 +110,8 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
     }
     bool due = node->sweep_phase == GR_SWEEP_DUE;
     node->sweep_full = event->entry_count >= PAGE;
-    if (!due && event->entry_count > 0) {
-        // A full page means that there may be more: look again although the base stood still.
-        uint32_t partition = gr_ring_partition(node->ring, event->entry[0].key.slot);
-        node->partition[partition].base_moved |= node->sweep_full;
-        node->partition[partition].leftover = true;
-    }
+    if (!due && event->entry_count > 0)
+        node->partition[present(node)].leftover = true;
     node->sweep_pending = 1; // this page itself, so that its end is noticed once
     for (uint32_t i = 0; i < event->entry_count; i++) {
         struct gr_keyop *op =

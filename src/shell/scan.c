@@ -109,7 +109,7 @@ enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapsh
     uint32_t partitions, struct gr_arena *arena, struct gr_scan_page *page)
 {
     enum gr_err err = GR_OK;
-    uint64_t skip = page->kind == GR_SCAN_DUE ? page->cursor : 0;
+    uint64_t skip = page->kind == GR_SCAN_RECORDS ? 0 : page->cursor;
     page->end =
         gr_cursor_of(0, 0) + ((gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38);
     if (page->kind == GR_SCAN_RECORDS)

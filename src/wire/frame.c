@@ -192,6 +192,10 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     case GR_MSG_COUNTED:
         write_count(out, m->count);
         return;
+    case GR_MSG_ACKED:
+        gr_write_u8(w, m->acks);
+        gr_write_u8(w, m->settled);
+        return;
     case GR_MSG_TYPE_COUNT:
         break;
     }
@@ -244,6 +248,10 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         return;
     case GR_MSG_COUNTED:
         m->count = read_count(in);
+        return;
+    case GR_MSG_ACKED:
+        m->acks = gr_read_u8(&in->reader);
+        m->settled = gr_field_read_u8(in, 1);
         return;
     case GR_MSG_TYPE_COUNT:
         break;

@@ -362,7 +362,7 @@ static void say(struct player *player)
 static void on_peer(struct player *player, const struct line *line)
 {
     static const char *const type[GR_MSG_TYPE_COUNT] = {"", "forward", "forwarded", "delta", "ack",
-        "read", "state", "repair", "scan", "page", "count", "counted"};
+        "read", "state", "repair", "scan", "page", "count", "counted", "acked"};
     struct words *words = &player->words;
     struct gr_message m = {.type = GR_MSG_TYPE_COUNT};
     uint16_t peer = (uint16_t)(words_number(words, word(line, 1)) % GR_MEMBERS_MAX);
@@ -383,6 +383,9 @@ static void on_peer(struct player *player, const struct line *line)
         read_forward(player, line, &m);
     } else if (m.type == GR_MSG_FORWARDED) {
         read_forwarded(player, line, &m);
+    } else if (m.type == GR_MSG_ACKED) {
+        m.acks = (uint8_t)number_of(player, line, "acks");
+        m.settled = words_flag(line, "settled");
     } else if (m.type == GR_MSG_ACK || m.type == GR_MSG_STATE || m.type == GR_MSG_PAGE ||
                m.type == GR_MSG_COUNTED) {
         read_answer(player, line, &m);

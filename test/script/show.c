@@ -67,6 +67,7 @@ static const char *const type_name[GR_MSG_TYPE_COUNT] = {
     [GR_MSG_PAGE] = "page",
     [GR_MSG_COUNT] = "count",
     [GR_MSG_COUNTED] = "counted",
+    [GR_MSG_ACKED] = "acked",
 };
 
 static void show_answer(struct text *text, struct words *words, const struct gr_message *m)
@@ -80,6 +81,10 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
             text_add(text, " needed=");
             text_hybrid(text, m->hybrid_needed);
         }
+        return;
+    }
+    if (m->type == GR_MSG_ACKED) {
+        text_add(text, " acks=%d%s", m->acks, m->settled ? " settled" : "");
         return;
     }
     text_add(text, " ");
@@ -103,7 +108,8 @@ static void show_send(struct text *text, struct words *words, const struct gr_ef
     const struct gr_message *m = effect->message;
     text_add(text, "send %d %s", effect->peer, type_name[m->type]);
     bool answers = m->type == GR_MSG_FORWARDED || m->type == GR_MSG_ACK ||
-                   m->type == GR_MSG_STATE || m->type == GR_MSG_PAGE || m->type == GR_MSG_COUNTED;
+                   m->type == GR_MSG_STATE || m->type == GR_MSG_PAGE || m->type == GR_MSG_COUNTED ||
+                   m->type == GR_MSG_ACKED;
     if (answers) {
         show_answer(text, words, m);
         return;
@@ -184,6 +190,8 @@ static void show_scan(struct text *text, struct words *words, const struct gr_ef
             (unsigned long long)effect->cursor);
     } else {
         text_add(text, " p%u", effect->partition);
+        if (effect->scan == GR_SCAN_LEFTOVER && effect->cursor > 0)
+            text_add(text, " skip=%llu", (unsigned long long)effect->cursor);
         if (effect->scan == GR_SCAN_RECORDS) {
             text_add(text, " from=");
             text_cursor(text, words, effect->cursor);

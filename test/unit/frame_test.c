@@ -76,6 +76,10 @@ static struct gr_message some_message(
         m.hybrid_needed = gr_random_next(random);
         m.record.context = some_context(random, arena);
     }
+    if (type == GR_MSG_ACKED) {
+        m.acks = (uint8_t)gr_random_next(random);
+        m.settled = gr_random_chance(random, 500);
+    }
     if (type == GR_MSG_DELTA || type == GR_MSG_REPAIR)
         m.record = some_record(random, arena, SOME_ALL);
     if (type == GR_MSG_DELTA)
