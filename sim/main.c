@@ -14,7 +14,10 @@
 
 #include "sim/sim.h"
 
-enum { CANARY_SEEDS_MAX = 1000 };
+enum {
+    CANARY_SEEDS_MAX = 1000,
+    PROBE_SEEDS_MIN = 1000, // a run of so many seeds must have reached every probe
+};
 
 static jmp_buf panicked;
 static char panic_text[400];
@@ -158,6 +161,18 @@ static void print_total(void)
             gr_probe_text((enum gr_probe)p));
 }
 
+// A rare branch that so many runs never took is a branch that nothing tests.
+static void check_probes(void)
+{
+    for (int p = 0; p < GR_PROBE_COUNT; p++) {
+        total.runs++;
+        if (total.probes.reached[p] > 0)
+            continue;
+        total.failed++;
+        fprintf(stderr, "never reached: %s\n", gr_probe_text((enum gr_probe)p));
+    }
+}
+
 static int seeds(uint64_t first, uint64_t count, bool tap)
 {
     for (uint64_t i = 0; i < count; i++) {
@@ -173,6 +188,8 @@ static int seeds(uint64_t first, uint64_t count, bool tap)
         printf("1..%llu\n", (unsigned long long)count);
     } else {
         print_total();
+        if (count >= PROBE_SEEDS_MIN)
+            check_probes();
         printf("%llu passed, %llu failed\n", (unsigned long long)(total.runs - total.failed),
             (unsigned long long)total.failed);
     }
