@@ -347,6 +347,7 @@ void sim_start(struct sim *sim, int n)
     if (first || sim->options->canary != GR_CANARY_SAME_ACTOR)
         host->config.actor = (struct gr_actor){
             host->store, (host->life + 1) << 32 | (gr_random_next(&sim->random) & 0xffffffff)};
+    host->config.run = host->life + 1;
     host->config.seed = gr_random_next(&sim->random);
     host->node = gr_node_new(&host->config);
     host->tick_at = INT64_MAX;
@@ -434,8 +435,10 @@ static void node_event(struct sim *sim, struct sim_event *event)
                 sim->cut[event->peer][event->node]))
             break;
         step(sim, event->node,
-            &(struct gr_event){
-                .type = GR_EVENT_LINK, .peer = (uint16_t)event->peer, .up = event->up});
+            &(struct gr_event){.type = GR_EVENT_LINK,
+                .peer = (uint16_t)event->peer,
+                .up = event->up,
+                .run = sim->node[event->peer].config.run});
         break;
     default:
         gr_unreachable("not an event of a node");

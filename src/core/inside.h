@@ -23,14 +23,12 @@
 
 // ---- peers ---------------------------------------------------------------------------------
 
-enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096, GR_PEER_RUNS = 8 };
+enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096 };
 
 struct gr_peer {
     bool up;
-    uint64_t sequence;              // of the last message sent in this run
-    uint64_t run;                   // of the peer, as its last message said
-    uint64_t old_run[GR_PEER_RUNS]; // the runs before that one
-    uint32_t runs;
+    uint64_t sequence;                    // of the last message sent in this run
+    uint64_t run;                         // of the peer, as the last link said
     uint64_t top;                         // highest sequence seen of that run
     uint64_t window[GR_PEER_WINDOW / 64]; // which of the last GR_PEER_WINDOW were seen
     uint32_t sample_us[GR_PEER_SAMPLES];  // latest answer times
@@ -41,7 +39,9 @@ struct gr_peer {
 void gr_peer_init(struct gr_peer *peer);
 // How long an answer took, or how long it has not come.
 void gr_peer_sample(struct gr_peer *peer, struct gr_span took);
-// True the first time that this run's sequence is seen.
+// A link was made with this run of the peer.
+void gr_peer_link(struct gr_peer *peer, uint64_t run);
+// True the first time that a sequence of the run that is linked is seen.
 bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
 // ---- partitions and latches ------------------------------------------------------------------

@@ -75,7 +75,7 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     struct gr_peer *to = &node->peer[peer];
     if (!to->up)
         return false;
-    message->run = node->run;
+    message->run = node->config.run;
     message->sequence = ++to->sequence;
     message->hybrid = node->hybrid;
     gr_node_emit(
@@ -339,12 +339,14 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
     }
 }
 
-static void on_link(struct gr_node *node, uint16_t peer, bool up)
+static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     node->peer[peer].up = up;
-    if (up)
+    if (up) {
+        gr_peer_link(&node->peer[peer], run);
         return;
+    }
     // Calls need not wait for their timers. Ids are collected first: answering changes the map.
     uint64_t *id = gr_arena_array(&node->scratch, uint64_t, node->calls.count);
     uint32_t count = 0;
@@ -410,7 +412,7 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         gr_replica_on_synced(node, event->number);
         break;
     case GR_EVENT_LINK:
-        on_link(node, event->peer, event->up);
+        on_link(node, event->peer, event->up, event->run);
         break;
     case GR_EVENT_STORE:
         node->store = event->status;

@@ -55,6 +55,7 @@ const char *gr_canary_text(enum gr_canary canary);
 struct gr_node_config {
     uint16_t self;              // this node's place in the ring
     struct gr_actor actor;      // of this run, durable before the first step
+    uint64_t run;               // names this start of this node to its peers; never twice the same
     uint64_t seed;              // for this node's own random numbers
     const struct gr_ring *ring; // outlives the node
     uint8_t r, w;               // the cluster's defaults
@@ -89,6 +90,7 @@ struct gr_event {
     uint16_t peer;                    // MESSAGE, LINK
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
+    uint64_t run;                     // LINK up: the peer's config.run, as its handshake proved
     uint64_t ticket;                  // READ_DONE, SCAN_DONE
     enum gr_err status;           // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
                                   // SCAN_DONE, STORE

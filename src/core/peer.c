@@ -3,7 +3,9 @@
 // Latency decides only when one more replica is asked (§5's hedge) and which owner coordinates. A
 // wrong guess costs a message, never data.
 //
-//   L1  A message of one run of a peer is taken at most once, however often it arrives.
+//   L1  A message is taken at most once, however often it arrives, and only from the run of the
+//   peer
+//       that the last link was made with: what an older run sent is too late.
 //   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms; 20 ms until there are 100.
 #include "core/inside.h"
 
@@ -38,23 +40,19 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
     peer->hedge = (struct gr_span){clamped * 1000};
 }
 
-static void forget_window(struct gr_peer *peer)
+void gr_peer_link(struct gr_peer *peer, uint64_t run)
 {
-    memset(peer->window, 0, sizeof peer->window);
+    if (run == peer->run)
+        return; // the same run over a new link: it goes on counting
+    peer->run = run;
     peer->top = 0;
+    memset(peer->window, 0, sizeof peer->window);
 }
 
 bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence)
 {
-    if (run != peer->run) {
-        // What a run sent that ended before the present one began is too late.
-        for (uint32_t i = 0; i < GR_PEER_RUNS; i++)
-            if (run == peer->old_run[i])
-                return false;
-        peer->old_run[peer->runs++ % GR_PEER_RUNS] = peer->run;
-        forget_window(peer);
-        peer->run = run;
-    }
+    if (run != peer->run)
+        return false;
     if (sequence == 0 || sequence + GR_PEER_WINDOW <= peer->top)
         return false;
     if (sequence > peer->top) {

@@ -163,6 +163,8 @@ static void on_refused(struct gr_conn *conn)
 static void tell(struct gr_peer_link *peer, bool up)
 {
     struct gr_event event = {.type = GR_EVENT_LINK, .peer = peer->member, .up = up};
+    if (up)
+        event.run = peer->conn->handshake.peer.run;
     peer->told = up;
     gr_turn_step(peer->server, &event);
 }

@@ -59,6 +59,7 @@ static struct gr_node *make_node(struct gr_server *server)
     struct gr_node_config node = gr_node_config_default();
     node.self = server->self;
     node.actor = server->actor;
+    node.run = server->actor.run;
     node.ring = &server->cluster.ring;
     node.r = server->cluster.r;
     node.w = server->cluster.w;

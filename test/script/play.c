@@ -407,7 +407,8 @@ static void on_link(struct player *player, const struct line *line)
     int64_t one = all ? -1 : words_number(&player->words, word(line, 1));
     for (uint16_t m = 0; m < player->ring.member_count && player->words.wrong == NULL; m++)
         if (m != gr_node_config(player->node)->self && (all || m == one))
-            step(player, (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up});
+            step(player,
+                (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up, .run = 1000u + m});
 }
 
 static void on_load(struct player *player, const struct line *line)

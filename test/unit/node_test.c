@@ -327,10 +327,16 @@ static void pass_time(struct world *world, int64_t us)
         step(world, (struct gr_event){.type = GR_EVENT_TICK});
 }
 
+static void change_link(struct world *world, uint16_t peer, bool up)
+{
+    step(world,
+        (struct gr_event){.type = GR_EVENT_LINK, .peer = peer, .up = up, .run = 1000u + peer});
+}
+
 static void set_links(struct world *world, bool up)
 {
     for (uint16_t m = 1; m < MEMBERS; m++)
-        step(world, (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up});
+        change_link(world, m, up);
 }
 
 static void any_event(struct world *world)
@@ -345,9 +351,7 @@ static void any_event(struct world *world)
     else if (dice < 880)
         step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
     else if (dice < 890)
-        step(world, (struct gr_event){.type = GR_EVENT_LINK,
-                        .peer = (uint16_t)(1 + below(world, MEMBERS - 1)),
-                        .up = chance(world, 600)});
+        change_link(world, (uint16_t)(1 + below(world, MEMBERS - 1)), chance(world, 600));
     else if (dice < 893)
         step(world, (struct gr_event){.type = GR_EVENT_STORE, .status = some_err(world)});
     else if (dice < 895)
