@@ -9,7 +9,7 @@ C_FILES = $(shell find src include sim test bench -name "*.[ch]" 2>/dev/null)
 build: ## compile a release into build/release (this is what plain `make` does)
 	@tools/install-deps build
 	@tools/configure release
-	@ninja -C $(RELEASE) programs
+	@ninja --quiet -C $(RELEASE) programs
 
 run: build ## start a cluster of three nodes on this machine
 	@exec $(RELEASE)/src/bin/gramme demo

@@ -45,7 +45,7 @@ enum {
     CONNECT_S = 5,
     DRAIN_MS = 5000,
     ERROR_WORDS = 16,
-    ERROR_BYTES = 24,
+    ERROR_BYTES = 120,
 };
 
 struct sent {
@@ -68,7 +68,8 @@ struct connection {
 };
 
 struct error {
-    char word[ERROR_BYTES];
+    char text[ERROR_BYTES];
+    int word; // size of its first word
     uint64_t count;
 };
 
@@ -145,25 +146,29 @@ static void make_filler(struct load *load)
 
 // ---- the end of an operation -----------------------------------------------------------------
 
+// Counts an error by its first word, and keeps all of the first text that began so.
 static void count_error(struct load *load, struct gr_bytes said)
 {
-    char word[ERROR_BYTES];
+    char text[ERROR_BYTES];
     size_t size = GR_MIN(said.size, (size_t)ERROR_BYTES - 1);
     // It is printed as it stands, in JSON too.
     for (size_t i = 0; i < size; i++) {
         char c = (char)said.data[i];
-        word[i] = c <= ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
+        text[i] = c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
     }
-    word[size] = 0;
-    int i = 0;
-    while (
-        i < ERROR_WORDS - 1 && load->error[i].count > 0 && strcmp(load->error[i].word, word) != 0)
+    text[size] = 0;
+    int word = (int)strcspn(text, " "), i = 0;
+    while (i < ERROR_WORDS - 1 && load->error[i].count > 0 &&
+           (load->error[i].word != word || memcmp(load->error[i].text, text, (size_t)word) != 0))
         i++;
+    struct error *error = &load->error[i];
+    if (error->count++ > 0)
+        return;
     // The last place is for all words that find no other.
     if (i == ERROR_WORDS - 1)
-        memcpy(word, "OTHER", sizeof("OTHER"));
-    memcpy(load->error[i].word, word, sizeof(word));
-    load->error[i].count++;
+        snprintf(text, sizeof(text), "OTHER");
+    error->word = i == ERROR_WORDS - 1 ? (int)strlen(text) : word;
+    memcpy(error->text, text, sizeof(text));
 }
 
 // Ends the first operation of the connection; an error without data says that it is done.
@@ -253,16 +258,13 @@ static ssize_t parse(const uint8_t *data, size_t size, struct reply *ret_reply)
     return used;
 }
 
-// The word of the error that this reply is, or no bytes at all (data NULL) when it is good.
+// The text of the error that this reply is, or no bytes at all (data NULL) when it is good.
 static struct gr_bytes verdict(
     struct load *load, const struct reply *reply, uint32_t key, bool is_wait)
 {
     const struct gr_bytes good = {0};
-    if (reply->kind == '-') {
-        const uint8_t *space = memchr(reply->text.data, ' ', reply->text.size);
-        return space == NULL ? reply->text
-                             : gr_bytes(reply->text.data, (size_t)(space - reply->text.data));
-    }
+    if (reply->kind == '-')
+        return reply->text;
     if (is_wait)
         return reply->kind == ':' && reply->number >= load->options.wait ? good
                                                                          : gr_bytes_text("WAIT");
@@ -285,7 +287,8 @@ static void take_reply(
         connection->is_set_answered = true;
         connection->is_set_failed = error.data != NULL;
         connection->set_error_size = (uint32_t)GR_MIN(error.size, (size_t)ERROR_BYTES);
-        memcpy(connection->set_error, error.data, connection->set_error_size);
+        if (error.size > 0)
+            memcpy(connection->set_error, error.data, connection->set_error_size);
         return;
     }
     if (is_wait && connection->is_set_failed)
@@ -524,11 +527,17 @@ static void print(const struct load *load)
         own_cpu_us(load), (unsigned long long)failed);
     for (int i = 0; i < ERROR_WORDS && load->error[i].count > 0; i++) {
         const struct error *error = &load->error[i];
-        printf(options->json ? "%s\"%s\": %llu" : "%s%s %llu",
-            options->json ? (i > 0 ? ", " : "") : (i > 0 ? ", " : " ("), error->word,
-            (unsigned long long)error->count);
+        printf(options->json ? "%s\"%.*s\": %llu" : "%s%.*s %llu",
+            i > 0           ? ", "
+            : options->json ? ""
+                            : " (",
+            error->word, error->text, (unsigned long long)error->count);
     }
-    puts(options->json ? "}}" : failed > 0 ? ")" : "");
+    fputs(options->json ? "}, \"said\": [" : failed > 0 ? ")" : "", stdout);
+    for (int i = 0; i < ERROR_WORDS && load->error[i].count > 0; i++)
+        printf(options->json ? "%s\"%s\"" : "%s\n    %s", options->json && i > 0 ? ", " : "",
+            load->error[i].text);
+    puts(options->json ? "]}" : "");
 }
 
 int main(int argc, char **argv)
