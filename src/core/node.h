@@ -120,8 +120,9 @@ struct gr_store_write {
     const struct gr_record *record;        // as stored; NULL: the key's row is removed
     const struct gr_clock_row *const *row; // clock rows that changed
     uint32_t row_count;
-    uint64_t counter; // this run's counter in the partition; 0 = unchanged
-    int64_t count;    // keys with siblings in the partition
+    uint64_t counter;   // this run's counter in the partition; 0 = unchanged
+    int64_t count;      // keys with siblings in the partition
+    bool count_changed; // by this write: an overwrite leaves the row as it is
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither

@@ -262,7 +262,8 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
                 (gr_context_empty(&after->context) || node->config.canary == GR_CANARY_BARE_DELETE);
     bool left_before = !gr_context_empty(&before->context);
     bool left_after = !gone && !gr_context_empty(&after->context);
-    p->count += (after->count > 0) - (before->count > 0);
+    int64_t counted = (after->count > 0) - (before->count > 0);
+    p->count += counted;
     p->leftover |= left_after;
     struct gr_store_write write = {
         .number = ++node->writes,
@@ -271,6 +272,7 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
         .record = gone ? NULL : after,
         .counter = op->kind == GR_KEYOP_PUT ? p->counter : 0,
         .count = p->count,
+        .count_changed = counted != 0,
         .leftover = (int)left_after - (int)left_before,
         .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
         .drawn_by = intent->id,

@@ -303,9 +303,11 @@ void gr_disk_write(
         gr_write_varint(&value, w->counter);
         value_end(&value, gr_disk_counter_key(&arena, w->partition), sink);
     }
-    value_begin(&value);
-    gr_write_u64(&value, (uint64_t)w->count);
-    value_end(&value, gr_disk_count_key(&arena, w->partition), sink);
+    if (w->count_changed) {
+        value_begin(&value);
+        gr_write_u64(&value, (uint64_t)w->count);
+        value_end(&value, gr_disk_count_key(&arena, w->partition), sink);
+    }
     gr_writer_deinit(&value);
     gr_arena_deinit(&arena);
 }

@@ -40,7 +40,8 @@ struct gr_disk_sink {
 // The rows of one write. `self` is the actor of this run, whose counter w->counter is. A record
 // that is NULL or empty becomes a removal; with an empty w->key (a write of clocks alone) no row of
 // a key is touched. Due rows are removed before others are added, so a minute may be in both lists.
-// No sibling may be bare. The count row is written every time, the counter row when w->counter > 0.
+// No sibling may be bare. The count row is written when w->count_changed, the counter row when
+// w->counter > 0.
 void gr_disk_write(
     const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink);
 
