@@ -143,6 +143,7 @@ struct gr_node {
     uint64_t run;            // random: names this run's requests
     enum gr_err store;       // GR_OK, or why the store takes no writes
     uint64_t ids;            // last id of a call, ticket or request given out
+    uint64_t requests;       // that this run has named
     uint64_t writes, synced; // numbers of the last WRITE emitted, and of the last durable one
     struct gr_arena scratch; // cleared at each step
     struct gr_partition *partition;

@@ -5,7 +5,8 @@
 // seeded generator, so the same events give the same effects, always.
 //
 //   N1  Exactly one REPLY for each client request, whatever happens after.
-//   N2  A call is found by id only; an answer to a call that is gone is dropped.
+//   N2  A call is found by id only; an answer to a call that is gone, or of an earlier run, is
+//       dropped: ids of two runs do not meet.
 //   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
 //   N4  BUSY is said before memory is taken.
 //
@@ -61,7 +62,7 @@ uint64_t gr_node_id(struct gr_node *node)
 struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given)
 {
     bool none = given.run == 0 && given.number == 0;
-    return none ? (struct gr_request_id){node->run, gr_node_id(node)} : given;
+    return none ? (struct gr_request_id){node->run, ++node->requests} : given;
 }
 
 void gr_node_emit(struct gr_node *node, const struct gr_effect *effect)
@@ -452,6 +453,8 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
         gr_peer_init(&node->peer[m]);
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
+    // An answer to a call of the run before may come over the new link: its id must name no call.
+    node->ids = gr_random_next(&node->random) >> 8;
     return node;
 }
 
