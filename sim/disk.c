@@ -262,13 +262,13 @@ static bool load_clock(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
-static bool load_count(void *host, struct gr_bytes key, struct gr_bytes value)
+static bool load_partition(void *host, struct gr_bytes key, struct gr_bytes value)
 {
     struct load *load = host;
     uint32_t partition;
-    int64_t count;
-    must(gr_disk_read_count(key, value, &partition, &count));
-    gr_node_load_count(load->node, partition, count);
+    struct gr_disk_partition row;
+    must(gr_disk_read_partition(key, value, &partition, &row));
+    gr_node_load_partition(load->node, partition, row.count, row.sum);
     return true;
 }
 
@@ -288,7 +288,7 @@ void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
     struct gr_arena arena = {0};
     struct load load = {.node = node, .arena = &arena};
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_CLOCK), &arena, load_clock, &load);
-    walk(disk, gr_disk_range_kind(&arena, GR_DISK_COUNT), &arena, load_count, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_PARTITION), &arena, load_partition, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
     gr_arena_deinit(&arena);
 }

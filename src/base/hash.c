@@ -10,6 +10,12 @@ uint64_t gr_hash64(struct gr_bytes bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
 }
 
+struct gr_hash128 gr_hash128(struct gr_bytes bytes)
+{
+    XXH128_hash_t hash = XXH3_128bits(bytes.data, bytes.size);
+    return (struct gr_hash128){hash.low64, hash.high64};
+}
+
 uint16_t gr_crc16(struct gr_bytes bytes)
 {
     // Four bits at a time: a table of 16 entries instead of 256, fast enough for keys.

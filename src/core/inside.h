@@ -48,10 +48,11 @@ bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
 struct gr_partition {
     struct gr_clock clock;
-    uint64_t counter; // of this run's last dot here
-    int64_t count;    // keys with siblings
-    bool leftover;    // the index of left-over contexts may hold keys
-    bool base_moved;  // since the last pass over that index
+    uint64_t counter;  // of this run's last dot here
+    int64_t count;     // keys with siblings
+    struct gr_sum sum; // of the leaf hashes of all records
+    bool leftover;     // the index of left-over contexts may hold keys
+    bool base_moved;   // since the last pass over that index
 };
 
 // One key with something under way, or remembered. `header` is the stored record without values,

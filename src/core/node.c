@@ -486,10 +486,12 @@ void gr_node_load_clock(
         p->counter = GR_MAX(p->counter, interval.last);
 }
 
-void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count)
+void gr_node_load_partition(
+    struct gr_node *node, uint32_t partition, int64_t count, struct gr_sum sum)
 {
     gr_assert(partition < node->ring->partitions);
     node->partition[partition].count = count;
+    node->partition[partition].sum = sum;
 }
 
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition)

@@ -18,6 +18,7 @@
 #define GR_CORE_NODE_H
 
 #include "base/probe.h"
+#include "core/merkle.h"
 #include "core/message.h"
 
 struct gr_node;
@@ -120,9 +121,9 @@ struct gr_store_write {
     const struct gr_record *record;        // as stored; NULL: the key's row is removed
     const struct gr_clock_row *const *row; // clock rows that changed
     uint32_t row_count;
-    uint64_t counter;   // this run's counter in the partition; 0 = unchanged
-    int64_t count;      // keys with siblings in the partition
-    bool count_changed; // by this write: an overwrite leaves the row as it is
+    uint64_t counter;  // of this run's last dot in the partition; 0 = it has drawn none
+    int64_t count;     // keys with siblings in the partition, and
+    struct gr_sum sum; // the sum of its records' leaf hashes, both after this write
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
@@ -169,10 +170,12 @@ struct gr_sink {
 struct gr_node *gr_node_new(const struct gr_node_config *config);
 void gr_node_free(struct gr_node *node);
 
-// Before the first step: what the store holds. A clock row, piece by piece; a partition's counts.
+// Before the first step: what the store holds. A clock row, piece by piece; a partition's count and
+// sum.
 void gr_node_load_clock(
     struct gr_node *node, uint32_t partition, struct gr_actor actor, struct gr_interval interval);
-void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count);
+void gr_node_load_partition(
+    struct gr_node *node, uint32_t partition, int64_t count, struct gr_sum sum);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);

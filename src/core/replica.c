@@ -262,17 +262,19 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
                 (gr_context_empty(&after->context) || node->config.canary == GR_CANARY_BARE_DELETE);
     bool left_before = !gr_context_empty(&before->context);
     bool left_after = !gone && !gr_context_empty(&after->context);
-    int64_t counted = (after->count > 0) - (before->count > 0);
-    p->count += counted;
+    p->count += (after->count > 0) - (before->count > 0);
+    p->sum = gr_sum_subtract(p->sum, gr_merkle_hash(&node->scratch, &op->key, before));
+    if (!gone)
+        p->sum = gr_sum_add(p->sum, gr_merkle_hash(&node->scratch, &op->key, after));
     p->leftover |= left_after;
     struct gr_store_write write = {
         .number = ++node->writes,
         .partition = op->partition,
         .key = op->key,
         .record = gone ? NULL : after,
-        .counter = op->kind == GR_KEYOP_PUT ? p->counter : 0,
+        .counter = p->counter,
         .count = p->count,
-        .count_changed = counted != 0,
+        .sum = p->sum,
         .leftover = (int)left_after - (int)left_before,
         .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
         .drawn_by = intent->id,

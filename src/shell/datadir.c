@@ -108,8 +108,9 @@ static bool parse_identity(char *text, struct identity *ret)
             found++;
         }
     }
-    // What a newer format holds is not for us to judge.
-    return ret->format > GR_DATADIR_FORMAT || (ret->format > 0 && found == GR_COUNT(fields));
+    // What another format holds is not for us to judge.
+    return (ret->format > 0 && ret->format != GR_DATADIR_FORMAT) ||
+           (ret->format > 0 && found == GR_COUNT(fields));
 }
 
 static enum gr_err check_identity(const char *dir, const struct identity *found,
@@ -119,6 +120,12 @@ static enum gr_err check_identity(const char *dir, const struct identity *found,
         snprintf(ret_why, why_size,
             "The data directory %.300s has format %" PRIu64
             ", and this program knows only %d: use the program that wrote it, or a newer one.",
+            dir, found->format, GR_DATADIR_FORMAT);
+    else if (found->format < GR_DATADIR_FORMAT)
+        snprintf(ret_why, why_size,
+            "The data directory %.300s has the old format %" PRIu64
+            ", and this program reads only %d: use the program that wrote it, or name an empty "
+            "directory.",
             dir, found->format, GR_DATADIR_FORMAT);
     else if (strcmp(found->cluster, wanted->cluster) != 0)
         snprintf(ret_why, why_size,
@@ -197,7 +204,7 @@ static enum gr_err load_identity(const char *dir, const struct identity *wanted,
     uint8_t id[8];
     bool good = parse_identity(text, &found);
     gr_hook_memory(text, 0);
-    if (good && found.format <= GR_DATADIR_FORMAT)
+    if (good && found.format == GR_DATADIR_FORMAT)
         good = gr_text_parse_hex(found.store, id, sizeof(id));
     if (!good) {
         snprintf(ret_why, why_size,

@@ -10,7 +10,7 @@
 #include "shell/cluster.h"
 #include "store/store.h"
 
-enum { GR_DATADIR_FORMAT = 1, GR_DATADIR_PATH_BYTES = 1200 };
+enum { GR_DATADIR_FORMAT = 2, GR_DATADIR_PATH_BYTES = 1200 };
 
 struct gr_datadir {
     int lock;          // file descriptor

@@ -165,17 +165,17 @@ static enum gr_err feed_clock(struct gr_node *node, uint32_t partitions, struct 
     return GR_OK;
 }
 
-static enum gr_err feed_count(
+static enum gr_err feed_partition(
     struct gr_node *node, uint32_t partitions, struct gr_bytes key, struct gr_bytes value)
 {
     uint32_t partition = 0;
-    int64_t count = 0;
-    enum gr_err err = gr_disk_read_count(key, value, &partition, &count);
+    struct gr_disk_partition row;
+    enum gr_err err = gr_disk_read_partition(key, value, &partition, &row);
     if (err != GR_OK)
         return err;
     if (partition >= partitions)
         return GR_ERR_CORRUPT;
-    gr_node_load_count(node, partition, count);
+    gr_node_load_partition(node, partition, row.count, row.sum);
     return GR_OK;
 }
 
@@ -208,8 +208,8 @@ static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *s
         gr_arena_clear(&arena);
         if (kind == GR_DISK_CLOCK)
             err = feed_clock(node, partitions, key, value, &arena);
-        else if (kind == GR_DISK_COUNT)
-            err = feed_count(node, partitions, key, value);
+        else if (kind == GR_DISK_PARTITION)
+            err = feed_partition(node, partitions, key, value);
         else
             err = feed_leftover(node, partitions, key, &last);
         gr_assert(err != GR_ERR_NOT_FOUND);
@@ -226,7 +226,7 @@ enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions, struct gr_
     static const struct {
         enum gr_disk_kind kind;
         const char *name;
-    } kinds[] = {{GR_DISK_CLOCK, "clock"}, {GR_DISK_COUNT, "count"},
+    } kinds[] = {{GR_DISK_CLOCK, "clock"}, {GR_DISK_PARTITION, "partition"},
         {GR_DISK_LEFTOVER, "left-over context"}};
     struct gr_store_snapshot *snapshot = gr_store_snapshot_open(store);
     enum gr_err err = GR_OK;

@@ -2,8 +2,7 @@
 //
 //      r slot hash len bucket key           -> format, sum, record
 //      c partition actor                    -> format, sum, base, intervals
-//      n partition                          -> format, sum, actor, counter
-//      h partition                          -> format, sum, count
+//      h partition                          -> format, sum, count, sum of leaf hashes, last dot
 //      x minute slot hash len bucket key    ->
 //      o partition slot hash len bucket key ->
 //      m name                               -> the shell's
@@ -96,14 +95,9 @@ struct gr_bytes gr_disk_clock_key(struct gr_arena *arena, uint32_t partition, st
     return key_end(&row);
 }
 
-struct gr_bytes gr_disk_counter_key(struct gr_arena *arena, uint32_t partition)
+struct gr_bytes gr_disk_partition_key(struct gr_arena *arena, uint32_t partition)
 {
-    return partition_key(arena, GR_DISK_COUNTER, partition);
-}
-
-struct gr_bytes gr_disk_count_key(struct gr_arena *arena, uint32_t partition)
-{
-    return partition_key(arena, GR_DISK_COUNT, partition);
+    return partition_key(arena, GR_DISK_PARTITION, partition);
 }
 
 struct gr_bytes gr_disk_meta_key(struct gr_arena *arena, const char *name)
@@ -270,6 +264,19 @@ static void write_clock(struct gr_arena *arena, struct gr_writer *value, uint32_
     value_end(value, gr_disk_clock_key(arena, partition, row->actor), sink);
 }
 
+static void write_partition(struct gr_arena *arena, struct gr_writer *value,
+    const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink)
+{
+    value_begin(value);
+    gr_write_u64(value, (uint64_t)w->count);
+    gr_write_u64(value, w->sum.low);
+    gr_write_u64(value, w->sum.high);
+    gr_write_u64(value, self.store);
+    gr_write_u64(value, self.run);
+    gr_write_varint(value, w->counter);
+    value_end(value, gr_disk_partition_key(arena, w->partition), sink);
+}
+
 // The index rows of a key have no value: that they stand there is what they say.
 static void write_indices(
     struct gr_arena *arena, const struct gr_store_write *w, const struct gr_disk_sink *sink)
@@ -296,18 +303,8 @@ void gr_disk_write(
     }
     for (uint32_t i = 0; i < w->row_count; i++)
         write_clock(&arena, &value, w->partition, w->row[i], sink);
-    if (w->counter > 0) {
-        value_begin(&value);
-        gr_write_u64(&value, self.store);
-        gr_write_u64(&value, self.run);
-        gr_write_varint(&value, w->counter);
-        value_end(&value, gr_disk_counter_key(&arena, w->partition), sink);
-    }
-    if (w->count_changed) {
-        value_begin(&value);
-        gr_write_u64(&value, (uint64_t)w->count);
-        value_end(&value, gr_disk_count_key(&arena, w->partition), sink);
-    }
+    if (w->key.key.size > 0)
+        write_partition(&arena, &value, w, self, sink);
     gr_writer_deinit(&value);
     gr_arena_deinit(&arena);
 }
@@ -432,39 +429,25 @@ enum gr_err gr_disk_read_clock(struct gr_bytes row_key, struct gr_bytes value,
     return GR_OK;
 }
 
-enum gr_err gr_disk_read_counter(struct gr_bytes row_key, struct gr_bytes value,
-    uint32_t *ret_partition, struct gr_dot *ret_last)
+enum gr_err gr_disk_read_partition(struct gr_bytes row_key, struct gr_bytes value,
+    uint32_t *ret_partition, struct gr_disk_partition *ret)
 {
-    struct gr_reader key = open_key(row_key, GR_DISK_COUNTER);
+    struct gr_reader key = open_key(row_key, GR_DISK_PARTITION);
     uint32_t partition = read_partition(&key);
     struct gr_bytes content = content_of(row_key, value);
     if (!gr_reader_done(&key) || content.size == 0)
         return GR_ERR_CORRUPT;
     struct gr_reader reader = gr_reader_of(content);
-    struct gr_dot last = {.actor.store = gr_read_u64(&reader)};
-    last.actor.run = gr_read_u64(&reader);
-    last.counter = gr_read_varint(&reader);
-    if (!gr_reader_done(&reader) || last.counter == 0 || last.counter > GR_COUNTER_MAX)
+    struct gr_disk_partition row = {.count = (int64_t)gr_read_u64(&reader)};
+    row.sum.low = gr_read_u64(&reader);
+    row.sum.high = gr_read_u64(&reader);
+    row.last.actor.store = gr_read_u64(&reader);
+    row.last.actor.run = gr_read_u64(&reader);
+    row.last.counter = gr_read_varint(&reader);
+    if (!gr_reader_done(&reader) || row.last.counter > GR_COUNTER_MAX)
         return GR_ERR_CORRUPT;
     *ret_partition = partition;
-    *ret_last = last;
-    return GR_OK;
-}
-
-enum gr_err gr_disk_read_count(
-    struct gr_bytes row_key, struct gr_bytes value, uint32_t *ret_partition, int64_t *ret_count)
-{
-    struct gr_reader key = open_key(row_key, GR_DISK_COUNT);
-    uint32_t partition = read_partition(&key);
-    struct gr_bytes content = content_of(row_key, value);
-    if (!gr_reader_done(&key) || content.size == 0)
-        return GR_ERR_CORRUPT;
-    struct gr_reader reader = gr_reader_of(content);
-    int64_t count = (int64_t)gr_read_u64(&reader);
-    if (!gr_reader_done(&reader))
-        return GR_ERR_CORRUPT;
-    *ret_partition = partition;
-    *ret_count = count;
+    *ret = row;
     return GR_OK;
 }
 

@@ -18,13 +18,12 @@ enum {
 
 // The first byte of a row's key.
 enum gr_disk_kind {
-    GR_DISK_RECORD = 'r',   // slot, hash, bucket, key -> siblings and context
-    GR_DISK_CLOCK = 'c',    // partition, actor -> base and intervals
-    GR_DISK_COUNTER = 'n',  // partition -> the actor that drew last, and its counter
-    GR_DISK_COUNT = 'h',    // partition -> keys with siblings
-    GR_DISK_DUE = 'x',      // minute, slot, hash, bucket, key -> nothing
-    GR_DISK_LEFTOVER = 'o', // partition, slot, hash, bucket, key -> nothing
-    GR_DISK_META = 'm',     // a name -> whatever the shell keeps there
+    GR_DISK_RECORD = 'r',    // slot, hash, bucket, key -> siblings and context
+    GR_DISK_CLOCK = 'c',     // partition, actor -> base and intervals
+    GR_DISK_PARTITION = 'h', // partition -> keys with siblings, sum of leaf hashes, last dot
+    GR_DISK_DUE = 'x',       // minute, slot, hash, bucket, key -> nothing
+    GR_DISK_LEFTOVER = 'o',  // partition, slot, hash, bucket, key -> nothing
+    GR_DISK_META = 'm',      // a name -> whatever the shell keeps there
 };
 
 // ---- writing -------------------------------------------------------------------------------
@@ -40,8 +39,8 @@ struct gr_disk_sink {
 // The rows of one write. `self` is the actor of this run, whose counter w->counter is. A record
 // that is NULL or empty becomes a removal; with an empty w->key (a write of clocks alone) no row of
 // a key is touched. Due rows are removed before others are added, so a minute may be in both lists.
-// No sibling may be bare. The count row is written when w->count_changed, the counter row when
-// w->counter > 0.
+// No sibling may be bare. The partition's row is written with every record, because the sum changes
+// with each; a write of clocks alone leaves it as it is.
 void gr_disk_write(
     const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink);
 
@@ -50,8 +49,7 @@ void gr_disk_write(
 struct gr_bytes gr_disk_record_key(struct gr_arena *arena, const struct gr_key *key);
 struct gr_bytes gr_disk_clock_key(
     struct gr_arena *arena, uint32_t partition, struct gr_actor actor);
-struct gr_bytes gr_disk_counter_key(struct gr_arena *arena, uint32_t partition);
-struct gr_bytes gr_disk_count_key(struct gr_arena *arena, uint32_t partition);
+struct gr_bytes gr_disk_partition_key(struct gr_arena *arena, uint32_t partition);
 struct gr_bytes gr_disk_meta_key(struct gr_arena *arena, const char *name);
 
 // All keys k with from <= k < to.
@@ -59,7 +57,7 @@ struct gr_disk_range {
     struct gr_bytes from, to;
 };
 
-// All rows of a kind: every record, every clock row, every count ...
+// All rows of a kind: every record, every clock row ...
 struct gr_disk_range gr_disk_range_kind(struct gr_arena *arena, enum gr_disk_kind kind);
 // The records of one of `partitions` (the ring's Q) partitions, from a cursor on: 0, or any cursor
 // at or before the partition's first slot, means all of it; one behind its end gives an empty
@@ -88,10 +86,15 @@ GR_MUST_USE enum gr_err gr_disk_read_record_key(struct gr_bytes row_key, struct 
 // its intervals.
 GR_MUST_USE enum gr_err gr_disk_read_clock(struct gr_bytes row_key, struct gr_bytes value,
     struct gr_arena *arena, uint32_t *ret_partition, struct gr_clock_row *ret_row);
-GR_MUST_USE enum gr_err gr_disk_read_counter(struct gr_bytes row_key, struct gr_bytes value,
-    uint32_t *ret_partition, struct gr_dot *ret_last);
-GR_MUST_USE enum gr_err gr_disk_read_count(
-    struct gr_bytes row_key, struct gr_bytes value, uint32_t *ret_partition, int64_t *ret_count);
+// What a partition's records are when counted and added up (D5), and the last dot that a run of
+// this store drew there: counter 0 means that the run that wrote the row last had drawn none.
+struct gr_disk_partition {
+    int64_t count;
+    struct gr_sum sum;
+    struct gr_dot last;
+};
+GR_MUST_USE enum gr_err gr_disk_read_partition(struct gr_bytes row_key, struct gr_bytes value,
+    uint32_t *ret_partition, struct gr_disk_partition *ret);
 // *ret_minute: the instant, a whole minute, at which the key's sibling is surely due.
 GR_MUST_USE enum gr_err gr_disk_read_due(
     struct gr_bytes row_key, struct gr_wall *ret_minute, struct gr_key *ret_key);

@@ -81,13 +81,12 @@ static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_byte
 {
     uint32_t partition;
     struct gr_key name;
-    struct gr_dot last;
-    int64_t count;
+    struct gr_disk_partition row;
     struct gr_wall minute;
     read_record(arena, key, value);
     read_clock(arena, key, value);
-    (void)!gr_disk_read_counter(key, value, &partition, &last);
-    (void)!gr_disk_read_count(key, value, &partition, &count);
+    if (gr_disk_read_partition(key, value, &partition, &row) == GR_OK)
+        gr_assert(row.last.counter <= INT64_MAX && partition < GR_PARTITIONS_MAX);
     if (gr_disk_read_due(key, &minute, &name) == GR_OK ||
         gr_disk_read_leftover(key, &partition, &name) == GR_OK)
         gr_assert(name.bucket.size > 0 && name.key.size > 0);
@@ -124,9 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_record(&arena, row, sealed(&arena, row, rest, left));
         row = gr_disk_clock_key(&arena, 5, (struct gr_actor){1, 2});
         read_clock(&arena, row, sealed(&arena, row, rest, left));
-        row = gr_disk_counter_key(&arena, 5);
-        read_all(&arena, row, sealed(&arena, row, rest, left));
-        row = gr_disk_count_key(&arena, 5);
+        row = gr_disk_partition_key(&arena, 5);
         read_all(&arena, row, sealed(&arena, row, rest, left));
     }
     gr_arena_deinit(&arena);

@@ -419,7 +419,8 @@ static void on_load(struct player *player, const struct line *line)
     if (is(word(line, 1), "leftover")) {
         gr_node_load_leftover(player->node, partition);
     } else if (is(word(line, 1), "count")) {
-        gr_node_load_count(player->node, partition, words_number(words, word(line, 3)));
+        gr_node_load_partition(
+            player->node, partition, words_number(words, word(line, 3)), (struct gr_sum){0});
     } else if (line->count == 4 && is(word(line, 1), "clock")) {
         const char *dash = strchr(line->word[3], '-');
         uint64_t first = strtoull(line->word[3] + 2, NULL, 10);

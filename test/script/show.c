@@ -170,7 +170,7 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
             text_add(text, "+%llu..%llu", (unsigned long long)row->interval[k].first,
                 (unsigned long long)row->interval[k].last);
     }
-    if (write->counter != 0)
+    if (write->drawn != NULL)
         text_add(text, " counter=%llu", (unsigned long long)write->counter);
     text_add(text, " keys=%lld", (long long)write->count);
     show_due(text, "due", write->due_add, write->due_add_count);

@@ -130,12 +130,15 @@ static void test_what_is_not_ours(void **state)
     write_text("other", "precious");
     assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_INVALID);
     expect_why("holds other but no IDENTITY");
-    write_text("IDENTITY", "format = 2\nshape = round\n");
+    write_text("IDENTITY", "format = 3\nshape = round\n");
     assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_FORMAT);
-    expect_why("has format 2");
-    static const char *const damaged[] = {"", "format = 1\n", "format = one\n", "format",
-        "format = 1\ncluster = 00\nname = n1\nstore = xyz\nengine = rocksdb\n",
-        "format = 1\ncluster = 00\ncluster = 00\nname = n1\nengine = rocksdb\n"};
+    expect_why("has format 3");
+    write_text("IDENTITY", "format = 1\nshape = round\n");
+    assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_FORMAT);
+    expect_why("has the old format 1");
+    static const char *const damaged[] = {"", "format = 2\n", "format = one\n", "format",
+        "format = 2\ncluster = 00\nname = n1\nstore = xyz\nengine = rocksdb\n",
+        "format = 2\ncluster = 00\ncluster = 00\nname = n1\nengine = rocksdb\n"};
     for (size_t i = 0; i < GR_COUNT(damaged); i++) {
         write_text("IDENTITY", damaged[i]);
         assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_INVALID);

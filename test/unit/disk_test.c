@@ -128,7 +128,7 @@ static void test_round_trip(void **state)
             .row_count = (uint32_t)gr_random_below(&random, 3),
             .counter = gr_random_below(&random, 2) * some_counter(&random),
             .count = (int64_t)gr_random_next(&random),
-            .count_changed = gr_random_chance(&random, 500),
+            .sum = {gr_random_next(&random), gr_random_next(&random)},
             .due_add = &add,
             .due_add_count = 1,
             .leftover = 1,
@@ -144,21 +144,13 @@ static void test_round_trip(void **state)
             assert_int_equal(partition, w.partition);
             assert_true(same_row(changed[i], &back));
         }
-        const struct row *row = find(&rows, GR_DISK_COUNTER, 0);
-        assert_true((row != NULL) == (w.counter > 0));
-        struct gr_dot last;
-        if (row != NULL) {
-            assert_int_equal(gr_disk_read_counter(row->key, row->value, &partition, &last), GR_OK);
-            assert_true(gr_dot_equal(&last, &(struct gr_dot){self, w.counter}));
-            assert_int_equal(partition, w.partition);
-        }
-        row = find(&rows, GR_DISK_COUNT, 0);
-        assert_true((row != NULL) == w.count_changed);
-        int64_t count;
-        if (row != NULL) {
-            assert_int_equal(gr_disk_read_count(row->key, row->value, &partition, &count), GR_OK);
-            assert_int_equal(count, w.count);
-        }
+        const struct row *row = find(&rows, GR_DISK_PARTITION, 0);
+        struct gr_disk_partition whole;
+        assert_int_equal(gr_disk_read_partition(row->key, row->value, &partition, &whole), GR_OK);
+        assert_int_equal(partition, w.partition);
+        assert_int_equal(whole.count, w.count);
+        assert_true(gr_sum_equal(whole.sum, w.sum));
+        assert_true(gr_dot_equal(&whole.last, &(struct gr_dot){self, w.counter}));
         struct gr_key key;
         struct gr_wall minute;
         row = find(&rows, GR_DISK_DUE, 0);
@@ -168,7 +160,7 @@ static void test_round_trip(void **state)
         row = find(&rows, GR_DISK_LEFTOVER, 0);
         assert_int_equal(gr_disk_read_leftover(row->key, &partition, &key), GR_OK);
         assert_true(same_key(&key, &w.key) && partition == w.partition);
-        assert_int_equal(rows.count, 3 + w.row_count + (w.counter > 0) + w.count_changed);
+        assert_int_equal(rows.count, 4 + w.row_count);
         gr_arena_clear(&arena);
         gr_arena_clear(&rows.arena);
     }
@@ -189,7 +181,6 @@ static void test_removals(void **state)
         .due_remove_count = 2,
         .due_add = due,
         .due_add_count = 1,
-        .count_changed = true,
         .leftover = -1,
     };
     const struct gr_record *gone[] = {NULL, &nothing};
@@ -202,12 +193,17 @@ static void test_removals(void **state)
         assert_true(find(&rows, GR_DISK_DUE, 1)->removed);
         assert_false(find(&rows, GR_DISK_DUE, 2)->removed);
         assert_true(find(&rows, GR_DISK_LEFTOVER, 0)->removed);
-        assert_int_equal(rows.count, 6); // and the count
+        assert_int_equal(rows.count, 6); // and the partition's
     }
-    // Without a key only the partition's rows are written.
+    // Without a key only clock rows are written.
+    struct gr_clock_row clock = {.actor = {1, 1}, .base = 4};
+    const struct gr_clock_row *changed[] = {&clock};
     w.key = (struct gr_key){0};
+    w.row = changed;
+    w.row_count = 1;
     write_rows(&rows, &w, (struct gr_actor){1, 1});
     assert_int_equal(rows.count, 1);
+    assert_non_null(find(&rows, GR_DISK_CLOCK, 0));
     gr_arena_deinit(&rows.arena);
 }
 
@@ -218,8 +214,7 @@ static enum gr_err read_any(struct gr_bytes key, struct gr_bytes value, struct g
     uint32_t partition;
     struct gr_record record;
     struct gr_clock_row row;
-    struct gr_dot last;
-    int64_t count;
+    struct gr_disk_partition whole;
     struct gr_wall minute;
     struct gr_key name;
     if (key.size == 0)
@@ -227,10 +222,8 @@ static enum gr_err read_any(struct gr_bytes key, struct gr_bytes value, struct g
     switch (key.data[0]) {
     case GR_DISK_CLOCK:
         return gr_disk_read_clock(key, value, arena, &partition, &row);
-    case GR_DISK_COUNTER:
-        return gr_disk_read_counter(key, value, &partition, &last);
-    case GR_DISK_COUNT:
-        return gr_disk_read_count(key, value, &partition, &count);
+    case GR_DISK_PARTITION:
+        return gr_disk_read_partition(key, value, &partition, &whole);
     case GR_DISK_DUE:
         return gr_disk_read_due(key, &minute, &name);
     case GR_DISK_LEFTOVER:
@@ -304,7 +297,6 @@ static void test_damage(void **state)
             .row_count = 1,
             .counter = 7,
             .count = 1,
-            .count_changed = true,
             .due_add = &due,
             .due_add_count = 1,
             .leftover = 1,
@@ -347,7 +339,7 @@ static void test_wrong_key(void **state)
         read_any(gr_disk_clock_key(&arena, 3, (struct gr_actor){1, 2}), rows.row[1].value, &arena),
         GR_ERR_CORRUPT);
     assert_int_equal(
-        read_any(gr_disk_count_key(&arena, 4), rows.row[2].value, &arena), GR_ERR_CORRUPT);
+        read_any(gr_disk_partition_key(&arena, 4), rows.row[2].value, &arena), GR_ERR_CORRUPT);
     // Each decoder takes rows of its own kind only.
     struct gr_key key;
     struct gr_wall minute;
@@ -434,7 +426,7 @@ static void test_partition_ranges(void **state)
                 struct gr_bytes row = gr_disk_clock_key(&arena, partitions[i], ends[e]);
                 assert_true(within(gr_disk_range_clock(&arena, partitions[k]), row) == (i == k));
                 assert_true(within(gr_disk_range_kind(&arena, GR_DISK_CLOCK), row));
-                assert_false(within(gr_disk_range_kind(&arena, GR_DISK_COUNT), row));
+                assert_false(within(gr_disk_range_kind(&arena, GR_DISK_PARTITION), row));
                 struct gr_store_write w = {
                     .partition = partitions[i],
                     .key = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k")),
@@ -445,8 +437,8 @@ static void test_partition_ranges(void **state)
                 assert_true(within(gr_disk_range_leftover(&arena, partitions[k]), row) == (i == k));
             }
     assert_true(within(gr_disk_range_kind(&arena, GR_DISK_META), gr_disk_meta_key(&arena, "a")));
-    assert_true(within(gr_disk_range_kind(&arena, GR_DISK_COUNTER),
-        gr_disk_counter_key(&arena, GR_PARTITIONS_MAX - 1)));
+    assert_true(within(gr_disk_range_kind(&arena, GR_DISK_PARTITION),
+        gr_disk_partition_key(&arena, GR_PARTITIONS_MAX - 1)));
     gr_arena_deinit(&arena);
     gr_arena_deinit(&rows.arena);
 }
@@ -524,7 +516,7 @@ static void test_known_bytes(void **state)
         .row_count = 1,
         .counter = 300,
         .count = 2,
-        .count_changed = true,
+        .sum = {0x1122334455667788, 0x99aabbccddeeff00},
         .due_add = &sibling.expires,
         .due_add_count = 1,
         .leftover = 1,
@@ -540,10 +532,9 @@ static void test_known_bytes(void **state)
         {"6f01021dcd6e16d65c94b7044901626b", ""},
         // c, partition, actor -> base 3, one interval: 7 further, 2 long
         {"63010200000000000000010000000000000002", "0114500bbd03010702"},
-        // n -> actor, counter 300
-        {"6e0102", "015219b9db01000000000000000200000000000000ac02"},
-        // h -> 2 keys
-        {"680102", "0167707d730200000000000000"},
+        // h -> 2 keys, sum, actor, counter 300
+        {"680102", "01a70953740200000000000000887766554433221100ffeeddccbbaa99"
+                   "01000000000000000200000000000000ac02"},
     };
     write_rows(&rows, &w, (struct gr_actor){1, 2});
     assert_int_equal(rows.count, GR_COUNT(want));

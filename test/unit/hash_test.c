@@ -50,6 +50,16 @@ static void test_crc16_bit_by_bit(void **state)
     assert_true(other > 1900);
 }
 
+// Of nothing, and of the letters that its C library was given.
+static void test_hash128_known(void **state)
+{
+    (void)state;
+    struct gr_hash128 hash = gr_hash128(gr_bytes("", 0));
+    assert_true(hash.high == 0x99aa06d3014798d8 && hash.low == 0x6001c324468d497f);
+    hash = gr_hash128(gr_bytes_text("gramme"));
+    assert_true(hash.high == 0x29c3133ddaec2068 && hash.low == 0x4c9728c77afa4569);
+}
+
 // The self-test of xxhsum: its buffer, and some of its lengths, one for each way through the code.
 static void test_hash64_known(void **state)
 {
@@ -87,6 +97,7 @@ int main(void)
         cmocka_unit_test(test_crc16_known),
         cmocka_unit_test(test_crc16_bit_by_bit),
         cmocka_unit_test(test_hash64_known),
+        cmocka_unit_test(test_hash128_known),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
 }

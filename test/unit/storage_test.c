@@ -221,7 +221,6 @@ static void put_due(const char *name, const char *value, int64_t due_ms)
         .row_count = 1,
         .counter = counter,
         .count = (int64_t)counter,
-        .count_changed = true,
         .due_add = &due,
         .due_add_count = due_ms != 0,
         .leftover = strcmp(value, "leftover") == 0,
