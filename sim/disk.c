@@ -220,15 +220,21 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
     struct gr_arena *arena, struct gr_event *ret)
 {
     struct page page = {.effect = effect, .arena = arena};
+    gr_cursor end;
     switch (effect->scan) {
     case GR_SCAN_RECORDS:
         walk(disk, gr_disk_range_clock(arena, effect->partition), arena, clock_row, &page);
-        walk(disk, gr_disk_range_records(arena, partitions, effect->partition, effect->cursor),
+        end = effect->cursor_end != 0
+                  ? effect->cursor_end
+                  : (gr_cursor)((effect->partition + 1) * (GR_SLOTS / partitions)) << 38;
+        walk(disk,
+            effect->cursor_end != 0
+                ? gr_disk_range_cursors(arena, effect->cursor, end)
+                : gr_disk_range_records(arena, partitions, effect->partition, effect->cursor),
             arena, record_row, &page);
         ret->context = gr_clock_fill(arena, &page.clock);
-        ret->cursor = page.full
-                          ? page.end
-                          : (gr_cursor)((effect->partition + 1) * (GR_SLOTS / partitions)) << 38;
+        ret->cursor = page.full ? page.end : end;
+        ret->number = disk->applied;
         break;
     case GR_SCAN_DUE:
         walk(disk, gr_disk_range_due(arena, effect->wall), arena, index_row, &page);

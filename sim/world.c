@@ -508,6 +508,9 @@ static void build(struct sim *sim)
         host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
+        host->config.exchange_interval = gr_span_ms(300);
+        host->config.exchange_grace = gr_span_ms(100);
+        host->config.scrub_interval = gr_span_ms(4000);
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
         sim->skew_ms_max = sim->faults.skew_ms_max;
         host->skew_ms =

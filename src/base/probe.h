@@ -31,7 +31,18 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(WALK_NOTED, "a write came while a page of a pass was read, and was not in it")               \
+    X(WALK_SHOWN, "a write came while a page of a pass was read, and was in it")                   \
+    X(PASS_DAMAGED, "a store was not what was written")                                            \
+    X(PROBE_EQUAL, "a peer's clocks were equal")                                                   \
+    X(COVER_ALL, "a peer's clock caught up by itself")                                             \
+    X(EXCHANGE_EQUAL, "an exchange found equal trees")                                             \
+    X(EXCHANGE_JOINED, "an exchange ended with joined clocks")                                     \
+    X(EXCHANGE_ABANDONED, "an exchange was abandoned")                                             \
+    X(EXCHANGE_REFUSED, "an exchange was refused")                                                 \
+    X(EXCHANGE_DISPUTED, "an absence was not taken from one that has seen no more")                \
+    X(EXCHANGE_LOST, "a peer showed what this replica must have lost")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

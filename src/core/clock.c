@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 // ---- dots ----------------------------------------------------------------------------------
 
 int gr_actor_compare(struct gr_actor a, struct gr_actor b)
@@ -400,4 +402,64 @@ bool gr_clock_equal(const struct gr_clock *a, const struct gr_clock *b)
                 return false;
     }
     return true;
+}
+
+// True if the row has seen all of first..last: no gap of its own may lie between.
+static bool row_has(const struct gr_clock_row *row, struct gr_interval want)
+{
+    if (want.last <= row->base)
+        return true;
+    uint64_t first = GR_MAX(want.first, row->base + 1);
+    for (uint32_t i = 0; i < row->interval_count; i++)
+        if (first >= row->interval[i].first && want.last <= row->interval[i].last)
+            return true;
+    return false;
+}
+
+bool gr_clock_includes(const struct gr_clock *a, const struct gr_clock *b)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct gr_clock_row *want = &b->row[i];
+        const struct gr_clock_row *row = gr_clock_row(a, want->actor);
+        if (row == NULL || want->base > row->base)
+            return false;
+        for (uint32_t k = 0; k < want->interval_count; k++)
+            if (!row_has(row, want->interval[k]))
+                return false;
+    }
+    return true;
+}
+
+struct gr_clock gr_clock_copy(const struct gr_clock *clock)
+{
+    struct gr_clock copy = {0};
+    if (clock->count == 0)
+        return copy;
+    copy.row = gr_hook_memory(NULL, clock->count * sizeof *copy.row);
+    copy.count = copy.capacity = clock->count;
+    for (uint32_t i = 0; i < clock->count; i++) {
+        copy.row[i] = clock->row[i];
+        uint32_t count = copy.row[i].interval_capacity = clock->row[i].interval_count;
+        copy.row[i].interval = NULL;
+        if (count > 0) {
+            copy.row[i].interval = gr_hook_memory(NULL, count * sizeof *copy.row[i].interval);
+            memcpy(copy.row[i].interval, clock->row[i].interval,
+                count * sizeof *copy.row[i].interval);
+        }
+    }
+    return copy;
+}
+
+uint64_t gr_clock_hash(const struct gr_clock *clock)
+{
+    uint64_t hash = clock->count;
+    for (uint32_t i = 0; i < clock->count; i++) {
+        const struct gr_clock_row *row = &clock->row[i];
+        uint64_t head[] = {row->actor.store, row->actor.run, row->base, row->interval_count};
+        hash = gr_hash64(gr_bytes(head, sizeof head), hash);
+        if (row->interval_count > 0)
+            hash = gr_hash64(
+                gr_bytes(row->interval, row->interval_count * sizeof *row->interval), hash);
+    }
+    return hash;
 }

@@ -93,5 +93,11 @@ struct gr_context gr_clock_fill(struct gr_arena *arena, const struct gr_clock *c
 // Adds all that `other` has seen. Only for complete exchanges: see DESIGN.md §4.
 void gr_clock_join(struct gr_clock *clock, const struct gr_clock *other);
 bool gr_clock_equal(const struct gr_clock *a, const struct gr_clock *b);
+// True if a has seen every dot that b has seen.
+bool gr_clock_includes(const struct gr_clock *a, const struct gr_clock *b);
+// A copy that owns its rows.
+struct gr_clock gr_clock_copy(const struct gr_clock *clock);
+// Equal clocks have equal hashes, on every node.
+uint64_t gr_clock_hash(const struct gr_clock *clock);
 
 #endif

@@ -11,6 +11,8 @@
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
 //   peer.c     what is known of the other nodes: links, latency, frames seen
+//
+// What keeps replicas equal without anybody asking (§4.7) has a header of its own, entropy.h.
 #ifndef GR_CORE_INSIDE_H
 #define GR_CORE_INSIDE_H
 
@@ -51,6 +53,11 @@ struct gr_partition {
     uint64_t counter;  // of this run's last dot here
     int64_t count;     // keys with siblings
     struct gr_sum sum; // of the leaf hashes of all records
+    struct gr_list walks; // open over it: every write is told to them
+    struct gr_sum *leaf;  // its tree; NULL until it was passed over once in this run
+    bool damaged;         // what is stored is not what was written: see damage.c
+    bool hashed;          // clock_hash is that of the clock
+    uint64_t clock_hash;
     bool leftover;     // the index of left-over contexts may hold keys
     bool base_moved;   // since the last pass over that index
 };
@@ -77,6 +84,9 @@ enum gr_keyop_kind {
     GR_KEYOP_REPAIR,  // a state from read repair
     GR_KEYOP_EXPIRE,  // drop what is due
     GR_KEYOP_RESTRIP, // strip left-over context again
+    GR_KEYOP_SHOW,    // read the filled state for an exchange that began here
+    GR_KEYOP_OFFER,   // merge a state that a peer's exchange offers, and answer with the outcome
+    GR_KEYOP_TAKEN,   // merge that answer
 };
 
 // One piece of work on one key at this holder. Owned by replica.c from submit to end.
@@ -99,6 +109,7 @@ struct gr_keyop {
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
     struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
+    uint32_t index;            // SHOW, OFFER, TAKEN: of the key in its exchange
     uint64_t write_number;     // of the WRITE that must be durable before it is acknowledged
 };
 
@@ -128,7 +139,13 @@ struct gr_call {
     struct gr_instant started, deadline;
 };
 
-enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP };
+enum gr_timer_kind {
+    GR_TIMER_CALL,
+    GR_TIMER_SWEEP,
+    GR_TIMER_PASS,
+    GR_TIMER_ROUND,
+    GR_TIMER_EXCHANGE,
+};
 enum gr_sweep_phase { GR_SWEEP_IDLE, GR_SWEEP_DUE, GR_SWEEP_LEFTOVER };
 
 struct gr_node {
@@ -164,6 +181,7 @@ struct gr_node {
     uint32_t sweep_pending;   // keyops that the sweep waits for
     uint64_t sweep_stuck;     // index rows of this pass that may not go yet
     uint32_t sweep_partition; // whose left-over contexts are next
+    struct gr_entropy *entropy;
 };
 
 // ---- node.c --------------------------------------------------------------------------------
@@ -251,6 +269,10 @@ void gr_scan_on_page(
 void gr_scan_free(struct gr_node *node);
 // A peer asks for a page, or for counts.
 void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+// A page for a walk; the scan is forgotten with gr_scan_drop when the walk closes first.
+struct gr_walk;
+struct gr_scanop *gr_scan_walk(struct gr_node *node, struct gr_walk *walk, uint32_t limit);
+void gr_scan_drop(struct gr_scanop *op);
 // The host answers a SCAN of this file; false if the ticket is not of this file.
 bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event);
 void gr_count_start(struct gr_node *node, const struct gr_request *request);
@@ -273,6 +295,11 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 // Empties the cache of headers: the store failed, and may not hold what was last written.
 void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
+
+// Adds all that a peer had seen, after a complete exchange: one write of clock rows alone.
+void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen);
+// Every sibling has its value, and is covered by the context that it came with.
+bool gr_replica_is_sound(const struct gr_record *record);
 
 // ---- sweep.c -------------------------------------------------------------------------------
 

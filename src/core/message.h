@@ -2,6 +2,7 @@
 #ifndef GR_CORE_MESSAGE_H
 #define GR_CORE_MESSAGE_H
 
+#include "core/merkle.h"
 #include "core/request.h"
 
 enum gr_message_type {
@@ -18,6 +19,21 @@ enum gr_message_type {
     GR_MSG_COUNTED,   // status, count
     GR_MSG_ACKED,     // after FORWARDED: acks so far, settled. Never taken for the outcome, which
                       // it may overtake
+    // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's or
+    // the exchange's.
+    GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
+    GR_MSG_PROBED,  // hash_list: none if they are, else one for each such partition, in order
+    GR_MSG_COVER,   // has your clock seen all of mine: partition list, clock list
+    GR_MSG_COVERED, // partition list: of these it has not
+    GR_MSG_BEGIN,   // let us exchange: partition
+    GR_MSG_BEGUN,   // status, clock list (one), sum list (branches)
+    GR_MSG_BRANCH,  // show leaves: branches
+    GR_MSG_LEAVES,  // status, sum list: the leaves of those branches, in order
+    GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
+    GR_MSG_OFFER,   // this I hold: index, key, record (filled, with values)
+    GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
+    GR_MSG_JOIN,    // you have all that I had seen: clock list (one)
+    GR_MSG_JOINED,  // status
     GR_MSG_TYPE_COUNT
 };
 
@@ -70,6 +86,16 @@ struct gr_message {
     const uint16_t *partition_list;
     uint32_t partition_count;
     int64_t count;
+    uint64_t hash;
+    const uint64_t *hash_list;
+    uint32_t hash_count;
+    const struct gr_clock *clock_list; // never changed, never freed: rows are borrowed too
+    uint32_t clock_count;
+    const struct gr_sum *sum_list;
+    uint32_t sum_count;
+    uint32_t branches; // bit i: branch i
+    gr_cursor cursor_end;
+    uint32_t index;
 };
 
 #endif

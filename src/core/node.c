@@ -11,7 +11,7 @@
 //   N4  BUSY is said before memory is taken.
 //
 // Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
-#include "core/inside.h"
+#include "core/entropy.h"
 
 enum { TIME_AHEAD_MS_MAX = 60000 };
 
@@ -49,6 +49,9 @@ struct gr_node_config gr_node_config_default(void)
         .memory_max = 256u << 20,
         .latch_queue_max = 1024,
         .cache_max = 65536,
+        .exchange_interval = gr_span_ms(10000),
+        .exchange_grace = gr_span_ms(10000),
+        .scrub_interval = gr_span_ms(24 * 3600 * 1000),
     };
 }
 
@@ -273,8 +276,10 @@ static void on_forward(struct gr_node *node, uint16_t peer, const struct gr_mess
 static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_map_link *link = gr_map_first(&node->calls, message->id);
-    if (link == NULL)
+    if (link == NULL) {
+        (void)gr_exchange_on_message(node, peer, message);
         return;
+    }
     struct gr_call *call = GR_CONTAINER(link, struct gr_call, by_id);
     bool of_put = message->type == GR_MSG_ACK || message->type == GR_MSG_FORWARDED ||
                   message->type == GR_MSG_ACKED;
@@ -315,6 +320,25 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
     case GR_MSG_COUNTED:
         on_answer(node, peer, message);
         break;
+    case GR_MSG_PROBE:
+    case GR_MSG_PROBED:
+    case GR_MSG_COVER:
+    case GR_MSG_COVERED:
+        gr_round_on_message(node, peer, message);
+        break;
+    case GR_MSG_BEGIN:
+    case GR_MSG_BRANCH:
+    case GR_MSG_WALK:
+    case GR_MSG_OFFER:
+    case GR_MSG_JOIN:
+        gr_serve_on_message(node, peer, message);
+        break;
+    case GR_MSG_BEGUN:
+    case GR_MSG_LEAVES:
+    case GR_MSG_TAKEN:
+    case GR_MSG_JOINED:
+        (void)gr_exchange_on_message(node, peer, message);
+        break;
     case GR_MSG_TYPE_COUNT:
         break;
     }
@@ -344,10 +368,13 @@ static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     node->peer[peer].up = up;
-    if (up) {
+    if (up)
         gr_peer_link(&node->peer[peer], run);
+    gr_exchange_on_link(node, peer, up);
+    gr_serve_on_link_down(node, peer);
+    if (up)
         return;
-    }
+    gr_round_on_link_down(node, peer);
     // Calls need not wait for their timers. Ids are collected first: answering changes the map.
     uint64_t *id = gr_arena_array(&node->scratch, uint64_t, node->calls.count);
     uint32_t count = 0;
@@ -361,13 +388,8 @@ static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
     }
 }
 
-static void on_timer(struct gr_node *node, struct gr_timer *timer)
+static void call_timer(struct gr_node *node, struct gr_call *call)
 {
-    if (timer->kind == GR_TIMER_SWEEP) {
-        gr_sweep_timer(node);
-        return;
-    }
-    struct gr_call *call = GR_CONTAINER(timer, struct gr_call, timer);
     switch (call->kind) {
     case GR_CALL_PUT:
         gr_put_timer(node, call);
@@ -384,6 +406,20 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
     case GR_CALL_UPDATE:
         gr_unreachable("an update waits for its get and its put, which have timers");
     }
+}
+
+static void on_timer(struct gr_node *node, struct gr_timer *timer)
+{
+    if (timer->kind == GR_TIMER_SWEEP)
+        gr_sweep_timer(node);
+    else if (timer->kind == GR_TIMER_PASS)
+        gr_pass_timer(node);
+    else if (timer->kind == GR_TIMER_ROUND)
+        gr_round_timer(node);
+    else if (timer->kind == GR_TIMER_EXCHANGE)
+        gr_exchange_timer(node);
+    else
+        call_timer(node, GR_CONTAINER(timer, struct gr_call, timer));
 }
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink)
@@ -453,6 +489,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
         gr_peer_init(&node->peer[m]);
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
+    gr_entropy_init(node);
     // An answer to a call of the run before may come over the new link: its id must name no call.
     node->ids = gr_random_next(&node->random) >> 8;
     return node;
@@ -464,6 +501,7 @@ void gr_node_free(struct gr_node *node)
         while (node->calls.bucket[i] != NULL)
             gr_call_free(node, GR_CONTAINER(node->calls.bucket[i], struct gr_call, by_id));
     gr_replica_deinit(node);
+    gr_entropy_deinit(node);
     gr_scan_free(node);
     for (uint32_t p = 0; p < node->ring->partitions; p++)
         gr_clock_deinit(&node->partition[p].clock);
@@ -535,6 +573,24 @@ struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
 {
     gr_assert(peer < node->ring->member_count);
     return node->peer[peer].hedge;
+}
+
+const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].leaf;
+}
+
+struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].sum;
+}
+
+bool gr_node_damaged(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].damaged;
 }
 
 struct gr_node_stats gr_node_stats(const struct gr_node *node)

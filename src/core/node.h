@@ -41,7 +41,13 @@ struct gr_node;
     X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
     X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
     X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
-    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
+    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
+    X(EARLY_JOIN, "early-join", "clocks are joined before the states are sent")                    \
+    X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
+    X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
+    X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
+    X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
+    X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -65,6 +71,10 @@ struct gr_node_config {
     size_t memory_max;        // bytes that they may take; over it: BUSY
     uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
     uint32_t cache_max;       // keys whose version header is remembered
+    // Anti-entropy (§4.7): how often a peer's clocks are compared with ours (0: none at all, and no
+    // passes over the store), how long a difference may last before it is looked into, and how long
+    // one round of re-reading and comparing everything takes.
+    struct gr_span exchange_interval, exchange_grace, scrub_interval;
     enum gr_canary canary;
 };
 
@@ -100,7 +110,7 @@ struct gr_event {
     const struct gr_entry *entry; // SCAN_DONE
     uint32_t entry_count;
     gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS: the page's end
-    uint64_t number;  // SYNCED
+    uint64_t number;  // SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
 };
 
 enum gr_effect_type {
@@ -153,6 +163,7 @@ struct gr_effect {
     enum gr_scan_kind scan;
     uint32_t partition;
     gr_cursor cursor;
+    gr_cursor cursor_end; // SCAN of GR_SCAN_RECORDS: nothing from here on; 0 = the partition's end
     uint32_t limit;
     struct gr_wall wall;
     const struct gr_result *result; // REPLY
@@ -188,6 +199,11 @@ struct gr_probes *gr_node_probes(struct gr_node *node);
 const struct gr_node_config *gr_node_config(const struct gr_node *node);
 const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition);
 int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
+// The partition's tree (gr_merkle_leaves sums), or NULL before its first pass; and what all records
+// add up to, as the writes say.
+const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition);
+struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition);
+bool gr_node_damaged(const struct gr_node *node, uint32_t partition);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
 struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
 
@@ -197,6 +213,12 @@ struct gr_node_stats {
     uint32_t latches; // keys with something under way or remembered
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;
+    // Anti-entropy. Partitions: held here, not yet read once in this run, not what was written, and
+    // found behind in the last round with any peer.
+    uint32_t partitions, unread, damaged, behind;
+    uint64_t exchanges, exchanges_failed;
+    uint64_t keys_offered, keys_taken; // by this node as the one that began, and as the other
+    uint64_t passes;                   // partitions read whole
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

@@ -11,6 +11,7 @@
 //   P3  A dot is acknowledged to others only after the write that holds it is durable.
 //   P4  The cached header of a latch is the stored record without values, or unknown.
 //   P5  A record that cannot be read is an error, never an absence.
+//   P6  An absence is believed only from one that has seen a write which is not known here.
 //
 //   submit --busy--> freed
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
@@ -19,7 +20,7 @@
 //
 // Owns: every keyop from submit to its end, and the latches. Bounds: latch_queue_max writers wait
 // for one key; calls_max keyops of peers; cache_max idle latches.
-#include "core/inside.h"
+#include "core/entropy.h"
 
 #include <string.h>
 
@@ -153,6 +154,10 @@ static void tell_state(
         filled = *stored;
     else if (status == GR_OK)
         filled = gr_record_fill(&node->scratch, stored, &node->partition[op->partition].clock);
+    if (op->kind == GR_KEYOP_SHOW) {
+        gr_exchange_on_shown(node, op->call, op->index, status, &filled);
+        return;
+    }
     if (op->call != 0) {
         struct gr_call *call = gr_call_find(node, GR_CALL_GET, op->call);
         if (call != NULL)
@@ -250,6 +255,7 @@ static bool clock_learns(struct gr_node *node, uint32_t partition, const struct 
     if (row != NULL && row->interval_count > 0)
         gr_probe(&node->probes, GR_PROBE_CLOCK_GAP);
     p->base_moved |= learned;
+    p->hashed &= !learned;
     return learned;
 }
 
@@ -262,13 +268,13 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
                 (gr_context_empty(&after->context) || node->config.canary == GR_CANARY_BARE_DELETE);
     bool left_before = !gr_context_empty(&before->context);
     bool left_after = !gone && !gr_context_empty(&after->context);
-    p->count += (after->count > 0) - (before->count > 0);
-    p->sum = gr_sum_subtract(p->sum, gr_merkle_hash(&node->scratch, &op->key, before));
-    if (!gone)
-        p->sum = gr_sum_add(p->sum, gr_merkle_hash(&node->scratch, &op->key, after));
     p->leftover |= left_after;
+    ++node->writes;
+    gr_walk_written(node, op->partition, &op->key, gr_walk_hash(node, &op->key, before),
+        gone ? (struct gr_sum){0} : gr_walk_hash(node, &op->key, after),
+        (after->count > 0) - (before->count > 0));
     struct gr_store_write write = {
-        .number = ++node->writes,
+        .number = node->writes,
         .partition = op->partition,
         .key = op->key,
         .record = gone ? NULL : after,
@@ -336,6 +342,55 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     };
 }
 
+static void tell_taken(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
+    const struct gr_record *merged)
+{
+    struct gr_message taken = {
+        .type = GR_MSG_TAKEN, .id = op->peer_call, .index = op->index, .status = status};
+    if (status == GR_OK) {
+        struct gr_sibling *sibling =
+            gr_arena_array(&node->scratch, struct gr_sibling, merged->count);
+        for (uint32_t i = 0; i < merged->count; i++) {
+            sibling[i] = merged->sibling[i];
+            if (gr_record_find(&op->incoming, &sibling[i].dot) != NULL) {
+                sibling[i].bare = true;
+                sibling[i].value = gr_bytes(NULL, 0);
+            }
+        }
+        taken.record = *merged;
+        taken.record.sibling = merged->count > 0 ? sibling : NULL;
+    }
+    (void)gr_node_send(node, op->peer, &taken);
+}
+
+// P6. What an exchange or a repair brings, looked at before it is merged. An absence that comes from
+// one that has seen no more than is here is not taken: there is no write that could have caused it.
+// False: this replica has lost a record.
+static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_record *filled,
+    struct gr_record *incoming)
+{
+    if (op->kind == GR_KEYOP_OFFER && gr_damage_shows(incoming, filled)) {
+        gr_probe(&node->probes, GR_PROBE_EXCHANGE_DISPUTED);
+        *incoming = GR_RECORD_NOTHING;
+    }
+    if (!gr_damage_shows(filled, incoming) || node->config.canary == GR_CANARY_SUM_IGNORED)
+        return true;
+    gr_probe(&node->probes, GR_PROBE_EXCHANGE_LOST);
+    gr_damage_partition(node, op->partition, "a peer shows a value that was lost here");
+    return false;
+}
+
+// Every sibling that comes without its value is here, or replaced here.
+static bool has_values(const struct gr_record *filled, const struct gr_record *incoming)
+{
+    for (uint32_t i = 0; i < incoming->count; i++)
+        if (incoming->sibling[i].bare &&
+            gr_record_find(filled, &incoming->sibling[i].dot) == NULL &&
+            !gr_context_covers(&filled->context, &incoming->sibling[i].dot))
+            return false;
+    return true;
+}
+
 // The write itself: merge into what is stored, and let the clock learn in the same step (P2).
 // False if a sibling that stays has no value here: the record must be read first.
 static bool apply(
@@ -361,6 +416,16 @@ static bool apply(
         }
         incoming = draw(node, op, &filled, &intent);
     }
+    bool state = op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN ||
+                 op->kind == GR_KEYOP_REPAIR;
+    if (state && !judge(node, op, &filled, &incoming)) {
+        *ret_err = GR_ERR_CORRUPT;
+        return true;
+    }
+    if (!has_values(&filled, &incoming)) {
+        *ret_err = GR_ERR_INVALID;
+        return true;
+    }
     struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
                                   ? gr_record_drop_due(&node->scratch, &filled, node->wall)
                                   : gr_record_merge(&node->scratch, &filled, &incoming);
@@ -378,6 +443,8 @@ static bool apply(
         if (merged.count > 1)
             gr_probe(&node->probes, GR_PROBE_PUT_SIBLING);
         gr_put_on_written(node, op->call, &op->dot, &incoming);
+    } else if (op->kind == GR_KEYOP_OFFER) {
+        tell_taken(node, op, GR_OK, &merged);
     } else if (op->kind == GR_KEYOP_EXPIRE) {
         if (merged.count < filled.count)
             gr_probe(&node->probes, GR_PROBE_RECORD_EXPIRED);
@@ -410,6 +477,10 @@ static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err er
         gr_put_on_failed(node, op->call, err);
     else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
         gr_sweep_on_keyop(node, op->stuck || err != GR_OK);
+    else if (op->kind == GR_KEYOP_OFFER && err != GR_OK)
+        tell_taken(node, op, err, NULL);
+    else if (op->kind == GR_KEYOP_TAKEN)
+        gr_exchange_on_merged(node, op->call, op->index, err);
     keyop_free(node, op);
 }
 
@@ -459,7 +530,7 @@ enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
 {
     node->memory += op->arena.bytes;
     struct gr_latch *latch = op->latch = latch_of(node, &op->key);
-    if (op->kind == GR_KEYOP_READ) {
+    if (op->kind == GR_KEYOP_READ || op->kind == GR_KEYOP_SHOW) {
         latch->readers++;
         if (latch->known && (op->bare || latch->header.count == 0))
             end_reader(node, op, GR_OK, &latch->header);
@@ -494,6 +565,8 @@ enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
 // Whoever asked still waits. A key that is written all the time must not keep a reader for ever.
 static bool is_wanted(struct gr_node *node, const struct gr_keyop *op)
 {
+    if (op->kind == GR_KEYOP_SHOW)
+        return gr_exchange_wants(node, op->call);
     return op->call != 0 ? gr_call_find(node, GR_CALL_GET, op->call) != NULL
                          : !gr_instant_reached(node->now, op->deadline);
 }
@@ -559,7 +632,7 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
     }
     if (status != GR_OK)
         gr_probe(&node->probes, GR_PROBE_READ_DAMAGED);
-    if (op->kind == GR_KEYOP_READ)
+    if (op->kind == GR_KEYOP_READ || op->kind == GR_KEYOP_SHOW)
         reader_done(node, op, status, &stored);
     else
         writer_done(node, op, status, &stored);
@@ -592,14 +665,20 @@ static void refuse(
 
 // What a peer says was written must be covered by the context that it came with: else the clock
 // would learn dots whose effect is not in the record.
-static bool is_sound(const struct gr_message *message)
+bool gr_replica_is_sound(const struct gr_record *record)
 {
-    const struct gr_record *record = &message->record;
     for (uint32_t i = 0; i < record->count; i++)
         if (record->sibling[i].bare ||
             !gr_context_covers(&record->context, &record->sibling[i].dot))
             return false;
-    return message->type != GR_MSG_DELTA || gr_context_covers(&record->context, &message->dot);
+    return true;
+}
+
+static bool is_sound(const struct gr_message *message)
+{
+    return gr_replica_is_sound(&message->record) &&
+           (message->type != GR_MSG_DELTA ||
+               gr_context_covers(&message->record.context, &message->dot));
 }
 
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
@@ -640,6 +719,30 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         node->stats.busy++;
         refuse(node, peer, message, GR_ERR_BUSY);
     }
+}
+
+void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen)
+{
+    struct gr_partition *p = &node->partition[partition];
+    if (gr_clock_includes(&p->clock, seen))
+        return;
+    gr_clock_join(&p->clock, seen);
+    p->base_moved = true;
+    p->hashed = false;
+    const struct gr_clock_row **row =
+        gr_arena_array(&node->scratch, const struct gr_clock_row *, seen->count);
+    for (uint32_t i = 0; i < seen->count; i++)
+        row[i] = gr_clock_row(&p->clock, seen->row[i].actor);
+    struct gr_store_write write = {
+        .number = ++node->writes,
+        .partition = partition,
+        .row = row,
+        .row_count = seen->count,
+        .counter = p->counter,
+        .count = p->count,
+        .sum = p->sum,
+    };
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = &write});
 }
 
 void gr_replica_deinit(struct gr_node *node)

@@ -56,6 +56,18 @@ bool gr_key_equal(const struct gr_key *a, const struct gr_key *b)
            gr_bytes_equal(a->bucket, b->bucket);
 }
 
+int gr_key_compare(const struct gr_key *a, const struct gr_key *b)
+{
+    if (a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    if (a->bucket.size != b->bucket.size)
+        return a->bucket.size < b->bucket.size ? -1 : 1;
+    int order = gr_bytes_compare(a->bucket, b->bucket);
+    return order != 0 ? order : gr_bytes_compare(a->key, b->key);
+}
+
 void gr_ring_init(struct gr_ring *ring, uint32_t partitions, uint8_t n,
     const struct gr_member *member, uint16_t member_count)
 {

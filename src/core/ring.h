@@ -27,6 +27,8 @@ struct gr_key {
 struct gr_key gr_key_make(struct gr_bytes bucket, struct gr_bytes key);
 struct gr_key gr_key_copy(struct gr_arena *arena, const struct gr_key *key);
 bool gr_key_equal(const struct gr_key *a, const struct gr_key *b);
+// The order in which records are stored: <0, 0, >0.
+int gr_key_compare(const struct gr_key *a, const struct gr_key *b);
 
 // The place of a key in a walk over all keys: slot and the top 38 bits of the hash, below 2^53.
 typedef uint64_t gr_cursor;

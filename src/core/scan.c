@@ -12,7 +12,7 @@
 // Owns: pages are copied into the call's arena. Bounds: PARTITIONS_PER_CALL partitions, about
 // `limit` keys, or ARENA_BYTES_MAX and the pages then at hand in one call, so an answer may be
 // short, or empty, and still have more behind it.
-#include "core/inside.h"
+#include "core/entropy.h"
 
 #include <string.h>
 
@@ -47,6 +47,8 @@ struct gr_scanop {
     uint64_t call;
     uint16_t peer;
     uint64_t peer_call;
+    bool of_walk;
+    struct gr_walk *walk; // NULL: it was closed, the page is for nobody
 };
 
 static void ask_partition(struct gr_node *node, struct gr_scan *scan);
@@ -66,6 +68,27 @@ static void read_page(struct gr_node *node, struct gr_scanop want, uint32_t part
                            .partition = partition,
                            .cursor = cursor,
                            .limit = limit});
+}
+
+struct gr_scanop *gr_scan_walk(struct gr_node *node, struct gr_walk *walk, uint32_t limit)
+{
+    struct gr_scanop *op = gr_hook_memory(NULL, sizeof *op);
+    *op = (struct gr_scanop){.of_walk = true, .walk = walk};
+    uint64_t ticket = gr_node_id(node);
+    gr_map_insert(&node->scans, &op->by_ticket, ticket);
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_SCAN,
+                           .ticket = ticket,
+                           .scan = GR_SCAN_RECORDS,
+                           .partition = walk->partition,
+                           .cursor = walk->frontier,
+                           .cursor_end = walk->end,
+                           .limit = limit});
+    return op;
+}
+
+void gr_scan_drop(struct gr_scanop *op)
+{
+    op->walk = NULL;
 }
 
 static int64_t count_partitions(
@@ -111,6 +134,11 @@ bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event)
     struct gr_scanop op = *GR_CONTAINER(link, struct gr_scanop, by_ticket);
     gr_map_remove(&node->scans, link);
     gr_hook_memory(GR_CONTAINER(link, struct gr_scanop, by_ticket), 0);
+    if (op.of_walk) {
+        if (op.walk != NULL)
+            gr_walk_on_page(node, op.walk, event);
+        return true;
+    }
     struct gr_message page = {
         .type = GR_MSG_PAGE,
         .id = op.peer_call,
@@ -166,19 +194,6 @@ static void show(struct gr_scan *scan, const struct gr_key *key)
     scan->key[scan->key_count++] = *key;
 }
 
-// The order in which records are stored.
-static int key_order(const struct gr_key *a, const struct gr_key *b)
-{
-    if (a->slot != b->slot)
-        return a->slot < b->slot ? -1 : 1;
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    if (a->bucket.size != b->bucket.size)
-        return a->bucket.size < b->bucket.size ? -1 : 1;
-    int order = gr_bytes_compare(a->bucket, b->bucket);
-    return order != 0 ? order : gr_bytes_compare(a->key, b->key);
-}
-
 // The smallest key that some page has not shown yet, below `end`; NULL when there is none.
 static const struct gr_key *smallest(const struct gr_scan *scan, uint8_t n, gr_cursor end)
 {
@@ -189,7 +204,7 @@ static const struct gr_key *smallest(const struct gr_scan *scan, uint8_t n, gr_c
             continue;
         const struct gr_key *key = &page->entry[page->at].key;
         if (gr_cursor_of(key->slot, key->hash) < end &&
-            (least == NULL || key_order(key, least) < 0))
+            (least == NULL || gr_key_compare(key, least) < 0))
             least = key;
     }
     return least;
@@ -204,7 +219,7 @@ static bool alive(struct gr_node *node, struct gr_scan *scan, const struct gr_ke
         if (page->state != ANSWERED)
             continue;
         struct gr_record held = GR_RECORD_NOTHING;
-        if (page->at < page->count && key_order(&page->entry[page->at].key, key) == 0)
+        if (page->at < page->count && gr_key_compare(&page->entry[page->at].key, key) == 0)
             held = page->entry[page->at++].record;
         held.context = gr_context_join(&node->scratch, &held.context, &page->fill);
         merged = gr_record_merge(&node->scratch, &merged, &held);

@@ -96,6 +96,8 @@ static struct gr_disk_range range_of(
 {
     switch (page->kind) {
     case GR_SCAN_RECORDS:
+        if (page->cursor_end != 0)
+            return gr_disk_range_cursors(arena, GR_MIN(page->cursor, page->end), page->end);
         return gr_disk_range_records(arena, partitions, page->partition, page->cursor);
     case GR_SCAN_DUE:
         return gr_disk_range_due(arena, page->wall);
@@ -110,8 +112,9 @@ enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapsh
 {
     enum gr_err err = GR_OK;
     uint64_t skip = page->kind == GR_SCAN_RECORDS ? 0 : page->cursor;
-    page->end =
-        gr_cursor_of(0, 0) + ((gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38);
+    page->end = (gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38;
+    if (page->cursor_end != 0)
+        page->end = GR_MIN(page->end, page->cursor_end);
     if (page->kind == GR_SCAN_RECORDS)
         err = read_fill(store, snapshot, arena, page);
     if (err != GR_OK)

@@ -9,8 +9,9 @@
 struct gr_scan_page {
     enum gr_scan_kind kind;
     uint32_t partition, limit;
-    gr_cursor cursor;
+    gr_cursor cursor, cursor_end; // RECORDS: cursor_end 0 means the partition's
     struct gr_wall wall;
+    uint64_t number; // of the node's last write that the snapshot contains; the caller's
     // The answer, in the arena.
     struct gr_context context; // RECORDS: the bases of the snapshot's clock rows
     struct gr_entry *entry;

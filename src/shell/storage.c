@@ -407,6 +407,7 @@ void gr_storage_scan(struct gr_storage *storage, const struct gr_effect *effect)
         .kind = effect->scan,
         .partition = effect->partition,
         .cursor = effect->cursor,
+        .cursor_end = effect->cursor_end,
         .limit = effect->limit,
         .wall = effect->wall,
     };
@@ -496,6 +497,7 @@ bool gr_storage_commit(struct gr_storage *storage)
             continue;
         }
         job->snapshot = gr_store_snapshot_open(storage->store);
+        job->page.number = storage->write_last; // all of them are applied
         storage->stats.scans++;
         crew_give(&storage->scanner, job);
     }
@@ -515,6 +517,7 @@ static void deliver(struct gr_storage *storage, struct job *job, struct gr_event
         ret_event->entry = job->page.entry;
         ret_event->entry_count = job->page.entry_count;
         ret_event->cursor = job->page.end;
+        ret_event->number = job->page.number;
         return;
     }
     ret_event->type = GR_EVENT_READ_DONE;

@@ -169,6 +169,12 @@ struct gr_disk_range gr_disk_range_records(
     return (struct gr_disk_range){cursor_key(arena, cursor), cursor_key(arena, end)};
 }
 
+struct gr_disk_range gr_disk_range_cursors(struct gr_arena *arena, gr_cursor from, gr_cursor to)
+{
+    gr_assert(from <= to && to <= GR_CURSOR_END);
+    return (struct gr_disk_range){cursor_key(arena, from), cursor_key(arena, to)};
+}
+
 static struct gr_disk_range partition_range(
     struct gr_arena *arena, enum gr_disk_kind kind, uint32_t partition)
 {

@@ -64,6 +64,8 @@ struct gr_disk_range gr_disk_range_kind(struct gr_arena *arena, enum gr_disk_kin
 // range.
 struct gr_disk_range gr_disk_range_records(
     struct gr_arena *arena, uint32_t partitions, uint32_t partition, gr_cursor cursor);
+// The records of the cursors from..to-1, across partitions.
+struct gr_disk_range gr_disk_range_cursors(struct gr_arena *arena, gr_cursor from, gr_cursor to);
 struct gr_disk_range gr_disk_range_clock(struct gr_arena *arena, uint32_t partition);
 struct gr_disk_range gr_disk_range_leftover(struct gr_arena *arena, uint32_t partition);
 // The due rows of every minute that is over at `wall`: all that they name is due then.

@@ -15,6 +15,8 @@
 
 enum {
     DOT_BYTES_MIN = 2,                                    // a number, a counter
+    ROW_BYTES_MIN = 3,                                    // a number, a base, a count
+    INTERVAL_BYTES_MIN = 2,                               // two distances
     ORIGIN_BYTES = 17,                                    // time, run, number
     SIBLING_BYTES_MIN = DOT_BYTES_MIN + ORIGIN_BYTES + 3, // touch, expires, value
     ACTORS_FIRST = 16,
@@ -112,6 +114,26 @@ void gr_field_write_context(struct gr_field_out *out, const struct gr_context *c
 {
     write_dots(out, context->vv, context->vv_count);
     write_dots(out, context->cloud, context->cloud_count);
+}
+
+void gr_field_write_clock(struct gr_field_out *out, const struct gr_clock *clock)
+{
+    gr_field_spend(out, clock->count);
+    gr_write_varint(out->writer, clock->count);
+    for (uint32_t i = 0; i < clock->count && !out->writer->bad; i++) {
+        const struct gr_clock_row *row = &clock->row[i];
+        write_actor(out, row->actor);
+        gr_write_varint(out->writer, row->base);
+        gr_field_spend(out, row->interval_count);
+        gr_write_varint(out->writer, row->interval_count);
+        uint64_t last = row->base;
+        for (uint32_t k = 0; k < row->interval_count && !out->writer->bad; k++) {
+            gr_write_varint(out->writer, row->interval[k].first - last);
+            gr_write_varint(out->writer, row->interval[k].last - row->interval[k].first);
+            last = row->interval[k].last;
+        }
+        gr_assert(last > 0 && last <= GR_COUNTER_MAX);
+    }
 }
 
 void gr_field_write_origin(struct gr_field_out *out, const struct gr_origin *origin)
@@ -254,6 +276,45 @@ struct gr_context gr_field_read_context(struct gr_field_in *in)
     if (in->reader.bad)
         return GR_CONTEXT_NOTHING;
     return gr_context_make(in->arena, vv, vv_count, cloud, cloud_count);
+}
+
+// The distance from `last` to what follows: bad when that passes the largest counter.
+static uint64_t read_step(struct gr_field_in *in, uint64_t last, uint64_t min)
+{
+    uint64_t step = gr_field_read_varint(in, GR_COUNTER_MAX - last);
+    if (step < min)
+        gr_reader_fail(&in->reader);
+    return last + step;
+}
+
+static struct gr_clock_row read_row(struct gr_field_in *in)
+{
+    struct gr_clock_row row = {.actor = read_actor(in)};
+    uint64_t last = row.base = gr_field_read_varint(in, GR_COUNTER_MAX);
+    row.interval_count = row.interval_capacity = gr_field_read_count(in, INTERVAL_BYTES_MIN);
+    if (row.interval_count > 0)
+        row.interval = gr_arena_array(in->arena, struct gr_interval, row.interval_count);
+    for (uint32_t i = 0; i < row.interval_count && !in->reader.bad; i++) {
+        row.interval[i].first = read_step(in, last, 2); // 1 would touch what went before
+        row.interval[i].last = last = read_step(in, row.interval[i].first, 0);
+    }
+    if (last == 0)
+        gr_reader_fail(&in->reader);
+    return row;
+}
+
+struct gr_clock gr_field_read_clock(struct gr_field_in *in)
+{
+    struct gr_clock clock = {.count = gr_field_read_count(in, ROW_BYTES_MIN)};
+    clock.capacity = clock.count;
+    if (clock.count > 0)
+        clock.row = gr_arena_array(in->arena, struct gr_clock_row, clock.count);
+    for (uint32_t i = 0; i < clock.count && !in->reader.bad; i++) {
+        clock.row[i] = read_row(in);
+        if (i > 0 && gr_actor_compare(clock.row[i - 1].actor, clock.row[i].actor) >= 0)
+            gr_reader_fail(&in->reader);
+    }
+    return in->reader.bad ? (struct gr_clock){0} : clock;
 }
 
 struct gr_origin gr_field_read_origin(struct gr_field_in *in)

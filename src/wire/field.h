@@ -31,6 +31,8 @@ void gr_field_out_deinit(struct gr_field_out *out);
 void gr_field_spend(struct gr_field_out *out, uint32_t count);
 void gr_field_write_dot(struct gr_field_out *out, const struct gr_dot *dot);
 void gr_field_write_context(struct gr_field_out *out, const struct gr_context *context);
+// Rows by actor: base, and intervals as distances, as on disk.
+void gr_field_write_clock(struct gr_field_out *out, const struct gr_clock *clock);
 void gr_field_write_origin(struct gr_field_out *out, const struct gr_origin *origin);
 void gr_field_write_key(struct gr_field_out *out, const struct gr_key *key);
 // With `bare` no value is written, whatever the siblings have.
@@ -60,6 +62,9 @@ uint8_t gr_field_read_u8(struct gr_field_in *in, uint8_t max);
 struct gr_dot gr_field_read_dot(struct gr_field_in *in);
 // In normal form, whatever form came in.
 struct gr_context gr_field_read_context(struct gr_field_in *in);
+// Actors sorted and unique, every row with a base or an interval, intervals sorted, disjoint and
+// not touching. In the arena: for looking and copying, never to be changed or freed.
+struct gr_clock gr_field_read_clock(struct gr_field_in *in);
 struct gr_origin gr_field_read_origin(struct gr_field_in *in);
 // Bucket and key not empty and within their limits; slot and hash computed.
 struct gr_key gr_field_read_key(struct gr_field_in *in);

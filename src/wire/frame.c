@@ -20,6 +20,7 @@ enum {
     WRITE_REMOVE = 1,
     WRITE_PLAIN = 2,
     BODY_BYTES_MIN = 2,  // version, type
+    HASH_BYTES = 8,
     ENTRY_BYTES_MIN = 7, // bucket, key: a length and a byte each; no siblings, no context
 };
 
@@ -132,18 +133,187 @@ static int64_t read_count(struct gr_field_in *in)
     return zigzag & 1 ? -(int64_t)(zigzag / 2) - 1 : (int64_t)(zigzag / 2);
 }
 
+// ---- anti-entropy ----------------------------------------------------------------------------
+
+static void write_clocks(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_field_spend(out, m->clock_count);
+    gr_write_varint(out->writer, m->clock_count);
+    for (uint32_t i = 0; i < m->clock_count && !out->writer->bad; i++)
+        gr_field_write_clock(out, &m->clock_list[i]);
+}
+
+static void read_clocks(struct gr_field_in *in, struct gr_message *m)
+{
+    m->clock_count = gr_field_read_count(in, 1);
+    if (m->clock_count == 0)
+        return;
+    struct gr_clock *clock = gr_arena_array(in->arena, struct gr_clock, m->clock_count);
+    for (uint32_t i = 0; i < m->clock_count && !in->reader.bad; i++)
+        clock[i] = gr_field_read_clock(in);
+    m->clock_list = clock;
+}
+
+static void write_hashes(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_field_spend(out, m->hash_count);
+    gr_write_varint(out->writer, m->hash_count);
+    for (uint32_t i = 0; i < m->hash_count && !out->writer->bad; i++)
+        gr_write_u64(out->writer, m->hash_list[i]);
+}
+
+static void read_hashes(struct gr_field_in *in, struct gr_message *m)
+{
+    m->hash_count = gr_field_read_count(in, HASH_BYTES);
+    if (m->hash_count == 0)
+        return;
+    uint64_t *hash = gr_arena_array(in->arena, uint64_t, m->hash_count);
+    for (uint32_t i = 0; i < m->hash_count; i++)
+        hash[i] = gr_read_u64(&in->reader);
+    m->hash_list = hash;
+}
+
+static void write_sums(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_field_spend(out, m->sum_count);
+    gr_write_varint(out->writer, m->sum_count);
+    for (uint32_t i = 0; i < m->sum_count && !out->writer->bad; i++) {
+        gr_write_u64(out->writer, m->sum_list[i].low);
+        gr_write_u64(out->writer, m->sum_list[i].high);
+    }
+}
+
+static void read_sums(struct gr_field_in *in, struct gr_message *m)
+{
+    m->sum_count = gr_field_read_count(in, 2 * HASH_BYTES);
+    if (m->sum_count > GR_MERKLE_LEAVES_MAX)
+        gr_reader_fail(&in->reader);
+    if (m->sum_count == 0 || in->reader.bad)
+        return;
+    struct gr_sum *sum = gr_arena_array(in->arena, struct gr_sum, m->sum_count);
+    for (uint32_t i = 0; i < m->sum_count; i++) {
+        sum[i].low = gr_read_u64(&in->reader);
+        sum[i].high = gr_read_u64(&in->reader);
+    }
+    m->sum_list = sum;
+}
+
+static bool is_entropy(enum gr_message_type type)
+{
+    return type >= GR_MSG_PROBE && type <= GR_MSG_JOINED;
+}
+
+static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
+{
+    struct gr_writer *w = out->writer;
+    switch (m->type) {
+    case GR_MSG_PROBE:
+        gr_write_u64(w, m->hash);
+        return;
+    case GR_MSG_PROBED:
+        write_hashes(out, m);
+        return;
+    case GR_MSG_COVER:
+        write_partitions(out, m);
+        write_clocks(out, m);
+        return;
+    case GR_MSG_COVERED:
+        write_partitions(out, m);
+        return;
+    case GR_MSG_BEGIN:
+        gr_write_varint(w, m->partition);
+        return;
+    case GR_MSG_BEGUN:
+        write_clocks(out, m);
+        write_sums(out, m);
+        return;
+    case GR_MSG_BRANCH:
+        gr_write_varint(w, m->branches);
+        return;
+    case GR_MSG_LEAVES:
+        write_sums(out, m);
+        return;
+    case GR_MSG_WALK:
+        gr_write_varint(w, m->cursor);
+        gr_write_varint(w, m->cursor_end);
+        gr_write_varint(w, m->limit);
+        return;
+    case GR_MSG_OFFER:
+    case GR_MSG_TAKEN:
+        gr_write_varint(w, m->index);
+        gr_field_write_record(out, &m->record, false);
+        return;
+    case GR_MSG_JOIN:
+        write_clocks(out, m);
+        return;
+    default:
+        return; // JOINED has its status alone
+    }
+}
+
+static void read_entropy(struct gr_field_in *in, struct gr_message *m)
+{
+    switch (m->type) {
+    case GR_MSG_PROBE:
+        m->hash = gr_read_u64(&in->reader);
+        return;
+    case GR_MSG_PROBED:
+        read_hashes(in, m);
+        return;
+    case GR_MSG_COVER:
+        read_partitions(in, m);
+        read_clocks(in, m);
+        if (m->clock_count != m->partition_count)
+            gr_reader_fail(&in->reader);
+        return;
+    case GR_MSG_COVERED:
+        read_partitions(in, m);
+        return;
+    case GR_MSG_BEGIN:
+        m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
+        return;
+    case GR_MSG_BEGUN:
+        read_clocks(in, m);
+        read_sums(in, m);
+        return;
+    case GR_MSG_BRANCH:
+        m->branches = (uint32_t)gr_field_read_varint(in, (1u << GR_MERKLE_BRANCHES) - 1);
+        return;
+    case GR_MSG_LEAVES:
+        read_sums(in, m);
+        return;
+    case GR_MSG_WALK:
+        m->cursor = gr_field_read_varint(in, GR_CURSOR_END);
+        m->cursor_end = gr_field_read_varint(in, GR_CURSOR_END);
+        m->limit = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
+        return;
+    case GR_MSG_OFFER:
+    case GR_MSG_TAKEN:
+        m->index = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
+        m->record = gr_field_read_record(
+            in, m->type == GR_MSG_OFFER ? GR_FIELD_VALUES_ALL : GR_FIELD_VALUES_ANY);
+        return;
+    case GR_MSG_JOIN:
+        read_clocks(in, m);
+        return;
+    default:
+        return;
+    }
+}
+
 // ---- all types -------------------------------------------------------------------------------
 
 static bool has_status(enum gr_message_type type)
 {
     return type == GR_MSG_FORWARDED || type == GR_MSG_ACK || type == GR_MSG_STATE ||
-           type == GR_MSG_PAGE || type == GR_MSG_COUNTED;
+           type == GR_MSG_PAGE || type == GR_MSG_COUNTED || type == GR_MSG_BEGUN ||
+           type == GR_MSG_LEAVES || type == GR_MSG_TAKEN || type == GR_MSG_JOINED;
 }
 
 static bool has_key(enum gr_message_type type)
 {
     return type == GR_MSG_FORWARD || type == GR_MSG_DELTA || type == GR_MSG_READ ||
-           type == GR_MSG_REPAIR;
+           type == GR_MSG_REPAIR || type == GR_MSG_OFFER;
 }
 
 static void write_fields(struct gr_field_out *out, const struct gr_message *m)
@@ -153,6 +323,10 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         gr_write_u8(w, (uint8_t)m->status);
     if (has_key(m->type))
         gr_field_write_key(out, &m->key);
+    if (is_entropy(m->type)) {
+        write_entropy(out, m);
+        return;
+    }
     switch (m->type) {
     case GR_MSG_FORWARD:
         write_write(out, &m->write);
@@ -196,7 +370,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         gr_write_u8(w, m->acks);
         gr_write_u8(w, m->settled);
         return;
-    case GR_MSG_TYPE_COUNT:
+    default:
         break;
     }
     gr_unreachable("a message without a type");
@@ -208,6 +382,10 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         m->status = (enum gr_err)gr_field_read_u8(in, GR_ERR_COUNT - 1);
     if (has_key(m->type))
         m->key = gr_field_read_key(in);
+    if (is_entropy(m->type)) {
+        read_entropy(in, m);
+        return;
+    }
     switch (m->type) {
     case GR_MSG_FORWARD:
         m->write = read_write(in);
@@ -253,7 +431,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         m->acks = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
         return;
-    case GR_MSG_TYPE_COUNT:
+    default:
         break;
     }
     gr_unreachable("a type that was not looked at");

@@ -1,0 +1,536 @@
+// Exchange: one partition with one peer, until each has what the other had seen (§4.7).
+//
+// Two bookkeepers compare ledgers. First the totals, then the totals of chapters, then page by page
+// where chapters differ; for each entry that differs one reads out what he has, the other merges it
+// into his and reads back the outcome, which the first merges in turn. Only when all of that is
+// done, and neither has left the table, each may tick off everything that the other's list of work
+// done said when they sat down.
+//
+//   E1  Clocks are joined only after a complete exchange, and only with the copies taken before it
+//       began.
+//   E2  Both are still in the run in which it began, and the link never went down in between; else
+//       it is abandoned, and nothing is joined.
+//   E3  The join is written after every state that it stands for.
+//   E4  A leaf is summed again from what was read, on both sides, before any of its keys is offered:
+//       "seen, and gone" is not said by one that has lost a record (D6).
+//   E5  What was done stays done: an exchange that was abandoned finds fewer differences next time.
+//
+//   idle -> BEGIN -BEGUN-> leaves -LEAVES-> run of leaves that differ: walk, compare -> offer keys
+//     ^                |                      ^------------------- next run --------------'   |
+//     |                '--- equal trees ---> join <-------------- no more runs ---------------'
+//     '----- ended <-- JOINED --------------'        anything else: abandoned
+//
+// Source: §4.7; DESIGN.md §4, "Clocks are joined", D6. Owns: two clock copies, a page of either
+// side, the keys to offer. Bounds: ITEMS_BYTES_MAX of keys (what does not fit waits for the next
+// exchange: nothing is joined now), OFFERS_MAX keys under way, a page of GR_WALK_PAGE_KEYS keys.
+#include "core/entropy.h"
+
+#include <string.h>
+
+enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, ANSWER_TIMEOUTS = 5 };
+
+static void offer_more(struct gr_node *node);
+static void compare_pages(struct gr_node *node);
+
+static struct gr_exchange *exchange_of(struct gr_node *node)
+{
+    return &node->entropy->exchange;
+}
+
+bool gr_exchange_is_with(const struct gr_node *node, uint16_t peer, uint32_t partition)
+{
+    const struct gr_exchange *x = &node->entropy->exchange;
+    return x->state != GR_EXCHANGE_IDLE && x->peer == peer && x->partition == partition;
+}
+
+bool gr_exchange_wants(const struct gr_node *node, uint64_t id)
+{
+    const struct gr_exchange *x = &node->entropy->exchange;
+    return x->state != GR_EXCHANGE_IDLE && x->id == id;
+}
+
+// ---- beginning and end -----------------------------------------------------------------------
+
+// Something was heard, or asked: the peer has this long for the next word.
+static void expect(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    struct gr_span span = {node->config.write_timeout.ns * ANSWER_TIMEOUTS};
+    x->paused = false;
+    gr_timer_set(&node->timers, &x->timer, gr_instant_after(node->now, span));
+}
+
+static void forget_pages(struct gr_exchange *x)
+{
+    gr_arena_deinit(&x->here.arena);
+    gr_arena_deinit(&x->there.arena);
+    x->here = x->there = (struct gr_exchange_page){.here = false};
+}
+
+static void forget_items(struct gr_exchange *x)
+{
+    gr_arena_deinit(&x->arena);
+    x->item = NULL;
+    x->item_count = x->item_capacity = x->item_next = x->item_active = 0;
+}
+
+static void end(struct gr_node *node, bool joined)
+{
+    struct gr_exchange *x = exchange_of(node);
+    gr_walk_close(node, &x->walk);
+    gr_timer_stop(&node->timers, &x->timer);
+    forget_pages(x);
+    forget_items(x);
+    gr_clock_deinit(&x->mine);
+    gr_clock_deinit(&x->theirs);
+    x->state = GR_EXCHANGE_IDLE;
+    node->stats.exchanges++;
+    node->stats.exchanges_failed += !joined;
+    gr_probe(&node->probes, joined ? GR_PROBE_EXCHANGE_JOINED : GR_PROBE_EXCHANGE_ABANDONED);
+    gr_round_on_exchange(node, joined);
+}
+
+// E2. False: the exchange has ended.
+static bool tell(struct gr_node *node, struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    message->id = x->id;
+    message->partition = x->partition;
+    if (gr_node_send(node, x->peer, message)) {
+        expect(node);
+        return true;
+    }
+    end(node, false);
+    return false;
+}
+
+void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
+{
+    struct gr_exchange *x = exchange_of(node);
+    gr_assert(x->state == GR_EXCHANGE_IDLE);
+    x->state = GR_EXCHANGE_BEGIN;
+    x->failed = x->busy = false;
+    x->id = gr_node_id(node);
+    x->peer = peer;
+    x->partition = partition;
+    if (!gr_entropy_ready(node, partition) || node->store != GR_OK) {
+        end(node, false);
+        return;
+    }
+    x->mine = gr_clock_copy(&node->partition[partition].clock); // E1
+    struct gr_message begin = {.type = GR_MSG_BEGIN};
+    (void)tell(node, &begin);
+}
+
+static void join(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    x->state = GR_EXCHANGE_JOIN;
+    if (x->failed || !gr_entropy_ready(node, x->partition) || node->store != GR_OK) {
+        end(node, false);
+        return;
+    }
+    const struct gr_clock *now = &node->partition[x->partition].clock;
+    bool late = node->config.canary == GR_CANARY_LATE_COPY;
+    if (gr_clock_equal(&x->mine, &x->theirs) && !late) {
+        end(node, true); // there is nothing to say
+        return;
+    }
+    struct gr_message message = {
+        .type = GR_MSG_JOIN, .clock_list = late ? now : &x->mine, .clock_count = 1};
+    (void)tell(node, &message);
+}
+
+// ---- which leaves ----------------------------------------------------------------------------
+
+// The next run of leaves that differ, or the end.
+static void next_run(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    uint32_t leaves = gr_merkle_leaves(node->ring);
+    gr_walk_close(node, &x->walk);
+    forget_pages(x);
+    forget_items(x);
+    uint32_t from = x->run_end;
+    while (from < leaves && !x->differs[from])
+        from++;
+    if (from == leaves) {
+        join(node);
+        return;
+    }
+    x->run_from = x->run_end = from;
+    while (x->run_end < leaves && x->differs[x->run_end])
+        x->run_end++;
+    x->state = GR_EXCHANGE_WALK;
+    x->asked = false;
+    gr_cursor first = gr_merkle_first(node->ring, x->partition, from);
+    x->here.end = x->there.end = first;
+    gr_walk_open(node, &x->walk, GR_WALK_EXCHANGE, x->partition, first,
+        gr_merkle_first(node->ring, x->partition, x->run_end), false);
+    compare_pages(node);
+}
+
+static void on_begun(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    const struct gr_partition *p = &node->partition[x->partition];
+    if (message->status != GR_OK) {
+        gr_probe(&node->probes, GR_PROBE_EXCHANGE_REFUSED);
+        end(node, false);
+        return;
+    }
+    if (message->clock_count != 1 || message->sum_count != GR_MERKLE_BRANCHES ||
+        !gr_entropy_ready(node, x->partition)) {
+        end(node, false);
+        return;
+    }
+    x->theirs = gr_clock_copy(&message->clock_list[0]);
+    if (node->config.canary == GR_CANARY_EARLY_JOIN)
+        gr_replica_join(node, x->partition, &x->theirs);
+    uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
+    memset(x->differs, 0, sizeof x->differs);
+    x->branches = 0;
+    x->run_end = 0;
+    for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
+        if (!gr_sum_equal(
+                message->sum_list[i], gr_merkle_sum(p->leaf, i * width, (i + 1) * width)))
+            x->branches |= 1u << i;
+    if (x->branches == 0) {
+        gr_probe(&node->probes, GR_PROBE_EXCHANGE_EQUAL);
+        join(node);
+        return;
+    }
+    x->state = GR_EXCHANGE_LEAVES;
+    struct gr_message branch = {.type = GR_MSG_BRANCH, .branches = x->branches};
+    (void)tell(node, &branch);
+}
+
+static void on_leaves(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    const struct gr_partition *p = &node->partition[x->partition];
+    uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, at = 0;
+    uint32_t want = (uint32_t)__builtin_popcount(x->branches) * width;
+    if (message->status != GR_OK || message->sum_count != want ||
+        !gr_entropy_ready(node, x->partition)) {
+        end(node, false);
+        return;
+    }
+    for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
+        if (x->branches >> (leaf / width) & 1)
+            x->differs[leaf] = !gr_sum_equal(message->sum_list[at++], p->leaf[leaf]);
+    next_run(node);
+}
+
+// ---- which keys ------------------------------------------------------------------------------
+
+static void add_item(struct gr_exchange *x, const struct gr_key *key)
+{
+    if (x->arena.bytes >= ITEMS_BYTES_MAX) {
+        x->failed = true; // the next exchange finds the others
+        return;
+    }
+    if (x->item_count == x->item_capacity) {
+        x->item_capacity = GR_MAX(x->item_capacity * 2, 32);
+        struct gr_exchange_item *more =
+            gr_arena_array(&x->arena, struct gr_exchange_item, x->item_capacity);
+        if (x->item_count > 0)
+            memcpy(more, x->item, x->item_count * sizeof *more);
+        x->item = more;
+    }
+    x->item[x->item_count++] =
+        (struct gr_exchange_item){.key = gr_key_copy(&x->arena, key), .state = GR_ITEM_NEW};
+}
+
+// The entry that this side shows next, below `end`; NULL when there is none.
+static const struct gr_entry *entry_below(const struct gr_exchange_page *page, gr_cursor end)
+{
+    if (page->at == page->count)
+        return NULL;
+    const struct gr_entry *entry = &page->entry[page->at];
+    return gr_cursor_of(entry->key.slot, entry->key.hash) < end ? entry : NULL;
+}
+
+// What both sides have shown: keys that differ become items.
+static void merge_pages(struct gr_exchange *x)
+{
+    gr_cursor end = GR_MIN(x->here.end, x->there.end);
+    for (;;) {
+        const struct gr_entry *here = entry_below(&x->here, end);
+        const struct gr_entry *there = entry_below(&x->there, end);
+        if (here == NULL && there == NULL)
+            break;
+        int order = here == NULL    ? 1
+                    : there == NULL ? -1
+                                    : gr_key_compare(&here->key, &there->key);
+        if (order != 0 || !gr_record_equal(&here->record, &there->record))
+            add_item(x, order <= 0 ? &here->key : &there->key);
+        x->here.at += order <= 0;
+        x->there.at += order >= 0;
+    }
+    x->here.here &= x->here.end > end;
+    x->there.here &= x->there.end > end;
+}
+
+// E4: the whole run was read.
+static void end_run(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    struct gr_sum sum =
+        gr_merkle_sum(node->partition[x->partition].leaf, x->run_from, x->run_end);
+    if (!gr_damage_agrees(node, x->walk.sum, sum)) {
+        gr_damage_partition(node, x->partition, "the records of an exchange do not add up");
+        end(node, false);
+        return;
+    }
+    gr_walk_close(node, &x->walk);
+    x->state = GR_EXCHANGE_OFFER;
+    offer_more(node);
+}
+
+// Both pages are here, or one was used up: goes on.
+static void compare_pages(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    gr_cursor end = x->walk.end;
+    if (x->here.here && x->there.here)
+        merge_pages(x);
+    if (x->here.end == end && x->there.end == end && !x->here.here && !x->there.here) {
+        end_run(node);
+        return;
+    }
+    bool more_there = !x->there.here && x->there.end < end;
+    if (!x->here.here && x->here.end < end && x->walk.op == NULL)
+        gr_walk_ask(node, &x->walk, GR_WALK_PAGE_KEYS);
+    if (!more_there || x->asked)
+        return;
+    x->asked = true;
+    struct gr_message walk = {
+        .type = GR_MSG_WALK,
+        .cursor = x->there.end,
+        .cursor_end = end,
+        .limit = GR_WALK_PAGE_KEYS,
+    };
+    (void)tell(node, &walk);
+}
+
+static void keep_page(struct gr_exchange_page *page, const struct gr_entry *entry, uint32_t count,
+    gr_cursor end)
+{
+    gr_arena_clear(&page->arena);
+    struct gr_entry *kept = gr_arena_array(&page->arena, struct gr_entry, count);
+    for (uint32_t i = 0; i < count; i++)
+        kept[i] = (struct gr_entry){
+            .key = gr_key_copy(&page->arena, &entry[i].key),
+            .record = gr_record_copy(&page->arena, &entry[i].record, true),
+        };
+    page->here = true;
+    page->entry = kept;
+    page->count = count;
+    page->at = 0;
+    page->end = end;
+}
+
+void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enum gr_err err)
+{
+    struct gr_exchange *x = exchange_of(node);
+    gr_assert(x->state == GR_EXCHANGE_WALK);
+    if (err == GR_ERR_CORRUPT)
+        gr_damage_partition(node, x->partition, "a record of a partition cannot be read");
+    if (err != GR_OK || !gr_entropy_ready(node, x->partition)) {
+        end(node, false);
+        return;
+    }
+    expect(node);
+    keep_page(&x->here, event->entry, event->entry_count, x->walk.frontier);
+    compare_pages(node);
+}
+
+static void on_their_page(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (message->status != GR_OK || message->cursor <= x->there.end ||
+        message->cursor > x->walk.end || x->there.here) {
+        end(node, false);
+        return;
+    }
+    x->asked = false;
+    keep_page(&x->there, message->entry, message->entry_count, message->cursor);
+    compare_pages(node);
+}
+
+// ---- giving and taking -----------------------------------------------------------------------
+
+static void item_done(struct gr_node *node, uint32_t index, bool ok)
+{
+    struct gr_exchange *x = exchange_of(node);
+    x->item[index].state = GR_ITEM_DONE;
+    x->failed |= !ok;
+    gr_assert(x->item_active > 0);
+    x->item_active--;
+    offer_more(node);
+}
+
+// The item of an answer, if it is in that state.
+static bool is_item(
+    const struct gr_exchange *x, uint64_t id, uint32_t index, enum gr_item_state state)
+{
+    return x->state == GR_EXCHANGE_OFFER && x->id == id && index < x->item_count &&
+           x->item[index].state == state;
+}
+
+static void show_item(struct gr_node *node, uint32_t index)
+{
+    struct gr_exchange *x = exchange_of(node);
+    struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_SHOW, &x->item[index].key, 0);
+    x->item[index].state = GR_ITEM_SHOWN;
+    x->item_active++;
+    if (op == NULL) {
+        item_done(node, index, false);
+        return;
+    }
+    op->call = x->id;
+    op->index = index;
+    if (gr_replica_submit(node, op) != GR_OK)
+        gr_unreachable("a reader does not wait in the queue");
+}
+
+// Keeps OFFERS_MAX keys under way until all are done.
+static void offer_more(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (x->busy)
+        return;
+    uint64_t id = x->id;
+    x->busy = true;
+    while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
+           x->item_active < OFFERS_MAX) {
+        if (!gr_node_background(node, 1)) {
+            x->paused = true;
+            gr_timer_set(&node->timers, &x->timer,
+                gr_instant_after(node->now, gr_span_ms(GR_BACKGROUND_WAIT_MS)));
+            break;
+        }
+        show_item(node, x->item_next++);
+    }
+    x->busy = false;
+    if (!gr_exchange_wants(node, id))
+        return;
+    if (x->item_active == 0 && x->item_next == x->item_count)
+        next_run(node);
+}
+
+void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err,
+    const struct gr_record *filled)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (!is_item(x, id, index, GR_ITEM_SHOWN))
+        return;
+    if (err != GR_OK) {
+        item_done(node, index, false);
+        return;
+    }
+    x->item[index].state = GR_ITEM_SENT;
+    node->stats.keys_offered++;
+    struct gr_message offer = {
+        .type = GR_MSG_OFFER,
+        .key = x->item[index].key,
+        .record = *filled,
+        .index = index,
+    };
+    (void)tell(node, &offer);
+}
+
+static void on_taken(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    uint32_t index = message->index;
+    if (!is_item(x, message->id, index, GR_ITEM_SENT))
+        return;
+    x->item[index].state = GR_ITEM_TAKEN;
+    bool sound = message->status == GR_OK;
+    for (uint32_t i = 0; i < message->record.count; i++)
+        sound &= gr_context_covers(&message->record.context, &message->record.sibling[i].dot);
+    size_t bytes = gr_record_value_bytes(&message->record);
+    struct gr_keyop *op = NULL;
+    if (sound)
+        op = gr_keyop_new(node, GR_KEYOP_TAKEN, &x->item[index].key, bytes);
+    if (op == NULL) {
+        item_done(node, index, false);
+        return;
+    }
+    op->call = x->id;
+    op->index = index;
+    op->incoming = gr_record_copy(&op->arena, &message->record, false);
+    if (gr_replica_submit(node, op) != GR_OK)
+        item_done(node, index, false);
+}
+
+void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err)
+{
+    if (is_item(exchange_of(node), id, index, GR_ITEM_TAKEN))
+        item_done(node, index, err == GR_OK);
+}
+
+// ---- events ----------------------------------------------------------------------------------
+
+bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (x->state == GR_EXCHANGE_IDLE || peer != x->peer || message->id != x->id)
+        return false;
+    if (!x->paused)
+        expect(node);
+    if (message->type == GR_MSG_BEGUN && x->state == GR_EXCHANGE_BEGIN)
+        on_begun(node, message);
+    else if (message->type == GR_MSG_LEAVES && x->state == GR_EXCHANGE_LEAVES)
+        on_leaves(node, message);
+    else if (message->type == GR_MSG_PAGE && x->state == GR_EXCHANGE_WALK)
+        on_their_page(node, message);
+    else if (message->type == GR_MSG_TAKEN && x->state == GR_EXCHANGE_OFFER)
+        on_taken(node, message);
+    else if (message->type == GR_MSG_JOINED && x->state == GR_EXCHANGE_JOIN) {
+        bool joined = message->status == GR_OK && gr_entropy_ready(node, x->partition) &&
+                      node->store == GR_OK;
+        if (joined)
+            gr_replica_join(node, x->partition, &x->theirs);
+        end(node, joined);
+    }
+    return true;
+}
+
+void gr_exchange_timer(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (!x->paused) {
+        end(node, false);
+        return;
+    }
+    expect(node);
+    offer_more(node);
+}
+
+// The canary: what was not answered is said again over the new link, whoever is there now.
+static void say_again(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (x->state == GR_EXCHANGE_JOIN)
+        join(node);
+    for (uint32_t i = 0; x->state == GR_EXCHANGE_OFFER && i < x->item_count; i++) {
+        if (x->item[i].state != GR_ITEM_SENT)
+            continue;
+        x->item_active--;
+        show_item(node, i);
+    }
+}
+
+void gr_exchange_on_link(struct gr_node *node, uint16_t peer, bool up)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (x->state == GR_EXCHANGE_IDLE || peer != x->peer)
+        return;
+    if (node->config.canary != GR_CANARY_JOIN_ACROSS_RESTART)
+        end(node, false); // E2, and a new link may be to another run
+    else if (up)
+        say_again(node);
+}

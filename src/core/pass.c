@@ -1,0 +1,150 @@
+// Passes: reads every partition once after a start, and again and again while the node lives.
+//
+// After a start nobody knows whether the store still holds what was written: a row may have rotted,
+// or a tool may have removed it. One pass over a partition adds up its leaf hashes, compares the
+// sum with the one that every write kept (D5), and leaves the tree behind that exchanges need. Then
+// the scrub goes on: the same walk with sums of its own, slowly, compared with the tree in memory.
+//
+//   A1  A partition is not exchanged, drawn from or counted as covering before its first pass.
+//   A2  One page at a time; between pages as long a rest as the page took, or longer.
+//   A3  A difference damages the partition; a page that could not be read for lack of time or
+//       memory proves nothing and is read again later.
+//
+//   idle -timer-> walk open -page-> rest -timer-> page ... -end-> compared, next partition
+//
+// Source: §4.7; D5. Owns: one walk. Bounds: one page of GR_WALK_PAGE_KEYS keys.
+#include "core/entropy.h"
+
+enum { REST_MS_MAX = 1000 };
+
+// How much foreground work is under way decides nothing yet: the throttle belongs here.
+bool gr_node_background(struct gr_node *node, uint32_t cost)
+{
+    (void)node;
+    (void)cost;
+    return true;
+}
+
+static void wake(struct gr_node *node, struct gr_span span)
+{
+    gr_timer_set(&node->timers, &node->entropy->pass.timer, gr_instant_after(node->now, span));
+}
+
+static bool is_held(const struct gr_node *node, uint32_t partition)
+{
+    return gr_ring_position(node->ring, partition, node->config.self) >= 0;
+}
+
+// The next partition held here that wants a pass: first those that had none. False if there is none.
+static bool choose(struct gr_node *node)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    uint32_t partitions = node->ring->partitions;
+    for (int first = pass->building; first >= 0; first--) {
+        for (uint32_t i = 1; i <= partitions; i++) {
+            uint32_t at = (pass->partition + i) % partitions;
+            const struct gr_partition *p = &node->partition[at];
+            if (!is_held(node, at) || p->damaged || (first && p->leaf != NULL))
+                continue;
+            pass->partition = at;
+            return true;
+        }
+        pass->building = false;
+    }
+    return false;
+}
+
+// The scrub spreads its walks over the interval; first passes follow each other.
+static void rest(struct gr_node *node)
+{
+    const struct gr_pass *pass = &node->entropy->pass;
+    struct gr_span span = {
+        node->config.scrub_interval.ns / GR_MAX((int64_t)node->stats.partitions, 1)};
+    if (pass->building)
+        span.ns = GR_MIN(node->now.ns - pass->asked.ns, REST_MS_MAX * (int64_t)1000000);
+    wake(node, span);
+}
+
+static void ask(struct gr_node *node)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    if (!gr_node_background(node, GR_WALK_PAGE_KEYS)) {
+        wake(node, gr_span_ms(GR_BACKGROUND_WAIT_MS));
+        return;
+    }
+    pass->asked = node->now;
+    gr_walk_ask(node, &pass->walk, GR_WALK_PAGE_KEYS);
+}
+
+void gr_pass_timer(struct gr_node *node)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    if (node->store != GR_OK) {
+        wake(node, gr_span_ms(REST_MS_MAX));
+        return;
+    }
+    if (!pass->walk.link.in) {
+        if (!choose(node)) {
+            wake(node, gr_span_ms(REST_MS_MAX));
+            return;
+        }
+        uint32_t p = pass->partition;
+        gr_walk_open(node, &pass->walk, GR_WALK_PASS, p, gr_merkle_first(node->ring, p, 0),
+            gr_merkle_first(node->ring, p, gr_merkle_leaves(node->ring)), true);
+    }
+    ask(node);
+}
+
+// The whole partition was read: is it what was written?
+static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk *walk)
+{
+    node->stats.passes++;
+    bool same = walk->count == p->count || node->config.canary == GR_CANARY_SUM_IGNORED;
+    same &= gr_damage_agrees(node, walk->sum, p->sum);
+    if (p->leaf != NULL)
+        for (uint32_t i = 0; same && i < gr_merkle_leaves(node->ring); i++)
+            same = gr_damage_agrees(node, walk->leaf[i], p->leaf[i]);
+    if (!same) {
+        gr_damage_partition(node, walk->partition, "the records of a partition do not add up");
+        return;
+    }
+    if (p->leaf != NULL)
+        return;
+    p->leaf = walk->leaf;
+    walk->leaf = NULL;
+    gr_assert(node->stats.unread > 0);
+    node->stats.unread--;
+}
+
+void gr_pass_on_page(struct gr_node *node, enum gr_err err)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    struct gr_walk *walk = &pass->walk;
+    struct gr_partition *p = &node->partition[walk->partition];
+    bool at_end = walk->frontier >= walk->end;
+    if (err == GR_ERR_CORRUPT)
+        gr_damage_partition(node, walk->partition, "a record of a partition cannot be read");
+    else if (err == GR_OK && at_end && !p->damaged)
+        compare(node, p, walk);
+    if (err != GR_OK || at_end || p->damaged)
+        gr_walk_close(node, walk);
+    if (err == GR_OK && !at_end)
+        wake(node, (struct gr_span){GR_MAX(node->now.ns - pass->asked.ns, 0)});
+    else if (err == GR_OK || err == GR_ERR_CORRUPT)
+        rest(node);
+    else
+        wake(node, gr_span_ms(REST_MS_MAX));
+}
+
+void gr_pass_init(struct gr_node *node)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    pass->timer.kind = GR_TIMER_PASS;
+    pass->building = true;
+    pass->partition = node->ring->partitions - 1;
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        node->stats.partitions += is_held(node, p);
+    node->stats.unread = node->stats.partitions;
+    if (node->config.exchange_interval.ns > 0)
+        wake(node, (struct gr_span){0});
+}

@@ -1,0 +1,391 @@
+// Rounds: which peer is looked at next, and which partitions need more than a look (§4.7).
+//
+// Most of the time replicas are equal, and the cheapest proof of it is one number: a hash over the
+// clocks of all partitions that two nodes share. Where it differs, writes are usually on their way,
+// so the difference is given time; then the peer is asked whether its clock has seen what ours had
+// seen when we looked. Only where it has not, an exchange begins. Each node asks in its own
+// direction: what the peer has and we have not is the peer's to ask.
+//
+//   O1  A probe that finds equal clocks costs a few dozen bytes each way, and nothing else.
+//   O2  A partition that was not passed over in this run, or is damaged, covers nothing (A1, B1).
+//   O3  One round at a time, one exchange at a time in it; any number of peers' are answered.
+//
+//   rest -timer-> PROBE -PROBED-> grace -timer-> COVER -COVERED-> ... -> work: exchanges -> rest
+//     ^------- equal ------'                        '-- all covered --> rest
+//     '-timer, scrub due-> work: one exchange whatever the clocks say -> rest
+//
+// Source: §4.7; DESIGN.md §6. Owns: clock copies of PARTITIONS_MAX partitions. Bounds: those,
+// COPIES_BYTES_MAX bytes of them, COVER_MAX in one message.
+#include "core/entropy.h"
+
+#include "base/hash.h"
+
+enum { PARTITIONS_MAX = 1024, COPIES_BYTES_MAX = 8 << 20, COVER_MAX = 64 };
+
+static void next(struct gr_node *node);
+
+bool gr_entropy_ready(const struct gr_node *node, uint32_t partition)
+{
+    const struct gr_partition *p = &node->partition[partition];
+    return p->leaf != NULL && !p->damaged &&
+           gr_ring_position(node->ring, partition, node->config.self) >= 0;
+}
+
+// ---- hashes --------------------------------------------------------------------------------
+
+// Equal only if the clocks are; a damaged partition's is equal to nobody's.
+static uint64_t hash_of(struct gr_node *node, uint32_t partition)
+{
+    struct gr_partition *p = &node->partition[partition];
+    if (!p->hashed) {
+        p->clock_hash = gr_clock_hash(&p->clock) + p->damaged;
+        p->hashed = true;
+    }
+    return p->clock_hash;
+}
+
+// The hashes of all partitions that both own, in order, in scratch memory.
+static uint32_t shared_hashes(
+    struct gr_node *node, uint16_t peer, uint64_t **ret_hash, uint32_t **ret_partition)
+{
+    uint64_t *hash = gr_arena_array(&node->scratch, uint64_t, node->ring->partitions);
+    uint32_t *partition = gr_arena_array(&node->scratch, uint32_t, node->ring->partitions);
+    uint32_t count = 0;
+    for (uint32_t p = 0; p < node->ring->partitions; p++) {
+        if (gr_ring_position(node->ring, p, node->config.self) < 0 ||
+            gr_ring_position(node->ring, p, peer) < 0)
+            continue;
+        partition[count] = p;
+        hash[count++] = hash_of(node, p);
+    }
+    *ret_hash = hash;
+    *ret_partition = partition;
+    return count;
+}
+
+// ---- the round -----------------------------------------------------------------------------
+
+static void forget(struct gr_round *round)
+{
+    for (uint32_t i = 0; i < round->count; i++)
+        gr_clock_deinit(&round->clock[i]);
+    gr_hook_memory(round->clock, 0);
+    gr_hook_memory(round->partition, 0);
+    round->clock = NULL;
+    round->partition = NULL;
+    round->count = round->at = round->kept = round->asked = 0;
+}
+
+// Peers that share a partition with this node are looked at in turn, each once an interval.
+static uint32_t peers_up(const struct gr_node *node)
+{
+    uint32_t up = 0;
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        up += m != node->config.self && node->peer[m].up;
+    return up;
+}
+
+static void rest(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    forget(round);
+    round->state = GR_ROUND_REST;
+    round->scrub = false;
+    struct gr_instant at = round->probe_at;
+    if (round->scrub_at.ns < at.ns && node->store == GR_OK)
+        at = round->scrub_at;
+    at.ns = GR_MAX(at.ns, node->now.ns);
+    gr_timer_set(&node->timers, &round->timer, at);
+}
+
+static void wait(struct gr_node *node, enum gr_round_state state, struct gr_span span)
+{
+    struct gr_round *round = &node->entropy->round;
+    round->state = state;
+    gr_timer_set(&node->timers, &round->timer, gr_instant_after(node->now, span));
+}
+
+static void plan_probe(struct gr_node *node)
+{
+    int64_t ns = node->config.exchange_interval.ns / GR_MAX((int64_t)peers_up(node), 1);
+    // Nodes that start together do not ask together.
+    ns = ns / 2 + (int64_t)gr_random_below(&node->random, (uint64_t)ns + 1);
+    node->entropy->round.probe_at = gr_instant_after(node->now, (struct gr_span){ns});
+}
+
+static void probe(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    plan_probe(node);
+    for (uint16_t i = 0; i < node->ring->member_count; i++) {
+        round->peer = (uint16_t)((round->peer + 1) % node->ring->member_count);
+        if (round->peer == node->config.self || !node->peer[round->peer].up)
+            continue;
+        uint64_t *hash;
+        uint32_t *partition;
+        uint32_t count = shared_hashes(node, round->peer, &hash, &partition);
+        if (count == 0)
+            continue;
+        struct gr_message message = {
+            .type = GR_MSG_PROBE,
+            .id = round->id = gr_node_id(node),
+            .hash = gr_hash64(gr_bytes(hash, count * sizeof *hash), 0),
+        };
+        (void)gr_node_send(node, round->peer, &message);
+        wait(node, GR_ROUND_PROBE, node->config.write_timeout);
+        return;
+    }
+    rest(node);
+}
+
+// The slow round: the next partition held here with the next of its owners.
+static void scrub(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    uint32_t all = node->ring->partitions * node->ring->n;
+    int64_t pairs = GR_MAX((int64_t)node->stats.partitions * (node->ring->n - 1), 1);
+    round->scrub_at = gr_instant_after(
+        node->now, (struct gr_span){GR_MAX(node->config.scrub_interval.ns / pairs, 1000000)});
+    for (uint32_t i = 0; i < all; i++) {
+        uint32_t at = round->scrubbed++ % all;
+        uint32_t partition = at / node->ring->n;
+        uint16_t peer = gr_ring_owners(node->ring, partition)[at % node->ring->n];
+        if (peer == node->config.self || !node->peer[peer].up || !gr_entropy_ready(node, partition))
+            continue;
+        round->peer = peer;
+        round->scrub = true;
+        round->state = GR_ROUND_WORK;
+        gr_exchange_start(node, peer, partition);
+        return;
+    }
+    rest(node);
+}
+
+// Asks about the next partitions, or goes on to those that are behind.
+static void cover(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    round->asked = GR_MIN(round->count - round->at, (uint32_t)COVER_MAX);
+    if (round->asked == 0) {
+        if (round->kept == 0 && round->count > 0)
+            gr_probe(&node->probes, GR_PROBE_COVER_ALL);
+        node->stats.behind = round->kept;
+        round->state = GR_ROUND_WORK;
+        round->at = 0;
+        next(node);
+        return;
+    }
+    struct gr_message message = {
+        .type = GR_MSG_COVER,
+        .id = round->id,
+        .partition_list = round->partition + round->at,
+        .partition_count = round->asked,
+        .clock_list = round->clock + round->at,
+        .clock_count = round->asked,
+    };
+    (void)gr_node_send(node, round->peer, &message);
+    wait(node, GR_ROUND_COVER, node->config.write_timeout);
+}
+
+// WORK: the next partition that is behind.
+static void next(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    if (round->at == round->kept || !node->peer[round->peer].up) {
+        rest(node);
+        return;
+    }
+    gr_timer_stop(&node->timers, &round->timer);
+    gr_exchange_start(node, round->peer, round->partition[round->at++]);
+}
+
+void gr_round_on_exchange(struct gr_node *node, bool joined)
+{
+    struct gr_round *round = &node->entropy->round;
+    gr_assert(round->state == GR_ROUND_WORK);
+    if (joined && !round->scrub && node->stats.behind > 0)
+        node->stats.behind--;
+    // The timer goes on, not this call: an exchange that is refused ends within the call that
+    // began it.
+    if (round->scrub)
+        rest(node);
+    else
+        wait(node, GR_ROUND_WORK, (struct gr_span){0});
+}
+
+void gr_round_timer(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    switch (round->state) {
+    case GR_ROUND_REST:
+        if (gr_instant_reached(node->now, round->scrub_at) && node->store == GR_OK)
+            scrub(node);
+        else if (gr_instant_reached(node->now, round->probe_at))
+            probe(node);
+        else
+            rest(node);
+        break;
+    case GR_ROUND_GRACE:
+        cover(node);
+        break;
+    case GR_ROUND_WORK:
+        next(node);
+        break;
+    case GR_ROUND_PROBE:
+    case GR_ROUND_COVER:
+        rest(node); // no answer: the next round asks again
+        break;
+    }
+}
+
+void gr_round_on_link_down(struct gr_node *node, uint16_t peer)
+{
+    const struct gr_round *round = &node->entropy->round;
+    // In WORK the exchange ends by itself.
+    if (round->peer == peer && round->state != GR_ROUND_REST && round->state != GR_ROUND_WORK)
+        rest(node);
+}
+
+static size_t bytes_of(const struct gr_clock *clock)
+{
+    size_t bytes = clock->count * sizeof *clock->row;
+    for (uint32_t i = 0; i < clock->count; i++)
+        bytes += clock->row[i].interval_count * sizeof *clock->row[i].interval;
+    return bytes;
+}
+
+// The peer's hashes: copies the clocks of the partitions that differ, as they are now.
+static void on_probed(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_round *round = &node->entropy->round;
+    uint64_t *hash;
+    uint32_t *partition;
+    uint32_t count = shared_hashes(node, round->peer, &hash, &partition);
+    if (message->hash_count == 0)
+        gr_probe(&node->probes, GR_PROBE_PROBE_EQUAL);
+    if (message->hash_count != count) { // equal, or of another ring
+        node->stats.behind = 0;
+        rest(node);
+        return;
+    }
+    uint32_t max = GR_MIN(count, (uint32_t)PARTITIONS_MAX);
+    round->partition = gr_hook_memory(NULL, max * sizeof *round->partition);
+    round->clock = gr_hook_memory(NULL, max * sizeof *round->clock);
+    size_t bytes = 0;
+    // Not always from the first on: with more differences than fit, all get their turn.
+    uint32_t from = (uint32_t)gr_random_below(&node->random, count);
+    for (uint32_t i = 0; i < count && round->count < max && bytes < COPIES_BYTES_MAX; i++) {
+        uint32_t at = (from + i) % count;
+        if (message->hash_list[at] == hash[at] || !gr_entropy_ready(node, partition[at]))
+            continue;
+        round->partition[round->count] = (uint16_t)partition[at];
+        round->clock[round->count] = gr_clock_copy(&node->partition[partition[at]].clock);
+        bytes += bytes_of(&round->clock[round->count++]);
+    }
+    if (round->count == 0)
+        rest(node);
+    else
+        wait(node, GR_ROUND_GRACE, node->config.exchange_grace);
+}
+
+// Of the partitions asked about, those that the peer names are behind: they move to the front.
+static void on_covered(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_round *round = &node->entropy->round;
+    for (uint32_t i = 0; i < round->asked; i++, round->at++) {
+        bool behind = false;
+        for (uint32_t k = 0; k < message->partition_count && !behind; k++)
+            behind = message->partition_list[k] == round->partition[round->at];
+        if (behind)
+            round->partition[round->kept++] = round->partition[round->at];
+    }
+    cover(node);
+}
+
+// ---- the side that is asked ------------------------------------------------------------------
+
+static void answer_probe(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    uint64_t *hash;
+    uint32_t *partition;
+    uint32_t count = shared_hashes(node, peer, &hash, &partition);
+    bool equal = gr_hash64(gr_bytes(hash, count * sizeof *hash), 0) == message->hash;
+    struct gr_message probed = {
+        .type = GR_MSG_PROBED,
+        .id = message->id,
+        .hash_list = hash,
+        .hash_count = equal ? 0 : count,
+    };
+    (void)gr_node_send(node, peer, &probed);
+}
+
+static void answer_cover(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    uint16_t *behind = gr_arena_array(&node->scratch, uint16_t, message->partition_count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < message->partition_count; i++) {
+        uint16_t p = message->partition_list[i];
+        bool covers = p < node->ring->partitions && i < message->clock_count &&
+                      gr_entropy_ready(node, p) &&
+                      gr_clock_includes(&node->partition[p].clock, &message->clock_list[i]);
+        if (!covers)
+            behind[count++] = p;
+    }
+    struct gr_message covered = {
+        .type = GR_MSG_COVERED,
+        .id = message->id,
+        .partition_list = behind,
+        .partition_count = count,
+    };
+    (void)gr_node_send(node, peer, &covered);
+}
+
+void gr_round_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    const struct gr_round *round = &node->entropy->round;
+    bool mine = peer == round->peer && message->id == round->id;
+    if (message->type == GR_MSG_PROBE)
+        answer_probe(node, peer, message);
+    else if (message->type == GR_MSG_COVER)
+        answer_cover(node, peer, message);
+    else if (message->type == GR_MSG_PROBED && mine && round->state == GR_ROUND_PROBE)
+        on_probed(node, message);
+    else if (message->type == GR_MSG_COVERED && mine && round->state == GR_ROUND_COVER)
+        on_covered(node, message);
+}
+
+// ---- beginning and end ---------------------------------------------------------------------
+
+void gr_round_init(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    round->timer.kind = GR_TIMER_ROUND;
+    if (node->config.exchange_interval.ns == 0)
+        return;
+    // `now` is not known yet: the first step fires the timer, which sets itself.
+    plan_probe(node);
+    round->scrub_at = gr_instant_after(node->now, node->config.scrub_interval);
+    round->scrubbed =
+        (uint32_t)gr_random_below(&node->random, node->ring->partitions * node->ring->n);
+    rest(node);
+}
+
+void gr_entropy_init(struct gr_node *node)
+{
+    struct gr_entropy *entropy = node->entropy = gr_hook_memory(NULL, sizeof *entropy);
+    *entropy = (struct gr_entropy){.exchange = {.timer.kind = GR_TIMER_EXCHANGE}};
+    size_t bytes = node->ring->member_count * sizeof *entropy->served;
+    entropy->served = gr_hook_memory(NULL, bytes);
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        entropy->served[m] = (struct gr_served){.open = false};
+    gr_pass_init(node);
+    gr_round_init(node);
+    if (node->config.canary != GR_CANARY_PASS_SKIPPED)
+        return;
+    for (uint32_t p = 0; p < node->ring->partitions; p++) {
+        size_t size = gr_merkle_leaves(node->ring) * sizeof(struct gr_sum);
+        node->partition[p].leaf = gr_hook_memory(NULL, size);
+        for (uint32_t i = 0; i < gr_merkle_leaves(node->ring); i++)
+            node->partition[p].leaf[i] = (struct gr_sum){0};
+    }
+}

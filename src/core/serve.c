@@ -1,0 +1,260 @@
+// Serving: what a peer's exchange needs of this node (§4.7).
+//
+// The peer asks, this node shows its clock, its sums, its pages, merges what it is offered, and in
+// the end joins the clock that the peer showed. It remembers one exchange per peer: which partition,
+// and how far its own walk has come, because it sums the leaves that it shows once more (E4).
+//
+//   V1  Whatever does not belong to the exchange that is open for that peer is refused: a peer that
+//       goes on after this node restarted finds nothing open (E2).
+//   V2  The last page of a range is given only if all of it adds up to the leaves of the tree.
+//
+// Source: §4.7; exchange.c. Owns: a walk per peer. Bounds: one exchange per peer.
+#include "core/entropy.h"
+
+enum { LIMIT_MAX = 10000 };
+
+static void close_served(struct gr_node *node, struct gr_served *served)
+{
+    gr_walk_close(node, &served->walk);
+    served->open = false;
+}
+
+static void answer(struct gr_node *node, uint16_t peer, const struct gr_message *asked,
+    enum gr_message_type type, enum gr_err status)
+{
+    struct gr_message message = {
+        .type = type, .id = asked->id, .status = status, .index = asked->index};
+    (void)gr_node_send(node, peer, &message);
+}
+
+// Why no exchange of that partition can be served, or GR_OK.
+static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t partition)
+{
+    if (partition >= node->ring->partitions)
+        return GR_ERR_INVALID;
+    if (gr_ring_position(node->ring, partition, node->config.self) < 0 ||
+        gr_ring_position(node->ring, partition, peer) < 0)
+        return GR_ERR_NOT_OWNER;
+    if (node->partition[partition].damaged)
+        return GR_ERR_CORRUPT;
+    if (!gr_entropy_ready(node, partition))
+        return GR_ERR_LOADING;
+    if (gr_exchange_is_with(node, peer, partition) && node->config.self < peer)
+        return GR_ERR_BUSY; // both began the same: one is enough
+    return node->store;
+}
+
+static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    enum gr_err err = refusal(node, peer, message->partition);
+    close_served(node, served);
+    if (err != GR_OK) {
+        answer(node, peer, message, GR_MSG_BEGUN, err);
+        return;
+    }
+    *served = (struct gr_served){
+        .open = true, .id = message->id, .partition = message->partition};
+    const struct gr_partition *p = &node->partition[message->partition];
+    uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
+    struct gr_sum branch[GR_MERKLE_BRANCHES];
+    for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
+        branch[i] = gr_merkle_sum(p->leaf, i * width, (i + 1) * width);
+    struct gr_message begun = {
+        .type = GR_MSG_BEGUN,
+        .id = message->id,
+        .clock_list = &p->clock,
+        .clock_count = 1,
+        .sum_list = branch,
+        .sum_count = GR_MERKLE_BRANCHES,
+    };
+    (void)gr_node_send(node, peer, &begun);
+}
+
+static void show_leaves(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    const struct gr_partition *p = &node->partition[node->entropy->served[peer].partition];
+    uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, count = 0;
+    struct gr_sum sum[GR_MERKLE_LEAVES_MAX];
+    for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
+        if (message->branches >> (leaf / width) & 1)
+            sum[count++] = p->leaf[leaf];
+    struct gr_message leaves = {
+        .type = GR_MSG_LEAVES,
+        .id = message->id,
+        .sum_list = sum,
+        .sum_count = count,
+    };
+    (void)gr_node_send(node, peer, &leaves);
+}
+
+// The leaf that begins at a cursor (or the number of leaves, at the end); -1 if none does.
+static int leaf_at(const struct gr_node *node, uint32_t partition, gr_cursor cursor)
+{
+    uint32_t leaves = gr_merkle_leaves(node->ring);
+    if (cursor == gr_merkle_first(node->ring, partition, leaves))
+        return (int)leaves;
+    if (cursor < gr_merkle_first(node->ring, partition, 0) ||
+        cursor > gr_merkle_first(node->ring, partition, leaves))
+        return -1;
+    uint32_t leaf = gr_merkle_leaf(node->ring, partition, cursor);
+    return cursor == gr_merkle_first(node->ring, partition, leaf) ? (int)leaf : -1;
+}
+
+// The next page of the range that is being walked, or the first of a new one.
+static void walk(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_walk *at = &served->walk;
+    bool goes_on = at->link.in && at->frontier == message->cursor &&
+                   at->end == message->cursor_end && at->frontier > at->first;
+    bool valid = at->op == NULL && message->limit > 0 && message->limit <= LIMIT_MAX;
+    if (valid && !goes_on) {
+        int from = leaf_at(node, served->partition, message->cursor);
+        int to = leaf_at(node, served->partition, message->cursor_end);
+        valid = from >= 0 && to > from;
+        gr_walk_close(node, at);
+        if (valid)
+            gr_walk_open(node, at, GR_WALK_SERVED, served->partition, message->cursor,
+                message->cursor_end, false);
+        at->peer = peer;
+    }
+    if (valid)
+        gr_walk_ask(node, at, message->limit);
+    else
+        answer(node, peer, message, GR_MSG_PAGE, GR_ERR_INVALID);
+}
+
+void gr_serve_on_page(
+    struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_walk *at = &served->walk;
+    uint32_t partition = served->partition;
+    if (err == GR_ERR_CORRUPT)
+        gr_damage_partition(node, partition, "a record of a partition cannot be read");
+    bool whole = err == GR_OK && at->frontier == at->end;
+    if (whole && gr_entropy_ready(node, partition)) {
+        uint32_t from = (uint32_t)leaf_at(node, partition, at->first);
+        uint32_t to = (uint32_t)leaf_at(node, partition, at->end);
+        struct gr_sum sum = gr_merkle_sum(node->partition[partition].leaf, from, to);
+        if (!gr_damage_agrees(node, at->sum, sum))
+            gr_damage_partition(node, partition, "the records of an exchange do not add up");
+    }
+    if (err == GR_OK && !gr_entropy_ready(node, partition))
+        err = GR_ERR_CORRUPT;
+    struct gr_message page = {
+        .type = GR_MSG_PAGE,
+        .id = served->id,
+        .status = err,
+        .context = err == GR_OK ? event->context : GR_CONTEXT_NOTHING,
+        .entry = event->entry,
+        .entry_count = err == GR_OK ? event->entry_count : 0,
+        .cursor = at->frontier,
+    };
+    if (whole || err != GR_OK)
+        gr_walk_close(node, at);
+    (void)gr_node_send(node, peer, &page);
+}
+
+static void take(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    const struct gr_served *served = &node->entropy->served[peer];
+    enum gr_err err = GR_OK;
+    if (gr_ring_partition(node->ring, message->key.slot) != served->partition ||
+        !gr_replica_is_sound(&message->record))
+        err = GR_ERR_INVALID;
+    struct gr_keyop *op = NULL;
+    if (err == GR_OK)
+        op = gr_keyop_new(
+            node, GR_KEYOP_OFFER, &message->key, gr_record_value_bytes(&message->record));
+    if (op != NULL) {
+        op->peer = peer;
+        op->peer_call = message->id;
+        op->index = message->index;
+        op->incoming = gr_record_copy(&op->arena, &message->record, false);
+        node->stats.keys_taken++;
+        err = gr_replica_submit(node, op);
+    } else if (err == GR_OK) {
+        err = GR_ERR_BUSY;
+    }
+    if (err != GR_OK)
+        answer(node, peer, message, GR_MSG_TAKEN, err);
+}
+
+static void join(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    enum gr_err err = message->clock_count == 1 ? GR_OK : GR_ERR_INVALID;
+    if (err == GR_OK)
+        gr_replica_join(node, served->partition, &message->clock_list[0]);
+    close_served(node, served);
+    answer(node, peer, message, GR_MSG_JOINED, err);
+}
+
+static enum gr_message_type answer_of(enum gr_message_type type)
+{
+    return type == GR_MSG_BRANCH  ? GR_MSG_LEAVES
+           : type == GR_MSG_WALK  ? GR_MSG_PAGE
+           : type == GR_MSG_OFFER ? GR_MSG_TAKEN
+                                  : GR_MSG_JOINED;
+}
+
+void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    if (message->type == GR_MSG_BEGIN) {
+        begin(node, peer, message);
+        return;
+    }
+    bool known = served->open && served->id == message->id;
+    if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART &&
+        (message->type == GR_MSG_OFFER || message->type == GR_MSG_JOIN) &&
+        gr_entropy_ready(node, message->partition)) {
+        *served = (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
+        known = true;
+    }
+    enum gr_err err = !known ? GR_ERR_TIMEOUT : node->store;
+    if (err == GR_OK && !gr_entropy_ready(node, served->partition))
+        err = GR_ERR_CORRUPT;
+    if (err != GR_OK) { // V1
+        answer(node, peer, message, answer_of(message->type), err);
+        return;
+    }
+    if (message->type == GR_MSG_BRANCH)
+        show_leaves(node, peer, message);
+    else if (message->type == GR_MSG_WALK)
+        walk(node, peer, message);
+    else if (message->type == GR_MSG_OFFER)
+        take(node, peer, message);
+    else
+        join(node, peer, message);
+}
+
+void gr_serve_on_link_down(struct gr_node *node, uint16_t peer)
+{
+    close_served(node, &node->entropy->served[peer]);
+}
+
+void gr_entropy_deinit(struct gr_node *node)
+{
+    struct gr_entropy *entropy = node->entropy;
+    gr_walk_close(node, &entropy->pass.walk);
+    gr_walk_close(node, &entropy->exchange.walk);
+    gr_arena_deinit(&entropy->exchange.here.arena);
+    gr_arena_deinit(&entropy->exchange.there.arena);
+    gr_arena_deinit(&entropy->exchange.arena);
+    gr_clock_deinit(&entropy->exchange.mine);
+    gr_clock_deinit(&entropy->exchange.theirs);
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        gr_walk_close(node, &entropy->served[m].walk);
+    for (uint32_t i = 0; i < entropy->round.count; i++)
+        gr_clock_deinit(&entropy->round.clock[i]);
+    gr_hook_memory(entropy->round.clock, 0);
+    gr_hook_memory(entropy->round.partition, 0);
+    gr_hook_memory(entropy->served, 0);
+    gr_hook_memory(entropy, 0);
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        gr_hook_memory(node->partition[p].leaf, 0);
+    node->entropy = NULL;
+}
