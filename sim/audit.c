@@ -16,10 +16,15 @@ void sim_audit_key(struct sim *sim, int n, int key)
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
+    if (n == sim->lost_node && partition == sim->lost_partition) {
+        gr_arena_deinit(&arena);
+        return; // what it claims is wrong, and it must not be believed
+    }
     enum gr_err err = sim_disk_read(&host->disk, at, &arena, &stored);
     gr_assert(err == GR_OK || err == GR_ERR_NOT_FOUND);
     struct gr_record filled = gr_record_fill(&arena, &stored, gr_node_clock(host->node, partition));
     sim_oracle_state(&sim->oracle, n, key, &filled);
+    sim_oracle_holds(&sim->oracle, n, key, &filled, host->disk.applied, host->disk.synced);
     gr_arena_deinit(&arena);
 }
 
@@ -58,6 +63,8 @@ static struct gr_record merged_state(
         if (!(which >> i & 1))
             continue;
         struct sim_node *host = &sim->node[owner[i]];
+        if (gr_node_damaged(host->node, partition))
+            continue;
         struct gr_record stored = GR_RECORD_NOTHING;
         (void)sim_disk_read(&host->disk, at, arena, &stored);
         struct gr_record filled =
@@ -153,7 +160,10 @@ void sim_audit(struct sim *sim)
         if (sim->clients.client[c].waits_for >= 0)
             sim_oracle_fail(
                 &sim->oracle, "request %d was never answered", sim->clients.client[c].waits_for);
+    sim_audit_replicas(sim);
     for (int key = 0; key < sim->clients.keys && !sim->oracle.failed; key++) {
+        if (sim->lost_node >= 0 && sim_key_partition(sim, key) == sim->lost_partition)
+            continue; // reading it is not safe yet
         struct gr_arena arena = {0};
         struct gr_record merged = merged_state(sim, key, (1u << sim->ring.n) - 1, &arena);
         sim_oracle_final(&sim->oracle, key, &merged);
@@ -161,8 +171,10 @@ void sim_audit(struct sim *sim)
             audit_get(sim, key, n, &merged);
         gr_arena_deinit(&arena);
     }
-    if (!sim->oracle.failed)
+    if (!sim->oracle.failed && sim->lost_node < 0)
         audit_scan(sim, (int)gr_random_below(&sim->random, (uint64_t)sim->node_count));
+    if (!sim->oracle.failed && sim->faults.silent_loss)
+        sim_audit_silent_loss(sim);
     for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++) {
         sim_run_until(sim, sim->now + 3000 * (int64_t)MS); // late calls end
         struct gr_node_stats stats = gr_node_stats(sim->node[n].node);

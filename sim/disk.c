@@ -248,6 +248,65 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
     ret->entry_count = page.count;
 }
 
+struct adding {
+    const struct gr_ring *ring;
+    uint32_t partition;
+    struct gr_arena *arena;
+    struct sim_sums *sums;
+};
+
+static bool add_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct adding *adding = host;
+    struct gr_key at;
+    struct gr_record record;
+    must(gr_disk_read_record_key(key, &at));
+    must(gr_disk_read_record(key, value, true, adding->arena, &record));
+    struct gr_sum *leaf = &adding->sums->leaf[gr_merkle_leaf(
+        adding->ring, adding->partition, gr_cursor_of(at.slot, at.hash))];
+    *leaf = gr_sum_add(*leaf, gr_merkle_hash(adding->arena, &at, &record));
+    adding->sums->count += record.count > 0;
+    adding->sums->leftover += !gr_context_empty(&record.context);
+    return true;
+}
+
+void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
+    struct sim_sums *sums)
+{
+    struct gr_arena arena = {0};
+    struct adding adding = {ring, partition, &arena, sums};
+    memset(sums->leaf, 0, GR_MERKLE_LEAVES_MAX * sizeof *sums->leaf);
+    walk(disk, gr_disk_range_records(&arena, ring->partitions, partition, 0), &arena, add_row,
+        &adding);
+    gr_arena_deinit(&arena);
+}
+
+void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key)
+{
+    struct gr_arena arena = {0};
+    gr_assert(disk->undo_count == 0);
+    gr_store_batch_delete(disk->batch, gr_disk_record_key(&arena, key));
+    apply(disk);
+    gr_arena_deinit(&arena);
+}
+
+void sim_disk_forge(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition)
+{
+    struct gr_sum leaf[GR_MERKLE_LEAVES_MAX];
+    struct sim_sums sums = {.leaf = leaf};
+    sim_disk_sums(disk, ring, partition, &sums);
+    // Any key's removal writes the partition's row: this one's name is in nobody's way.
+    struct gr_store_write write = {
+        .number = disk->applied + 1,
+        .partition = partition,
+        .key = gr_key_make(gr_bytes_text("forged"), gr_bytes_text("forged")),
+        .count = sums.count,
+        .sum = gr_merkle_sum(leaf, 0, gr_merkle_leaves(ring)),
+    };
+    sim_disk_write(disk, &write, (struct gr_actor){1, 1});
+    sim_disk_crash(disk, disk->applied);
+}
+
 // ---- starting --------------------------------------------------------------------------------
 
 struct load {

@@ -9,7 +9,8 @@
 //       (promise 2: what nobody had seen must not vanish)
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
-//   O3  A get with R + W > N covers every write acknowledged before it began.  (promise 2)
+//   O3  A get with R + W > N covers every write acknowledged before it began, unless a disk that
+//       held it was lost; in the end such a write is there if any disk that held it is.  (promise 2)
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, and every request is answered at most once.
 #include <stdarg.h>
@@ -165,7 +166,7 @@ static void check_acknowledged(
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
                             op->outcome == GR_DONE && op->ended < get->issued && op->w + get->r > n;
-        if (acknowledged && !covers(&record->context, op))
+        if (acknowledged && !op->bereaved && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
                 number, get->r, get->key, i, op->w);
@@ -203,13 +204,54 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
     check_claim(oracle, where, key, filled);
 }
 
+void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
+    uint64_t number, uint64_t synced)
+{
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if (op->key != key || op->dot_count == 0 || (op->held >> node & 1) ||
+            op->pending[node] != 0 || !covers(&filled->context, op))
+            continue;
+        if (number <= synced)
+            op->held |= 1u << node;
+        else
+            op->pending[node] = number;
+    }
+}
+
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number)
+{
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if (op->pending[node] == 0 || op->pending[node] > number)
+            continue;
+        op->held |= 1u << node;
+        op->pending[node] = 0;
+    }
+}
+
+void sim_oracle_crashed(struct sim_oracle *oracle, int node)
+{
+    for (int i = 0; i < oracle->count; i++)
+        oracle->op[i].pending[node] = 0;
+}
+
+void sim_oracle_wiped(struct sim_oracle *oracle, int node)
+{
+    for (int i = 0; i < oracle->count; i++) {
+        oracle->op[i].bereaved |= oracle->op[i].held >> node & 1;
+        oracle->op[i].held &= ~(1u << node);
+    }
+}
+
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
 {
     check_claim(oracle, "final", key, merged);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
-                            op->outcome == GR_DONE && op->kind != SIM_GET;
+                            op->outcome == GR_DONE && op->kind != SIM_GET &&
+                            (!op->bereaved || op->held != 0);
         if (acknowledged && !covers(&merged->context, op))
             sim_oracle_fail(
                 oracle, "write %d (W=%d) of key %d was acknowledged and is lost", i, op->w, key);

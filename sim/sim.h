@@ -55,6 +55,9 @@ struct sim_op {
     int dot_count;
     struct sim_set past; // every write that it had seen, and theirs
     int64_t expires_ms;
+    uint64_t pending[SIM_NODES_MAX]; // number of the first write there that holds its effect
+    unsigned held;                   // nodes whose disk holds its effect durably
+    bool bereaved;                   // one of those was lost
 };
 
 struct sim_oracle {
@@ -75,6 +78,13 @@ void sim_oracle_drawn(
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
+// The effects of writes that this state covers are in write `number` of that node, of which those up
+// to `synced` are durable.
+void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
+    uint64_t number, uint64_t synced);
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
+void sim_oracle_crashed(struct sim_oracle *oracle, int node);
+void sim_oracle_wiped(struct sim_oracle *oracle, int node);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
@@ -86,6 +96,9 @@ struct sim_faults {
     uint32_t loss, duplicate, slow; // per mille of messages
     uint32_t delay_us_max;          // of an ordinary message
     uint32_t crash, cut, pause;     // per mille of fault ticks
+    uint32_t disk_loss;             // per mille of starts after a crash
+    bool lost_record;               // one row vanishes when the busy phase is over
+    bool silent_loss;               // one row vanishes at the end, and the sum is made to fit
     uint32_t crash_in_step;         // per mille of crashes that hit between two effects
     uint32_t read_late, read_error; // per mille of store reads
     uint32_t sync_us_max;

@@ -316,12 +316,16 @@ void sim_crash(struct sim *sim, int n)
     gr_node_free(host->node);
     host->node = NULL;
     host->life++;
+    sim->lost_any |= host->crashing; // what it emitted last was half done
     host->crashing = false;
     host->crash_after = -1;
     host->syncing = false;
     host->tick_at = INT64_MAX;
     uint64_t unsynced = host->disk.applied - host->disk.synced;
-    sim_disk_crash(&host->disk, host->disk.synced + gr_random_below(&sim->random, unsynced + 1));
+    uint64_t kept = gr_random_below(&sim->random, unsynced + 1);
+    sim->lost_any |= kept < unsynced;
+    sim_disk_crash(&host->disk, host->disk.synced + kept);
+    sim_oracle_crashed(&sim->oracle, n);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
             sim_clients_abandon(&sim->clients, host->ticket[c] - 1);
@@ -343,6 +347,8 @@ void sim_start(struct sim *sim, int n)
     if (first) {
         host->store = (uint64_t)n + 1;
         sim_disk_init(&host->disk);
+    } else if (gr_random_chance(&sim->random, sim->faults.disk_loss)) {
+        sim_wipe(sim, n);
     }
     if (first || sim->options->canary != GR_CANARY_SAME_ACTOR)
         host->config.actor = (struct gr_actor){
@@ -424,6 +430,7 @@ static void node_event(struct sim *sim, struct sim_event *event)
     case SYNC:
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
+        sim_oracle_synced(&sim->oracle, event->node, event->ticket);
         start_sync(sim, event->node);
         step(
             sim, event->node, &(struct gr_event){.type = GR_EVENT_SYNCED, .number = event->ticket});
@@ -552,6 +559,7 @@ void sim_run(const struct sim_options *options, struct sim_report *ret_report)
     sim->options = options;
     sim->report = ret_report;
     sim->oracle.sim = sim;
+    sim->lost_node = -1;
     gr_random_init(&sim->random, options->seed);
     build(sim);
     sim_run_until(sim, sim->busy_until);

@@ -36,6 +36,18 @@ enum gr_err sim_disk_read(
 // Carries out a SCAN effect: entries and, of records, the fill of the clock and the page's end.
 void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
     struct gr_arena *arena, struct gr_event *ret);
+// A row vanishes behind the node's back.
+void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key);
+// Makes count and sum of a partition those of its records.
+void sim_disk_forge(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition);
+// What a partition's records add up to, leaf by leaf.
+struct sim_sums {
+    struct gr_sum *leaf; // GR_MERKLE_LEAVES_MAX of them; set to zero first
+    int64_t count;       // keys with siblings
+    uint32_t leftover;   // keys with left-over context
+};
+void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
+    struct sim_sums *sums);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 
@@ -104,6 +116,9 @@ struct sim {
     int64_t busy_until;
     int64_t skew_ms_max;
     bool quiet;
+    bool lost_any; // a crash or a lost disk took a write: clocks may keep gaps
+    int lost_node; // that lost a record behind its back, or -1
+    uint32_t lost_partition;
     // The answer of a request made by the audit itself.
     bool audit_done;
     enum gr_err audit_err;
@@ -137,6 +152,15 @@ void sim_heal(struct sim *sim);
 // audit.c
 void sim_audit_reply(struct sim *sim, const struct gr_result *result);
 void sim_audit(struct sim *sim);
+// replicas.c
+void sim_audit_replicas(struct sim *sim);
+// One row vanishes together with every trace in the sums: only the others can tell.
+void sim_audit_silent_loss(struct sim *sim);
+// A node crashes, and one row of its store is gone when it starts again.
+void sim_lose_record(struct sim *sim);
+// The disk of a node that is down is lost; it comes back empty, as another store.
+void sim_wipe(struct sim *sim, int node);
+
 // What a replica holds of a key, told to the oracle.
 void sim_audit_key(struct sim *sim, int node, int key);
 

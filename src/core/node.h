@@ -47,6 +47,7 @@ struct gr_node;
     X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
+    X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
     X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")
 
 enum gr_canary {
