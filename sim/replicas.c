@@ -1,5 +1,5 @@
-// The audit of replicas: once all is quiet, those of a partition are equal, byte for byte of what is
-// compared between them, and each tree is what its store adds up to.
+// The audit of replicas: once all is quiet, those of a partition are equal, byte for byte of what
+// is compared between them, and each tree is what its store adds up to.
 #include <stdio.h>
 #include <string.h>
 
@@ -31,8 +31,7 @@ static void audit_tree(struct sim *sim, int n, uint32_t partition)
     if (sums.count != gr_node_count(host->node, partition) ||
         !gr_sum_equal(gr_merkle_sum(leaf, 0, leaves), gr_node_sum(host->node, partition)))
         sim_oracle_fail(&sim->oracle, "node %d: partition %u holds %lld keys and counts %lld", n,
-            partition, (long long)sums.count,
-            (long long)gr_node_count(host->node, partition));
+            partition, (long long)sums.count, (long long)gr_node_count(host->node, partition));
     if (!sim->lost_any && sums.leftover > 0)
         sim_oracle_fail(&sim->oracle,
             "node %d: no write was lost, and %u keys of partition %u keep context", n,
@@ -113,13 +112,15 @@ void sim_lose_record(struct sim *sim)
     struct gr_arena arena = {0};
     uint32_t from = (uint32_t)gr_random_below(&sim->random, (uint64_t)sim->clients.keys);
     for (int i = 0; i < sim->clients.keys && sim->lost_node < 0; i++) {
-        const struct gr_key *key = &sim->clients.key[(from + (uint32_t)i) % (uint32_t)sim->clients.keys];
+        const struct gr_key *key =
+            &sim->clients.key[(from + (uint32_t)i) % (uint32_t)sim->clients.keys];
         struct gr_record stored;
         if (sim_disk_read(&sim->node[n].disk, key, &arena, &stored) != GR_OK)
             continue;
         sim_disk_lose(&sim->node[n].disk, key);
         sim->lost_node = n;
         sim->lost_partition = gr_ring_partition(&sim->ring, key->slot);
+        sim->lost_any = true; // what only this node had seen stays with it
     }
     gr_arena_deinit(&arena);
 }
@@ -144,6 +145,7 @@ void sim_audit_silent_loss(struct sim *sim)
         sim_disk_forge(&host->disk, &sim->ring, partition);
         sim->lost_node = n;
         sim->lost_partition = partition;
+        sim_run_until(sim, sim->now + 200 * (int64_t)MS); // the links go down
         sim_start(sim, n);
         sim_run_until(sim, sim->now + 20000 * (int64_t)MS);
     }

@@ -40,6 +40,7 @@
     X(EXCHANGE_EQUAL, "an exchange found equal trees")                                             \
     X(EXCHANGE_JOINED, "an exchange ended with joined clocks")                                     \
     X(EXCHANGE_ABANDONED, "an exchange was abandoned")                                             \
+    X(EXCHANGE_WRITTEN, "a key was written while its exchange was under way")                      \
     X(EXCHANGE_REFUSED, "an exchange was refused")                                                 \
     X(EXCHANGE_DISPUTED, "an absence was not taken from one that has seen no more")                \
     X(EXCHANGE_LOST, "a peer showed what this replica must have lost")

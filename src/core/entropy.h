@@ -59,6 +59,22 @@ struct gr_sum gr_walk_hash(
 void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_key *key,
     struct gr_sum before, struct gr_sum after, int counted);
 
+// A partition as it was when its clock was copied, and the keys that were written since. A clock
+// may be joined only for states that it is the clock of: what is compared later may have lost a
+// value to a write that the copy does not know.
+struct gr_watch {
+    struct gr_link link;      // in the partition's list while it is open
+    struct gr_sum *leaf;      // owned: the tree as it was
+    struct gr_arena arena;    // of the keys
+    const struct gr_key *key; // written since, some more than once
+    uint32_t count, capacity;
+    bool overflow; // more keys than GR_WATCH_BYTES_MAX: not all are named
+};
+enum { GR_WATCH_BYTES_MAX = 4 << 20 };
+void gr_watch_open(struct gr_node *node, struct gr_watch *watch, uint32_t partition);
+// Nothing happens if it is not open.
+void gr_watch_close(struct gr_node *node, struct gr_watch *watch, uint32_t partition);
+
 // ---- pass.c --------------------------------------------------------------------------------
 
 void gr_pass_init(struct gr_node *node);
@@ -90,8 +106,7 @@ bool gr_exchange_wants(const struct gr_node *node, uint64_t id);
 void gr_exchange_timer(struct gr_node *node);
 void gr_exchange_on_link(struct gr_node *node, uint16_t peer, bool up);
 // BEGUN, LEAVES, TAKEN, JOINED, PAGE. False: not of the exchange under way.
-bool gr_exchange_on_message(
-    struct gr_node *node, uint16_t peer, const struct gr_message *message);
+bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enum gr_err err);
 // The filled state of a key was read here.
 void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err,
@@ -133,7 +148,13 @@ struct gr_pass {
     struct gr_instant asked;
 };
 
-enum gr_round_state { GR_ROUND_REST, GR_ROUND_PROBE, GR_ROUND_GRACE, GR_ROUND_COVER, GR_ROUND_WORK };
+enum gr_round_state {
+    GR_ROUND_REST,
+    GR_ROUND_PROBE,
+    GR_ROUND_GRACE,
+    GR_ROUND_COVER,
+    GR_ROUND_WORK
+};
 
 struct gr_round {
     enum gr_round_state state;
@@ -184,6 +205,7 @@ struct gr_exchange {
     uint16_t peer;
     uint32_t partition;
     struct gr_clock mine, theirs;
+    struct gr_watch watch; // since `mine` was copied
     bool differs[GR_MERKLE_LEAVES_MAX];
     uint32_t branches;          // whose leaves were asked for
     bool asked;                 // for the peer's next page
@@ -200,7 +222,9 @@ struct gr_served {
     bool open;
     uint64_t id;
     uint32_t partition;
+    struct gr_watch watch; // since its clock was shown
     struct gr_walk walk;
+    gr_cursor page_from; // of the page under way
 };
 
 struct gr_entropy {

@@ -7,11 +7,15 @@
 // done said when they sat down.
 //
 //   E1  Clocks are joined only after a complete exchange, and only with the copies taken before it
-//       began.
+//       began. What is found equal is compared as it was when its clock was copied: trees are
+//       copied with the clocks, and a key that was written since is offered whatever the pages say.
+//       Else a value could be gone on both sides, here because of a write that the copy does not
+//       know.
 //   E2  Both are still in the run in which it began, and the link never went down in between; else
 //       it is abandoned, and nothing is joined.
 //   E3  The join is written after every state that it stands for.
-//   E4  A leaf is summed again from what was read, on both sides, before any of its keys is offered:
+//   E4  A leaf is summed again from what was read, on both sides, before any of its keys is
+//   offered:
 //       "seen, and gone" is not said by one that has lost a record (D6).
 //   E5  What was done stays done: an exchange that was abandoned finds fewer differences next time.
 //
@@ -78,6 +82,7 @@ static void end(struct gr_node *node, bool joined)
 {
     struct gr_exchange *x = exchange_of(node);
     gr_walk_close(node, &x->walk);
+    gr_watch_close(node, &x->watch, x->partition);
     gr_timer_stop(&node->timers, &x->timer);
     forget_pages(x);
     forget_items(x);
@@ -118,6 +123,7 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
         return;
     }
     x->mine = gr_clock_copy(&node->partition[partition].clock); // E1
+    gr_watch_open(node, &x->watch, partition);
     struct gr_message begin = {.type = GR_MSG_BEGIN};
     (void)tell(node, &begin);
 }
@@ -170,10 +176,17 @@ static void next_run(struct gr_node *node)
     compare_pages(node);
 }
 
+// E1. The tree as it was when the clock was copied.
+static const struct gr_sum *tree_of(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    bool late = node->config.canary == GR_CANARY_LATE_COMPARE;
+    return late ? node->partition[x->partition].leaf : x->watch.leaf;
+}
+
 static void on_begun(struct gr_node *node, const struct gr_message *message)
 {
     struct gr_exchange *x = exchange_of(node);
-    const struct gr_partition *p = &node->partition[x->partition];
     if (message->status != GR_OK) {
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_REFUSED);
         end(node, false);
@@ -193,7 +206,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
     x->run_end = 0;
     for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
         if (!gr_sum_equal(
-                message->sum_list[i], gr_merkle_sum(p->leaf, i * width, (i + 1) * width)))
+                message->sum_list[i], gr_merkle_sum(tree_of(node), i * width, (i + 1) * width)))
             x->branches |= 1u << i;
     if (x->branches == 0) {
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_EQUAL);
@@ -208,7 +221,6 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
 static void on_leaves(struct gr_node *node, const struct gr_message *message)
 {
     struct gr_exchange *x = exchange_of(node);
-    const struct gr_partition *p = &node->partition[x->partition];
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, at = 0;
     uint32_t want = (uint32_t)__builtin_popcount(x->branches) * width;
     if (message->status != GR_OK || message->sum_count != want ||
@@ -218,7 +230,7 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
     }
     for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
         if (x->branches >> (leaf / width) & 1)
-            x->differs[leaf] = !gr_sum_equal(message->sum_list[at++], p->leaf[leaf]);
+            x->differs[leaf] = !gr_sum_equal(message->sum_list[at++], tree_of(node)[leaf]);
     next_run(node);
 }
 
@@ -260,9 +272,7 @@ static void merge_pages(struct gr_exchange *x)
         const struct gr_entry *there = entry_below(&x->there, end);
         if (here == NULL && there == NULL)
             break;
-        int order = here == NULL    ? 1
-                    : there == NULL ? -1
-                                    : gr_key_compare(&here->key, &there->key);
+        int order = here == NULL ? 1 : there == NULL ? -1 : gr_key_compare(&here->key, &there->key);
         if (order != 0 || !gr_record_equal(&here->record, &there->record))
             add_item(x, order <= 0 ? &here->key : &there->key);
         x->here.at += order <= 0;
@@ -272,17 +282,33 @@ static void merge_pages(struct gr_exchange *x)
     x->there.here &= x->there.end > end;
 }
 
+// E1: keys of the run that were written here since the clock was copied.
+static void add_written(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    x->failed |= x->watch.overflow;
+    for (uint32_t i = 0; i < x->watch.count; i++) {
+        const struct gr_key *key = &x->watch.key[i];
+        gr_cursor cursor = gr_cursor_of(key->slot, key->hash);
+        if (cursor < x->walk.first || cursor >= x->walk.end)
+            continue;
+        gr_probe(&node->probes, GR_PROBE_EXCHANGE_WRITTEN);
+        if (node->config.canary != GR_CANARY_LATE_COMPARE)
+            add_item(x, key);
+    }
+}
+
 // E4: the whole run was read.
 static void end_run(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
-    struct gr_sum sum =
-        gr_merkle_sum(node->partition[x->partition].leaf, x->run_from, x->run_end);
+    struct gr_sum sum = gr_merkle_sum(node->partition[x->partition].leaf, x->run_from, x->run_end);
     if (!gr_damage_agrees(node, x->walk.sum, sum)) {
         gr_damage_partition(node, x->partition, "the records of an exchange do not add up");
         end(node, false);
         return;
     }
+    add_written(node);
     gr_walk_close(node, &x->walk);
     x->state = GR_EXCHANGE_OFFER;
     offer_more(node);
@@ -314,8 +340,8 @@ static void compare_pages(struct gr_node *node)
     (void)tell(node, &walk);
 }
 
-static void keep_page(struct gr_exchange_page *page, const struct gr_entry *entry, uint32_t count,
-    gr_cursor end)
+static void keep_page(
+    struct gr_exchange_page *page, const struct gr_entry *entry, uint32_t count, gr_cursor end)
 {
     gr_arena_clear(&page->arena);
     struct gr_entry *kept = gr_arena_array(&page->arena, struct gr_entry, count);
@@ -356,6 +382,16 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
     }
     x->asked = false;
     keep_page(&x->there, message->entry, message->entry_count, message->cursor);
+    // An entry without a record names a key that was written there since its clock was copied.
+    struct gr_entry *entry = (struct gr_entry *)x->there.entry;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < x->there.count; i++) {
+        if (!gr_record_empty(&entry[i].record))
+            entry[kept++] = entry[i];
+        else if (node->config.canary != GR_CANARY_LATE_COMPARE)
+            add_item(x, &entry[i].key);
+    }
+    x->there.count = kept;
     compare_pages(node);
 }
 

@@ -50,16 +50,17 @@ bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
 struct gr_partition {
     struct gr_clock clock;
-    uint64_t counter;  // of this run's last dot here
-    int64_t count;     // keys with siblings
-    struct gr_sum sum; // of the leaf hashes of all records
-    struct gr_list walks; // open over it: every write is told to them
-    struct gr_sum *leaf;  // its tree; NULL until it was passed over once in this run
-    bool damaged;         // what is stored is not what was written: see damage.c
-    bool hashed;          // clock_hash is that of the clock
+    uint64_t counter;       // of this run's last dot here
+    int64_t count;          // keys with siblings
+    struct gr_sum sum;      // of the leaf hashes of all records
+    struct gr_list walks;   // open over it: every write is told to them,
+    struct gr_list watches; // and to these
+    struct gr_sum *leaf;    // its tree; NULL until it was passed over once in this run
+    bool damaged;           // what is stored is not what was written: see damage.c
+    bool hashed;            // clock_hash is that of the clock
     uint64_t clock_hash;
-    bool leftover;     // the index of left-over contexts may hold keys
-    bool base_moved;   // since the last pass over that index
+    bool leftover;   // the index of left-over contexts may hold keys
+    bool base_moved; // since the last pass over that index
 };
 
 // One key with something under way, or remembered. `header` is the stored record without values,
@@ -180,7 +181,8 @@ struct gr_node {
     uint64_t sweep_ticket;    // of the SCAN under way, or 0
     uint32_t sweep_pending;   // keyops that the sweep waits for
     uint64_t sweep_stuck;     // index rows of this pass that may not go yet
-    uint32_t sweep_partition; // whose left-over contexts are next
+    uint32_t sweep_partition; // whose left-over contexts are next, and
+    uint32_t sweep_left;      // how many partitions this round has still to look at
     struct gr_entropy *entropy;
 };
 

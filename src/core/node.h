@@ -45,6 +45,7 @@ struct gr_node;
     X(EARLY_JOIN, "early-join", "clocks are joined before the states are sent")                    \
     X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
     X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
+    X(LATE_COMPARE, "late-compare", "states are compared as they are, not as when copied")         \
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
@@ -121,7 +122,7 @@ enum gr_effect_type {
     GR_EFFECT_SCAN,
     GR_EFFECT_REPLY,
     GR_EFFECT_ACKED,
-    GR_EFFECT_LOG,
+    GR_EFFECT_LOG, // text, about `partition`
 };
 
 // One atomic change of the store. wire/disk says which rows it becomes.

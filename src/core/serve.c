@@ -1,8 +1,9 @@
 // Serving: what a peer's exchange needs of this node (§4.7).
 //
 // The peer asks, this node shows its clock, its sums, its pages, merges what it is offered, and in
-// the end joins the clock that the peer showed. It remembers one exchange per peer: which partition,
-// and how far its own walk has come, because it sums the leaves that it shows once more (E4).
+// the end joins the clock that the peer showed. It remembers one exchange per peer: which
+// partition, and how far its own walk has come, because it sums the leaves that it shows once more
+// (E4).
 //
 //   V1  Whatever does not belong to the exchange that is open for that peer is refused: a peer that
 //       goes on after this node restarted finds nothing open (E2).
@@ -16,6 +17,7 @@ enum { LIMIT_MAX = 10000 };
 static void close_served(struct gr_node *node, struct gr_served *served)
 {
     gr_walk_close(node, &served->walk);
+    gr_watch_close(node, &served->watch, served->partition);
     served->open = false;
 }
 
@@ -53,8 +55,8 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         answer(node, peer, message, GR_MSG_BEGUN, err);
         return;
     }
-    *served = (struct gr_served){
-        .open = true, .id = message->id, .partition = message->partition};
+    *served = (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
+    gr_watch_open(node, &served->watch, message->partition);
     const struct gr_partition *p = &node->partition[message->partition];
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
     struct gr_sum branch[GR_MERKLE_BRANCHES];
@@ -73,12 +75,15 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
 
 static void show_leaves(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    const struct gr_partition *p = &node->partition[node->entropy->served[peer].partition];
+    const struct gr_served *served = &node->entropy->served[peer];
+    bool late = node->config.canary == GR_CANARY_LATE_COMPARE;
+    const struct gr_sum *leaf_of =
+        late ? node->partition[served->partition].leaf : served->watch.leaf;
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, count = 0;
     struct gr_sum sum[GR_MERKLE_LEAVES_MAX];
     for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
         if (message->branches >> (leaf / width) & 1)
-            sum[count++] = p->leaf[leaf];
+            sum[count++] = leaf_of[leaf];
     struct gr_message leaves = {
         .type = GR_MSG_LEAVES,
         .id = message->id,
@@ -120,9 +125,30 @@ static void walk(struct gr_node *node, uint16_t peer, const struct gr_message *m
         at->peer = peer;
     }
     if (valid)
-        gr_walk_ask(node, at, message->limit);
+        served->page_from = message->cursor, gr_walk_ask(node, at, message->limit);
     else
         answer(node, peer, message, GR_MSG_PAGE, GR_ERR_INVALID);
+}
+
+// The page, and behind it each key of its range that was written since this node's clock was shown,
+// without a record: the peer must offer it whatever it holds (E1).
+static uint32_t with_written(struct gr_node *node, const struct gr_served *served, gr_cursor from,
+    const struct gr_event *event, const struct gr_entry **ret)
+{
+    const struct gr_watch *watch = &served->watch;
+    struct gr_entry *entry =
+        gr_arena_array(&node->scratch, struct gr_entry, event->entry_count + watch->count);
+    uint32_t count = event->entry_count;
+    for (uint32_t i = 0; i < count; i++)
+        entry[i] = event->entry[i];
+    for (uint32_t i = 0; i < watch->count; i++) {
+        const struct gr_key *key = &watch->key[i];
+        gr_cursor cursor = gr_cursor_of(key->slot, key->hash);
+        if (cursor >= from && cursor < served->walk.frontier)
+            entry[count++] = (struct gr_entry){.key = *key};
+    }
+    *ret = entry;
+    return count;
 }
 
 void gr_serve_on_page(
@@ -143,15 +169,17 @@ void gr_serve_on_page(
     }
     if (err == GR_OK && !gr_entropy_ready(node, partition))
         err = GR_ERR_CORRUPT;
+    if (err == GR_OK && served->watch.overflow)
+        err = GR_ERR_BUSY;
     struct gr_message page = {
         .type = GR_MSG_PAGE,
         .id = served->id,
         .status = err,
         .context = err == GR_OK ? event->context : GR_CONTEXT_NOTHING,
-        .entry = event->entry,
-        .entry_count = err == GR_OK ? event->entry_count : 0,
         .cursor = at->frontier,
     };
+    if (err == GR_OK)
+        page.entry_count = with_written(node, served, served->page_from, event, &page.entry);
     if (whole || err != GR_OK)
         gr_walk_close(node, at);
     (void)gr_node_send(node, peer, &page);
@@ -211,7 +239,8 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
     if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART &&
         (message->type == GR_MSG_OFFER || message->type == GR_MSG_JOIN) &&
         gr_entropy_ready(node, message->partition)) {
-        *served = (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
+        *served =
+            (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
         known = true;
     }
     enum gr_err err = !known ? GR_ERR_TIMEOUT : node->store;
@@ -246,8 +275,9 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_arena_deinit(&entropy->exchange.arena);
     gr_clock_deinit(&entropy->exchange.mine);
     gr_clock_deinit(&entropy->exchange.theirs);
+    gr_watch_close(node, &entropy->exchange.watch, entropy->exchange.partition);
     for (uint16_t m = 0; m < node->ring->member_count; m++)
-        gr_walk_close(node, &entropy->served[m].walk);
+        close_served(node, &entropy->served[m]);
     for (uint32_t i = 0; i < entropy->round.count; i++)
         gr_clock_deinit(&entropy->round.clock[i]);
     gr_hook_memory(entropy->round.clock, 0);

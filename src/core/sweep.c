@@ -48,13 +48,14 @@ static void scan_leftover(struct gr_node *node, uint32_t partition)
 static void next_leftover(struct gr_node *node)
 {
     node->sweep_stuck = 0;
-    for (uint32_t i = 0; i < node->ring->partitions; i++) {
+    for (; node->sweep_left > 0; node->sweep_left--) {
         uint32_t at = node->sweep_partition++ % node->ring->partitions;
         struct gr_partition *p = &node->partition[at];
         if (!p->leftover || !p->base_moved)
             continue;
         p->base_moved = false;
         p->leftover = false; // unless the page shows some, or one is written meanwhile
+        node->sweep_left--;
         scan_leftover(node, at);
         return;
     }
@@ -82,12 +83,13 @@ static void next(struct gr_node *node)
         rest(node);
     else if (node->sweep_phase == GR_SWEEP_DUE && node->sweep_full)
         scan_due(node);
-    else if (node->sweep_phase == GR_SWEEP_DUE)
+    else if (node->sweep_phase == GR_SWEEP_DUE) {
+        node->sweep_left = node->ring->partitions; // each once, however fast its base moves
         next_leftover(node);
-    else if (node->sweep_full)
+    } else if (node->sweep_full)
         scan_leftover(node, present(node));
     else
-        rest(node);
+        next_leftover(node);
 }
 
 void gr_sweep_timer(struct gr_node *node)

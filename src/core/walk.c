@@ -95,6 +95,43 @@ static void take_note(struct gr_walk *walk, const struct gr_walk_note *note)
     walk->note[walk->note_count++] = *note;
 }
 
+void gr_watch_open(struct gr_node *node, struct gr_watch *watch, uint32_t partition)
+{
+    struct gr_partition *p = &node->partition[partition];
+    gr_assert(!watch->link.in && p->leaf != NULL);
+    size_t bytes = gr_merkle_leaves(node->ring) * sizeof *watch->leaf;
+    *watch = (struct gr_watch){.leaf = gr_hook_memory(NULL, bytes)};
+    memcpy(watch->leaf, p->leaf, bytes);
+    gr_list_append(&p->watches, &watch->link);
+}
+
+void gr_watch_close(struct gr_node *node, struct gr_watch *watch, uint32_t partition)
+{
+    if (!watch->link.in)
+        return;
+    gr_list_remove(&node->partition[partition].watches, &watch->link);
+    gr_hook_memory(watch->leaf, 0);
+    gr_arena_deinit(&watch->arena);
+    watch->leaf = NULL;
+    watch->count = watch->capacity = 0;
+}
+
+static void watch_key(struct gr_watch *watch, const struct gr_key *key)
+{
+    watch->overflow |= watch->arena.bytes >= GR_WATCH_BYTES_MAX;
+    if (watch->overflow)
+        return;
+    struct gr_key *keys = (struct gr_key *)watch->key;
+    if (watch->count == watch->capacity) {
+        watch->capacity = GR_MAX(watch->capacity * 2, 16);
+        keys = gr_arena_array(&watch->arena, struct gr_key, watch->capacity);
+        if (watch->count > 0)
+            memcpy(keys, watch->key, watch->count * sizeof *keys);
+        watch->key = keys;
+    }
+    keys[watch->count++] = gr_key_copy(&watch->arena, key);
+}
+
 void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_key *key,
     struct gr_sum before, struct gr_sum after, int counted)
 {
@@ -106,6 +143,8 @@ void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_k
         struct gr_sum *leaf = &p->leaf[gr_merkle_leaf(node->ring, partition, cursor)];
         *leaf = gr_sum_add(gr_sum_subtract(*leaf, before), after);
     }
+    for (struct gr_link *link = p->watches.first; link != NULL; link = link->after)
+        watch_key(GR_CONTAINER(link, struct gr_watch, link), key);
     for (struct gr_link *link = p->walks.first; link != NULL; link = link->after) {
         struct gr_walk *walk = GR_CONTAINER(link, struct gr_walk, link);
         if (cursor >= walk->first && cursor < walk->frontier)

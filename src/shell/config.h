@@ -34,6 +34,12 @@ enum gr_config_kind {
     X(CACHE, "cache", SIZE, "64mb", 1 << 20, (int64_t)1 << 40, "", "block cache of the store")     \
     X(READ_TIMEOUT, "read_timeout", SPAN, "500ms", 1, 60000, "", "how long a read waits for R")    \
     X(WRITE_TIMEOUT, "write_timeout", SPAN, "2s", 1, 60000, "", "how long a write waits for W")    \
+    X(EXCHANGE_INTERVAL, "exchange_interval", SPAN, "10s", 10, 86400000, "",                       \
+        "how often a peer's clocks are compared with ours")                                        \
+    X(EXCHANGE_GRACE, "exchange_grace", SPAN, "10s", 1, 86400000, "",                              \
+        "how long clocks may differ before keys are compared")                                     \
+    X(SCRUB_INTERVAL, "scrub_interval", SPAN, "24h", 1000, 8640000000, "",                         \
+        "how long one round of re-reading and comparing everything takes")                         \
     X(REQUESTS_MAX, "requests_max", COUNT, "10000", 16, 1000000, "", "requests under way at most") \
     X(MEMORY_MAX, "memory_max", SIZE, "256mb", 32 << 20, (int64_t)1 << 40, "",                     \
         "memory that requests under way may take")                                                 \

@@ -117,6 +117,8 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_max_bytes = 0,
         .keys = held_keys(server),
     };
+    if (server->node != NULL)
+        ret_info->node = gr_node_stats(server->node);
 }
 
 static int by_name(const void *a, const void *b)

@@ -65,6 +65,9 @@ static struct gr_node *make_node(struct gr_server *server)
     node.w = server->cluster.w;
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
+    node.exchange_interval = gr_config_span(config, GR_SETTING_EXCHANGE_INTERVAL);
+    node.exchange_grace = gr_config_span(config, GR_SETTING_EXCHANGE_GRACE);
+    node.scrub_interval = gr_config_span(config, GR_SETTING_SCRUB_INTERVAL);
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));

@@ -68,7 +68,7 @@ static void emit(void *host, const struct gr_effect *effect)
         gr_clients_acked(server, effect->ticket, effect->acks);
         return;
     case GR_EFFECT_LOG:
-        gr_log(GR_LOG_INFO, "node: %s", effect->text);
+        gr_log(GR_LOG_WARN, "node: %s (partition %u)", effect->text, effect->partition);
         return;
     }
     gr_unreachable("type of effect");

@@ -16,6 +16,7 @@
 #define GR_WIRE_REDIS_H
 
 #include "base/bytes.h"
+#include "core/node.h"
 #include "core/request.h"
 #include "wire/token.h"
 
@@ -46,6 +47,7 @@ struct gr_redis_info {
     uint64_t memory_bytes;     // resident
     uint64_t memory_max_bytes; // 0 = no limit is set
     int64_t keys;              // with values, in the partitions that this node holds
+    struct gr_node_stats node; // anti-entropy and the rest; zero when no node runs
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit

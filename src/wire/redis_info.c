@@ -102,6 +102,18 @@ static void print_keyspace(const struct section *section)
             section->to, "db0:keys=%" PRId64 ",expires=0,avg_ttl=0\r\n", section->info->keys);
 }
 
+// How replicas are kept equal (§4.7): what is held, what is not known to be whole, what was moved.
+static void print_entropy(const struct section *section)
+{
+    const struct gr_node_stats *stats = &section->info->node;
+    gr_redis_print(section->to,
+        "partitions:%u\r\npartitions_unread:%u\r\npartitions_damaged:%u\r\n"
+        "partitions_behind:%u\r\nexchanges:%" PRIu64 "\r\nexchanges_failed:%" PRIu64
+        "\r\nkeys_offered:%" PRIu64 "\r\nkeys_taken:%" PRIu64 "\r\npasses:%" PRIu64 "\r\n",
+        stats->partitions, stats->unread, stats->damaged, stats->behind, stats->exchanges,
+        stats->exchanges_failed, stats->keys_offered, stats->keys_taken, stats->passes);
+}
+
 static const struct {
     const char *name, *title;
     void (*print)(const struct section *section);
@@ -114,6 +126,7 @@ static const struct {
     {"replication", "Replication", print_replication},
     {"cluster", "Cluster", print_cluster},
     {"members", "Members", print_members},
+    {"entropy", "Entropy", print_entropy},
     {"keyspace", "Keyspace", print_keyspace},
 };
 

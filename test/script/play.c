@@ -132,6 +132,12 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     config.latch_queue_max =
         (uint32_t)words_number(&player->words, words_option(line, "queue", "100"));
     config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
+    config.exchange_interval =
+        gr_span_ms(words_number(&player->words, words_option(line, "exchange", "0")));
+    config.exchange_grace =
+        gr_span_ms(words_number(&player->words, words_option(line, "grace", "1000")));
+    config.scrub_interval =
+        gr_span_ms(words_number(&player->words, words_option(line, "scrub", "86400000")));
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
