@@ -16,11 +16,15 @@ void sim_audit_key(struct sim *sim, int n, int key)
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
-    if (n == sim->lost_node && partition == sim->lost_partition) {
+    if (n == sim->lost_node && partition == sim->lost_partition && !sim->lost_found) {
         gr_arena_deinit(&arena);
-        return; // what it claims is wrong, and it must not be believed
+        return; // what it claims is wrong until it notices
     }
     enum gr_err err = sim_disk_read(&host->disk, at, &arena, &stored);
+    if (err == GR_ERR_CORRUPT) { // it rots, and claims nothing until it is replaced
+        gr_arena_deinit(&arena);
+        return;
+    }
     gr_assert(err == GR_OK || err == GR_ERR_NOT_FOUND);
     struct gr_record filled = gr_record_fill(&arena, &stored, gr_node_clock(host->node, partition));
     sim_oracle_state(&sim->oracle, n, key, &filled);
@@ -63,8 +67,6 @@ static struct gr_record merged_state(
         if (!(which >> i & 1))
             continue;
         struct sim_node *host = &sim->node[owner[i]];
-        if (gr_node_damaged(host->node, partition))
-            continue;
         struct gr_record stored = GR_RECORD_NOTHING;
         (void)sim_disk_read(&host->disk, at, arena, &stored);
         struct gr_record filled =
@@ -162,8 +164,6 @@ void sim_audit(struct sim *sim)
                 &sim->oracle, "request %d was never answered", sim->clients.client[c].waits_for);
     sim_audit_replicas(sim);
     for (int key = 0; key < sim->clients.keys && !sim->oracle.failed; key++) {
-        if (sim->lost_node >= 0 && sim_key_partition(sim, key) == sim->lost_partition)
-            continue; // reading it is not safe yet
         struct gr_arena arena = {0};
         struct gr_record merged = merged_state(sim, key, (1u << sim->ring.n) - 1, &arena);
         sim_oracle_final(&sim->oracle, key, &merged);
@@ -171,7 +171,7 @@ void sim_audit(struct sim *sim)
             audit_get(sim, key, n, &merged);
         gr_arena_deinit(&arena);
     }
-    if (!sim->oracle.failed && sim->lost_node < 0)
+    if (!sim->oracle.failed)
         audit_scan(sim, (int)gr_random_below(&sim->random, (uint64_t)sim->node_count));
     if (!sim->oracle.failed && sim->faults.silent_loss)
         sim_audit_silent_loss(sim);

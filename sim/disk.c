@@ -182,7 +182,8 @@ static bool record_row(void *host, struct gr_bytes key, struct gr_bytes value)
     }
     struct gr_entry *entry = add_entry(page);
     entry->key = at;
-    must(gr_disk_read_record(key, value, true, page->arena, &entry->record));
+    if (gr_disk_read_record(key, value, true, page->arena, &entry->record) != GR_OK)
+        entry->unreadable = true;
     page->end = cursor + 1;
     return true;
 }
@@ -270,8 +271,8 @@ static bool add_row(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
-void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
-    struct sim_sums *sums)
+void sim_disk_sums(
+    struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums)
 {
     struct gr_arena arena = {0};
     struct adding adding = {ring, partition, &arena, sums};
@@ -279,6 +280,24 @@ void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t p
     walk(disk, gr_disk_range_records(&arena, ring->partitions, partition, 0), &arena, add_row,
         &adding);
     gr_arena_deinit(&arena);
+}
+
+bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key)
+{
+    struct gr_arena arena = {0};
+    struct gr_bytes row = gr_disk_record_key(&arena, key);
+    struct gr_store_value value;
+    bool there = gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value) == GR_OK;
+    if (there) {
+        uint8_t *bytes = gr_arena_take(&arena, value.bytes.size);
+        memcpy(bytes, value.bytes.data, value.bytes.size);
+        bytes[value.bytes.size / 2] ^= 1;
+        gr_store_batch_put(disk->batch, row, gr_bytes(bytes, value.bytes.size));
+        gr_store_value_done(disk->store, &value);
+        apply(disk);
+    }
+    gr_arena_deinit(&arena);
+    return there;
 }
 
 void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key)
@@ -348,6 +367,16 @@ static bool load_leftover(void *host, struct gr_bytes key, struct gr_bytes value
     return true;
 }
 
+static bool load_owed(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    uint32_t partition;
+    struct gr_clock owed;
+    must(gr_disk_read_owed(key, value, load->arena, &partition, &owed));
+    gr_node_load_owed(load->node, partition, &owed);
+    return true;
+}
+
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
 {
     struct gr_arena arena = {0};
@@ -355,5 +384,6 @@ void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_CLOCK), &arena, load_clock, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_PARTITION), &arena, load_partition, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_OWED), &arena, load_owed, &load);
     gr_arena_deinit(&arena);
 }

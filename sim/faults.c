@@ -35,6 +35,8 @@ void sim_draw_faults(struct sim *sim)
         f->skew_ms_max = gr_random_chance(random, 800) ? 2000 : 150000;
     if (gr_random_chance(random, 250))
         f->disk_loss = 20 + (uint32_t)gr_random_below(random, 200);
+    if (gr_random_chance(random, 250))
+        f->rot = (uint32_t)gr_random_below(random, 60);
     f->lost_record = gr_random_chance(random, 100);
     f->silent_loss = gr_random_chance(random, 100);
     f->minutes = gr_random_chance(random, 200);
@@ -90,6 +92,8 @@ void sim_fault_tick(struct sim *sim)
             sim_push(sim, START, m, sim_within(sim, 1000, 500000));
         }
     }
+    if (gr_random_chance(random, f->rot))
+        sim_rot(sim);
     if (gr_random_chance(random, f->cut))
         cut_links(sim);
     else if (gr_random_chance(random, 150))
@@ -105,8 +109,10 @@ void sim_heal(struct sim *sim)
     uint32_t sync_us_max = sim->faults.sync_us_max;
     bool minutes = sim->faults.minutes, lost_record = sim->faults.lost_record;
     bool silent_loss = sim->faults.silent_loss;
-    sim->faults =
-        (struct sim_faults){.delay_us_max = 2000, .sync_us_max = sync_us_max, .minutes = minutes, .silent_loss = silent_loss};
+    sim->faults = (struct sim_faults){.delay_us_max = 2000,
+        .sync_us_max = sync_us_max,
+        .minutes = minutes,
+        .silent_loss = silent_loss};
     for (int i = 0; i < sim->node_count; i++) {
         sim->node[i].paused_until = 0;
         sim->node[i].crash_after = -1;

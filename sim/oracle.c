@@ -10,7 +10,8 @@
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
 //   O3  A get with R + W > N covers every write acknowledged before it began, unless a disk that
-//       held it was lost; in the end such a write is there if any disk that held it is.  (promise 2)
+//       held it was lost; in the end such a write is there if any disk that held it is.  (promise
+//       2)
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, and every request is answered at most once.
 #include <stdarg.h>
@@ -111,12 +112,18 @@ static void check_claim(
         set_add(&shown, op);
         set_join(&past, &oracle->op[op].past);
     }
+    // A damaged replica forgets what its clock had seen, and keeps what stands beside a record:
+    // that a write was replaced, and not by which.
+    struct sim_set replaced = past;
+    for (int i = 0; oracle->damage && i < oracle->count; i++)
+        if (oracle->op[i].key == key && oracle->op[i].dot_count > 0)
+            set_join(&replaced, &oracle->op[i].past);
     int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool due = op->expires_ms != 0 && op->expires_ms <= latest;
         if (set_has(&covered, i) && !set_has(&shown, i) && !op->removes && !due &&
-            !set_has(&past, i))
+            !set_has(&replaced, i))
             sim_oracle_fail(oracle,
                 "%s: key %d claims to have seen write %d, does not show it, and nothing that it "
                 "covers replaced it",
@@ -234,6 +241,18 @@ void sim_oracle_crashed(struct sim_oracle *oracle, int node)
 {
     for (int i = 0; i < oracle->count; i++)
         oracle->op[i].pending[node] = 0;
+}
+
+void sim_oracle_lost(struct sim_oracle *oracle, int node, int key)
+{
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if (op->key != key)
+            continue;
+        op->bereaved |= op->held >> node & 1;
+        op->held &= ~(1u << node);
+        op->pending[node] = 0;
+    }
 }
 
 void sim_oracle_wiped(struct sim_oracle *oracle, int node)

@@ -9,8 +9,7 @@ enum { LOOK_EVERY_MS = 500, LOOKS_MAX = 120 };
 
 static bool is_source(const struct sim *sim, int n, uint32_t partition)
 {
-    return gr_ring_position(&sim->ring, partition, (uint16_t)n) >= 0 &&
-           !gr_node_damaged(sim->node[n].node, partition);
+    return gr_ring_position(&sim->ring, partition, (uint16_t)n) >= 0;
 }
 
 // Each tree, sum and count is that of the store, write by write.
@@ -41,6 +40,9 @@ static void audit_tree(struct sim *sim, int n, uint32_t partition)
 // What differs between two owners, or NULL.
 static const char *difference(struct sim *sim, int a, int b, uint32_t partition)
 {
+    if (gr_node_damaged(sim->node[a].node, partition) ||
+        gr_node_damaged(sim->node[b].node, partition))
+        return "are not both sound in";
     const struct gr_sum *x = gr_node_tree(sim->node[a].node, partition);
     const struct gr_sum *y = gr_node_tree(sim->node[b].node, partition);
     if (x == NULL || y == NULL)
@@ -99,8 +101,7 @@ void sim_audit_replicas(struct sim *sim)
         for (uint32_t p = 0; p < sim->ring.partitions && !sim->oracle.failed; p++)
             if (is_source(sim, n, p))
                 audit_tree(sim, n, p);
-    if (sim->lost_node >= 0 && !sim->oracle.failed &&
-        !gr_node_damaged(sim->node[sim->lost_node].node, sim->lost_partition))
+    if (sim->lost_node >= 0 && !sim->oracle.failed && !sim->lost_found)
         sim_oracle_fail(&sim->oracle, "node %d lost a record and has not noticed", sim->lost_node);
 }
 
@@ -118,6 +119,7 @@ void sim_lose_record(struct sim *sim)
         if (sim_disk_read(&sim->node[n].disk, key, &arena, &stored) != GR_OK)
             continue;
         sim_disk_lose(&sim->node[n].disk, key);
+        sim_oracle_lost(&sim->oracle, n, (int)((from + (uint32_t)i) % (uint32_t)sim->clients.keys));
         sim->lost_node = n;
         sim->lost_partition = gr_ring_partition(&sim->ring, key->slot);
         sim->lost_any = true; // what only this node had seen stays with it
@@ -134,7 +136,7 @@ void sim_audit_silent_loss(struct sim *sim)
     struct sim_node *host = &sim->node[n];
     struct gr_arena arena = {0};
     struct gr_record stored;
-    bool fits = sim->ring.n > 1 && sim->lost_node < 0 &&
+    bool fits = sim->ring.n > 1 &&
                 sim_disk_read(&host->disk, &sim->clients.key[key], &arena, &stored) == GR_OK &&
                 stored.count > 0;
     for (uint32_t i = 0; fits && i < stored.count; i++)
@@ -145,6 +147,7 @@ void sim_audit_silent_loss(struct sim *sim)
         sim_disk_forge(&host->disk, &sim->ring, partition);
         sim->lost_node = n;
         sim->lost_partition = partition;
+        sim->lost_found = false;
         sim_run_until(sim, sim->now + 200 * (int64_t)MS); // the links go down
         sim_start(sim, n);
         sim_run_until(sim, sim->now + 20000 * (int64_t)MS);
@@ -153,14 +156,27 @@ void sim_audit_silent_loss(struct sim *sim)
         uint16_t m = gr_ring_owners(&sim->ring, partition)[i];
         struct gr_record now = GR_RECORD_NOTHING;
         (void)sim_disk_read(&sim->node[m].disk, &sim->clients.key[key], &arena, &now);
-        bool noticed = m == n && gr_node_damaged(host->node, partition);
-        if (!noticed && now.count != stored.count)
+        if (now.count != stored.count)
             sim_oracle_fail(&sim->oracle,
                 m == n ? "node %u lost key %d, and nobody told it"
                        : "node %u gave up key %d to one that had lost it",
                 m, key);
     }
     gr_arena_deinit(&arena);
+}
+
+void sim_rot(struct sim *sim)
+{
+    // One node of a run has a disk that rots.
+    int n = (int)(sim->options->seed % (uint64_t)sim->node_count);
+    int key = (int)gr_random_below(&sim->random, (uint64_t)sim->clients.keys);
+    struct sim_node *host = &sim->node[n];
+    if (host->store == 0 || !sim_disk_rot(&host->disk, &sim->clients.key[key]))
+        return;
+    sim->lost_any = true;
+    sim_oracle_lost(&sim->oracle, n, key);
+    if (sim_verbose(sim))
+        printf("node %d: the record of key %d rots\n", n, key);
 }
 
 void sim_wipe(struct sim *sim, int n)

@@ -64,6 +64,7 @@ struct sim_oracle {
     struct sim *sim;
     struct sim_op op[SIM_OPS_MAX];
     int count;
+    bool damage; // some replica lost what its clock knew
     bool failed;
     char story[512]; // the first broken promise
 };
@@ -78,12 +79,14 @@ void sim_oracle_drawn(
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
-// The effects of writes that this state covers are in write `number` of that node, of which those up
-// to `synced` are durable.
+// The effects of writes that this state covers are in write `number` of that node, of which those
+// up to `synced` are durable.
 void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
     uint64_t number, uint64_t synced);
 void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
 void sim_oracle_crashed(struct sim_oracle *oracle, int node);
+// A node's record of a key is gone, or cannot be read.
+void sim_oracle_lost(struct sim_oracle *oracle, int node, int key);
 void sim_oracle_wiped(struct sim_oracle *oracle, int node);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
@@ -97,6 +100,7 @@ struct sim_faults {
     uint32_t delay_us_max;          // of an ordinary message
     uint32_t crash, cut, pause;     // per mille of fault ticks
     uint32_t disk_loss;             // per mille of starts after a crash
+    uint32_t rot;                   // per mille of fault ticks: one row of one node rots
     bool lost_record;               // one row vanishes when the busy phase is over
     bool silent_loss;               // one row vanishes at the end, and the sum is made to fit
     uint32_t crash_in_step;         // per mille of crashes that hit between two effects

@@ -180,6 +180,9 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
 {
     struct sim_node *host = &sim->node[n];
     sim->report->writes++;
+    sim->oracle.damage |= write->owed != NULL;
+    if (write->owed != NULL && n == sim->lost_node && write->partition == sim->lost_partition)
+        sim->lost_found = true;
     sim_disk_write(&host->disk, write, host->config.actor);
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
         sim_oracle_drawn(
@@ -398,11 +401,14 @@ static void read_store(struct sim *sim, struct sim_event *event)
     if (event->kind == SCAN)
         sim_disk_scan(
             &host->disk, sim->ring.partitions, &event->effect, &done->arena, &done->answer);
-    else if (gr_random_chance(&sim->random, sim->faults.read_error))
+    else if (!host->read_failed && gr_random_chance(&sim->random, sim->faults.read_error)) {
         done->answer.status = GR_ERR_CORRUPT;
-    else
+        host->read_failed = true;
+    } else {
+        host->read_failed = false;
         done->answer.status =
             sim_disk_read(&host->disk, &event->effect.key, &done->arena, &done->answer.record);
+    }
 }
 
 static void node_event(struct sim *sim, struct sim_event *event)

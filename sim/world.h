@@ -36,6 +36,8 @@ enum gr_err sim_disk_read(
 // Carries out a SCAN effect: entries and, of records, the fill of the clock and the page's end.
 void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
     struct gr_arena *arena, struct gr_event *ret);
+// A row is not what was written any more; false if there is none.
+bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key);
 // A row vanishes behind the node's back.
 void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key);
 // Makes count and sum of a partition those of its records.
@@ -46,8 +48,8 @@ struct sim_sums {
     int64_t count;       // keys with siblings
     uint32_t leftover;   // keys with left-over context
 };
-void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
-    struct sim_sums *sums);
+void sim_disk_sums(
+    struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 
@@ -90,6 +92,7 @@ struct sim_node {
     struct sim_disk disk;
     uint64_t store, life;
     bool syncing, starting;
+    bool read_failed; // the last one: an error that passes does not come twice in a row
     int64_t paused_until;
     int64_t tick_at;
     int64_t skew_ms;
@@ -119,6 +122,7 @@ struct sim {
     bool lost_any; // a crash or a lost disk took a write: clocks may keep gaps
     int lost_node; // that lost a record behind its back, or -1
     uint32_t lost_partition;
+    bool lost_found; // it has noticed
     // The answer of a request made by the audit itself.
     bool audit_done;
     enum gr_err audit_err;
@@ -158,6 +162,8 @@ void sim_audit_replicas(struct sim *sim);
 void sim_audit_silent_loss(struct sim *sim);
 // A node crashes, and one row of its store is gone when it starts again.
 void sim_lose_record(struct sim *sim);
+// A record of the node whose disk is bad becomes unreadable.
+void sim_rot(struct sim *sim);
 // The disk of a node that is down is lost; it comes back empty, as another store.
 void sim_wipe(struct sim *sim, int node);
 

@@ -31,10 +31,11 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
+    X(DAMAGE_HEALED, "a damaged partition was whole again")                                    \
     X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
     X(WALK_NOTED, "a write came while a page of a pass was read, and was not in it")               \
     X(WALK_SHOWN, "a write came while a page of a pass was read, and was in it")                   \
-    X(PASS_DAMAGED, "a store was not what was written")                                            \
+    X(DAMAGE_FOUND, "a store was not what was written")                                            \
     X(PROBE_EQUAL, "a peer's clocks were equal")                                                   \
     X(COVER_ALL, "a peer's clock caught up by itself")                                             \
     X(EXCHANGE_EQUAL, "an exchange found equal trees")                                             \

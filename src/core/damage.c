@@ -1,26 +1,171 @@
-// Damage: what is done when the store of a partition is not what was written there (DESIGN.md §4,
-// D5 and D6).
+// Damage: what a replica does when its store is not what it wrote there (DESIGN.md §4, D1 to D8).
 //
-// A replica that has lost a record answers "seen, and gone" and would make every other replica
-// delete it. So as soon as sums disagree, the partition is no party to anything that could spread
-// the loss: nobody joins its clock, and it answers no exchange.
+// A witness who finds pages missing from his notebook may still be heard on the pages that are
+// left, but he must not say any more "I have seen everything up to Tuesday". A replica that lost a
+// record and kept its clock would answer "seen, and gone", and make every other replica delete that
+// record. So the clock is what goes: from the moment that anything is found wrong in a partition,
+// the partition is a newcomer. It has seen what its records show, and nothing else; exchanges then
+// bring it what the others hold, as they would to an empty disk, and tell it what they have seen.
+// Until it has again seen all that it had, or everyone who could give has given, it casts no vote
+// for a get.
 //
-//   B1  A damaged partition is not exchanged, is no source, and covers nothing.
+//   B1  A damaged partition claims no dot that no record of it shows or replaces: its clock begins
+//       anew, in the batch that enters the damage, before anything else is said.
+//   B2  What its clock was is kept durably, as owed. While anything is owed the partition's keys
+//       are unknown to gets, never absent.
+//   B3  The debt is paid when the clock covers it, or when every other owner has completed an
+//       exchange since; a restart forgets who has given, never the debt.
+//   B4  A row that cannot be read is removed once the damage is entered: the others' state of that
+//       key takes its place.
+//   B5  Count, sum and tree are made those of what is there by a pass, before any exchange.
 //
-// Owns: nothing. A flag per partition, found again by the first pass after a start.
+//   sound --row unreadable, sums differ, a peer shows what was lost here--> owed, clock empty
+//     ^                                                                 | pass, exchanges
+//     '----------- the clock covers what is owed, or all have given ----'
+//
+// Owns: p->damage. Bounds: one clock per damaged partition.
 #include "core/entropy.h"
+
+// Writes what is owed, or that nothing is; and `gone` clock rows, which are empty from now on.
+static void emit(struct gr_node *node, uint32_t partition, const struct gr_clock_row *const *gone,
+    uint32_t gone_count)
+{
+    struct gr_partition *p = &node->partition[partition];
+    struct gr_store_write write = {
+        .number = ++node->writes,
+        .partition = partition,
+        .row = gone,
+        .row_count = gone_count,
+        .counter = p->counter,
+        .count = p->count,
+        .sum = p->sum,
+        .owed = p->damage != NULL ? &p->damage->owed : NULL,
+        .owed_changed = true,
+    };
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = &write});
+}
+
+// B1.
+static void begin_clock_anew(struct gr_node *node, uint32_t partition)
+{
+    struct gr_clock *clock = &node->partition[partition].clock;
+    uint32_t count = node->config.canary == GR_CANARY_DAMAGE_CLOCK_KEPT ? 0 : clock->count;
+    struct gr_clock_row *none = gr_arena_array(&node->scratch, struct gr_clock_row, count);
+    const struct gr_clock_row **gone =
+        gr_arena_array(&node->scratch, const struct gr_clock_row *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        none[i] = (struct gr_clock_row){.actor = clock->row[i].actor};
+        gone[i] = &none[i];
+    }
+    if (count > 0)
+        gr_clock_deinit(clock);
+    emit(node, partition, gone, count);
+}
+
+static void log_line(struct gr_node *node, uint32_t partition, const char *text)
+{
+    gr_node_emit(
+        node, &(struct gr_effect){.type = GR_EFFECT_LOG, .text = text, .partition = partition});
+}
+
+static struct gr_damage *damage_of(struct gr_node *node, struct gr_partition *p)
+{
+    if (p->damage == NULL) {
+        p->damage = gr_hook_memory(NULL, sizeof *p->damage);
+        *p->damage = (struct gr_damage){.given = 0};
+        node->stats.damaged++;
+    }
+    return p->damage;
+}
+
+static void free_damage(struct gr_node *node, struct gr_partition *p)
+{
+    if (p->damage == NULL)
+        return;
+    gr_clock_deinit(&p->damage->owed);
+    gr_hook_memory(p->damage, 0);
+    p->damage = NULL;
+    node->stats.damaged--;
+}
 
 void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *how)
 {
     struct gr_partition *p = &node->partition[partition];
-    if (p->damaged)
-        return;
-    p->damaged = true;
-    node->stats.damaged++;
+    if (node->store != GR_OK || gr_ring_position(node->ring, partition, node->config.self) < 0)
+        return; // it cannot be entered now, and the next pass finds it again
+    bool news = p->damage == NULL;
+    struct gr_damage *damage = damage_of(node, p);
+    gr_clock_join(&damage->owed, &p->clock);
+    damage->given = 0;
+    p->damages++;
     p->hashed = false;
-    gr_probe(&node->probes, GR_PROBE_PASS_DAMAGED);
-    gr_node_emit(
-        node, &(struct gr_effect){.type = GR_EFFECT_LOG, .text = how, .partition = partition});
+    begin_clock_anew(node, partition);
+    if (p->leaf != NULL) {
+        gr_hook_memory(p->leaf, 0);
+        p->leaf = NULL; // B5
+        node->stats.unread++;
+    }
+    if (news) {
+        gr_probe(&node->probes, GR_PROBE_DAMAGE_FOUND);
+        log_line(node, partition, how);
+    }
+    gr_pass_soon(node);
+    gr_round_soon(node);
+}
+
+void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
+{
+    uint32_t partition = gr_ring_partition(node->ring, key->slot);
+    if (gr_ring_position(node->ring, partition, node->config.self) < 0 || node->store != GR_OK)
+        return;
+    gr_damage_partition(node, partition, "a record cannot be read");
+    struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_REPAIR, key, 0);
+    if (op == NULL)
+        return;            // the next pass meets it again
+    op->unreadable = true; // B4: nothing is merged into it, and it goes
+    if (gr_replica_submit(node, op) != GR_OK)
+        return;
+}
+
+// B3.
+static void try_to_pay(struct gr_node *node, uint32_t partition)
+{
+    struct gr_partition *p = &node->partition[partition];
+    struct gr_damage *damage = p->damage;
+    uint8_t others = 0, given = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++) {
+        bool self = gr_ring_owners(node->ring, partition)[i] == node->config.self;
+        others += !self;
+        given += !self && (damage->given >> i & 1);
+    }
+    bool enough =
+        given == others || (given > 0 && node->config.canary == GR_CANARY_DAMAGE_ONE_PEER);
+    if (node->store != GR_OK || p->leaf == NULL || (given == 0 && others > 0) ||
+        !(enough || gr_clock_includes(&p->clock, &damage->owed)))
+        return;
+    free_damage(node, p);
+    p->hashed = false;
+    emit(node, partition, NULL, 0);
+    gr_probe(&node->probes, GR_PROBE_DAMAGE_HEALED);
+    log_line(node, partition, "what was damaged is whole again");
+}
+
+void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer)
+{
+    struct gr_damage *damage = node->partition[partition].damage;
+    int position = gr_ring_position(node->ring, partition, peer);
+    if (damage == NULL || position < 0)
+        return;
+    damage->given |= (uint8_t)(1u << position);
+    try_to_pay(node, partition);
+}
+
+void gr_damage_summed(struct gr_node *node, uint32_t partition)
+{
+    if (node->partition[partition].damage == NULL || node->store != GR_OK)
+        return;
+    emit(node, partition, NULL, 0); // the partition's row says from now on what is there
+    try_to_pay(node, partition);
 }
 
 bool gr_damage_agrees(const struct gr_node *node, struct gr_sum a, struct gr_sum b)
@@ -39,4 +184,15 @@ bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown
             return gr_context_includes(&shown->context, &held->context);
     }
     return false;
+}
+
+void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed)
+{
+    gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
+}
+
+void gr_damage_deinit(struct gr_node *node)
+{
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        free_damage(node, &node->partition[p]);
 }

@@ -79,6 +79,8 @@ void gr_watch_close(struct gr_node *node, struct gr_watch *watch, uint32_t parti
 
 void gr_pass_init(struct gr_node *node);
 void gr_pass_timer(struct gr_node *node);
+// Some partition wants a pass before its turn.
+void gr_pass_soon(struct gr_node *node);
 // A page was added to the pass's walk, or could not be read.
 void gr_pass_on_page(struct gr_node *node, enum gr_err err);
 // True if background work of that cost (keys read or sent) may be done now; if not, ask again after
@@ -90,6 +92,8 @@ bool gr_node_background(struct gr_node *node, uint32_t cost);
 
 void gr_round_init(struct gr_node *node);
 void gr_round_timer(struct gr_node *node);
+// The next round begins now, if none is under way.
+void gr_round_soon(struct gr_node *node);
 void gr_round_on_link_down(struct gr_node *node, uint16_t peer);
 // PROBE, COVER: answered. PROBED, COVERED: taken if they are of the round under way.
 void gr_round_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
@@ -126,6 +130,15 @@ void gr_serve_on_page(
 // The store of a partition is not what was written there: it is no party to any exchange from now
 // on. `how` is a few words for the log.
 void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *how);
+// There is a row of that key, and it is not what was written: the partition is damaged, the row
+// goes.
+void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key);
+// An exchange with that peer is complete.
+void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer);
+// A pass has made count, sum and tree those of what is stored.
+void gr_damage_summed(struct gr_node *node, uint32_t partition);
+void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
+void gr_damage_deinit(struct gr_node *node);
 // Two sums that must be equal.
 bool gr_damage_agrees(const struct gr_node *node, struct gr_sum a, struct gr_sum b);
 // Someone who has seen all that `held` has seen shows a sibling that is neither in `held` nor can
@@ -198,9 +211,10 @@ struct gr_exchange_item {
 struct gr_exchange {
     enum gr_exchange_state state;
     struct gr_timer timer;
-    bool paused; // the timer ends a pause, not a wait
-    bool busy;   // offer_more is at work: it will see what ends meanwhile
-    bool failed; // some key was not done, or not all were compared: nothing is joined
+    bool paused;      // the timer ends a pause, not a wait
+    bool busy;        // offer_more is at work: it will see what ends meanwhile
+    uint32_t damages; // of the partition here, when it began
+    bool failed;      // some key was not done, or not all were compared: nothing is joined
     uint64_t id;
     uint16_t peer;
     uint32_t partition;
@@ -222,6 +236,7 @@ struct gr_served {
     bool open;
     uint64_t id;
     uint32_t partition;
+    uint32_t damages;      // of it here, when it began
     struct gr_watch watch; // since its clock was shown
     struct gr_walk walk;
     gr_cursor page_from; // of the page under way

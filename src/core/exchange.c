@@ -115,6 +115,7 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     gr_assert(x->state == GR_EXCHANGE_IDLE);
     x->state = GR_EXCHANGE_BEGIN;
     x->failed = x->busy = false;
+    x->damages = node->partition[partition].damages;
     x->id = gr_node_id(node);
     x->peer = peer;
     x->partition = partition;
@@ -128,17 +129,34 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     (void)tell(node, &begin);
 }
 
+// The store is as it was when the exchange began: its clock did not begin anew (damage.c).
+static bool goes_on(struct gr_node *node)
+{
+    const struct gr_exchange *x = exchange_of(node);
+    return gr_entropy_ready(node, x->partition) &&
+           node->partition[x->partition].damages == x->damages;
+}
+
+// E1: this side has all that the peer had seen.
+static void take_all(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    gr_replica_join(node, x->partition, &x->theirs);
+    gr_damage_gave(node, x->partition, x->peer);
+}
+
 static void join(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     x->state = GR_EXCHANGE_JOIN;
-    if (x->failed || !gr_entropy_ready(node, x->partition) || node->store != GR_OK) {
+    if (x->failed || !goes_on(node) || node->store != GR_OK) {
         end(node, false);
         return;
     }
     const struct gr_clock *now = &node->partition[x->partition].clock;
     bool late = node->config.canary == GR_CANARY_LATE_COPY;
     if (gr_clock_equal(&x->mine, &x->theirs) && !late) {
+        take_all(node);
         end(node, true); // there is nothing to say
         return;
     }
@@ -192,8 +210,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
         end(node, false);
         return;
     }
-    if (message->clock_count != 1 || message->sum_count != GR_MERKLE_BRANCHES ||
-        !gr_entropy_ready(node, x->partition)) {
+    if (message->clock_count != 1 || message->sum_count != GR_MERKLE_BRANCHES || !goes_on(node)) {
         end(node, false);
         return;
     }
@@ -223,8 +240,7 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
     struct gr_exchange *x = exchange_of(node);
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, at = 0;
     uint32_t want = (uint32_t)__builtin_popcount(x->branches) * width;
-    if (message->status != GR_OK || message->sum_count != want ||
-        !gr_entropy_ready(node, x->partition)) {
+    if (message->status != GR_OK || message->sum_count != want || !goes_on(node)) {
         end(node, false);
         return;
     }
@@ -362,8 +378,8 @@ void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enu
     struct gr_exchange *x = exchange_of(node);
     gr_assert(x->state == GR_EXCHANGE_WALK);
     if (err == GR_ERR_CORRUPT)
-        gr_damage_partition(node, x->partition, "a record of a partition cannot be read");
-    if (err != GR_OK || !gr_entropy_ready(node, x->partition)) {
+        gr_damage_partition(node, x->partition, "the store cannot read a partition");
+    if (err != GR_OK || !goes_on(node)) {
         end(node, false);
         return;
     }
@@ -526,10 +542,9 @@ bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr
     else if (message->type == GR_MSG_TAKEN && x->state == GR_EXCHANGE_OFFER)
         on_taken(node, message);
     else if (message->type == GR_MSG_JOINED && x->state == GR_EXCHANGE_JOIN) {
-        bool joined = message->status == GR_OK && gr_entropy_ready(node, x->partition) &&
-                      node->store == GR_OK;
+        bool joined = message->status == GR_OK && goes_on(node) && node->store == GR_OK;
         if (joined)
-            gr_replica_join(node, x->partition, &x->theirs);
+            take_all(node);
         end(node, joined);
     }
     return true;

@@ -48,16 +48,23 @@ bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
 // ---- partitions and latches ------------------------------------------------------------------
 
+// What a partition owes since its store was found to be not what was written.
+struct gr_damage {
+    struct gr_clock owed; // what its clock had seen
+    uint8_t given;        // owners, by position, that have given since, in this run
+};
+
 struct gr_partition {
     struct gr_clock clock;
-    uint64_t counter;       // of this run's last dot here
-    int64_t count;          // keys with siblings
-    struct gr_sum sum;      // of the leaf hashes of all records
-    struct gr_list walks;   // open over it: every write is told to them,
-    struct gr_list watches; // and to these
-    struct gr_sum *leaf;    // its tree; NULL until it was passed over once in this run
-    bool damaged;           // what is stored is not what was written: see damage.c
-    bool hashed;            // clock_hash is that of the clock
+    uint64_t counter;         // of this run's last dot here
+    int64_t count;            // keys with siblings
+    struct gr_sum sum;        // of the leaf hashes of all records
+    struct gr_list walks;     // open over it: every write is told to them,
+    struct gr_list watches;   // and to these
+    struct gr_sum *leaf;      // its tree; NULL until it was passed over once in this run
+    struct gr_damage *damage; // what is stored was not what was written: damage.c. NULL: it is
+    uint32_t damages;         // how often that was found in this run
+    bool hashed;              // clock_hash is that of the clock
     uint64_t clock_hash;
     bool leftover;   // the index of left-over contexts may hold keys
     bool base_moved; // since the last pass over that index
@@ -103,6 +110,8 @@ struct gr_keyop {
     uint64_t version;   // of the latch when the read was emitted
     bool bare;          // READ: values are not wanted
     bool stuck;         // EXPIRE, RESTRIP: its index row stays
+    bool again;         // its READ has failed once
+    bool unreadable;    // there is a row that says nothing: it is replaced, or goes
     bool dot_drawn;     // only in the canary early-dot
     uint64_t call;      // id of the call here that wants it, or 0:
     uint16_t peer;      // the node that does,

@@ -19,8 +19,8 @@ enum gr_message_type {
     GR_MSG_COUNTED,   // status, count
     GR_MSG_ACKED,     // after FORWARDED: acks so far, settled. Never taken for the outcome, which
                       // it may overtake
-    // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's or
-    // the exchange's.
+    // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's
+    // or the exchange's.
     GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
     GR_MSG_PROBED,  // hash_list: none if they are, else one for each such partition, in order
     GR_MSG_COVER,   // has your clock seen all of mine: partition list, clock list
@@ -54,6 +54,7 @@ struct gr_write {
 struct gr_entry {
     struct gr_key key;
     struct gr_record record;
+    bool unreadable; // only from a store: there is a row, and it is not what was written
 };
 
 // Borrowed for the duration of the step or emission that it travels in. Only the fields named at

@@ -501,6 +501,7 @@ void gr_node_free(struct gr_node *node)
         while (node->calls.bucket[i] != NULL)
             gr_call_free(node, GR_CONTAINER(node->calls.bucket[i], struct gr_call, by_id));
     gr_replica_deinit(node);
+    gr_damage_deinit(node);
     gr_entropy_deinit(node);
     gr_scan_free(node);
     for (uint32_t p = 0; p < node->ring->partitions; p++)
@@ -530,6 +531,12 @@ void gr_node_load_partition(
     gr_assert(partition < node->ring->partitions);
     node->partition[partition].count = count;
     node->partition[partition].sum = sum;
+}
+
+void gr_node_load_owed(struct gr_node *node, uint32_t partition, const struct gr_clock *owed)
+{
+    gr_assert(partition < node->ring->partitions);
+    gr_damage_load(node, partition, owed);
 }
 
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
@@ -590,7 +597,7 @@ struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition)
 bool gr_node_damaged(const struct gr_node *node, uint32_t partition)
 {
     gr_assert(partition < node->ring->partitions);
-    return node->partition[partition].damaged;
+    return node->partition[partition].damage != NULL;
 }
 
 struct gr_node_stats gr_node_stats(const struct gr_node *node)

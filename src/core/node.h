@@ -49,6 +49,9 @@ struct gr_node;
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
+    X(DAMAGE_CLOCK_KEPT, "damage-clock-kept", "a partition that lost a record keeps its clock")    \
+    X(DAMAGE_ONE_PEER, "damage-one-peer", "one peer's state makes a damaged partition whole")      \
+    X(DAMAGE_VOTES, "damage-votes", "a damaged partition votes in gets")                           \
     X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")
 
 enum gr_canary {
@@ -138,6 +141,9 @@ struct gr_store_write {
     struct gr_sum sum; // the sum of its records' leaf hashes, both after this write
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
+    bool
+        owed_changed; // the partition's damage row is written: the clock that is owed, or with NULL
+    const struct gr_clock *owed; // none, it goes
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
     // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
     // what that request had seen.
@@ -165,6 +171,8 @@ struct gr_effect {
     enum gr_scan_kind scan;
     uint32_t partition;
     gr_cursor cursor;
+    bool lenient;         // SCAN of GR_SCAN_RECORDS: a row that is not what was written is shown as
+                          // unreadable, and does not fail the page
     gr_cursor cursor_end; // SCAN of GR_SCAN_RECORDS: nothing from here on; 0 = the partition's end
     uint32_t limit;
     struct gr_wall wall;
@@ -189,6 +197,8 @@ void gr_node_load_clock(
     struct gr_node *node, uint32_t partition, struct gr_actor actor, struct gr_interval interval);
 void gr_node_load_partition(
     struct gr_node *node, uint32_t partition, int64_t count, struct gr_sum sum);
+// What the partition owes (core/damage.c). The clock is borrowed.
+void gr_node_load_owed(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);

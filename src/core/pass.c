@@ -7,7 +7,7 @@
 //
 //   A1  A partition is not exchanged, drawn from or counted as covering before its first pass.
 //   A2  One page at a time; between pages as long a rest as the page took, or longer.
-//   A3  A difference damages the partition; a page that could not be read for lack of time or
+//   A3  A difference is damage (damage.c); a page that could not be read for lack of time or
 //       memory proves nothing and is read again later.
 //
 //   idle -timer-> walk open -page-> rest -timer-> page ... -end-> compared, next partition
@@ -35,7 +35,8 @@ static bool is_held(const struct gr_node *node, uint32_t partition)
     return gr_ring_position(node->ring, partition, node->config.self) >= 0;
 }
 
-// The next partition held here that wants a pass: first those that had none. False if there is none.
+// The next partition held here that wants a pass: first those that had none. False if there is
+// none.
 static bool choose(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
@@ -44,7 +45,7 @@ static bool choose(struct gr_node *node)
         for (uint32_t i = 1; i <= partitions; i++) {
             uint32_t at = (pass->partition + i) % partitions;
             const struct gr_partition *p = &node->partition[at];
-            if (!is_held(node, at) || p->damaged || (first && p->leaf != NULL))
+            if (!is_held(node, at) || (first && p->leaf != NULL))
                 continue;
             pass->partition = at;
             return true;
@@ -104,16 +105,18 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
     if (p->leaf != NULL)
         for (uint32_t i = 0; same && i < gr_merkle_leaves(node->ring); i++)
             same = gr_damage_agrees(node, walk->leaf[i], p->leaf[i]);
-    if (!same) {
+    if (!same && p->damage == NULL)
         gr_damage_partition(node, walk->partition, "the records of a partition do not add up");
-        return;
-    }
     if (p->leaf != NULL)
         return;
+    // What the walk found is what is there: from now on count, sum and tree say so.
+    p->count = walk->count;
+    p->sum = walk->sum;
     p->leaf = walk->leaf;
     walk->leaf = NULL;
     gr_assert(node->stats.unread > 0);
     node->stats.unread--;
+    gr_damage_summed(node, walk->partition);
 }
 
 void gr_pass_on_page(struct gr_node *node, enum gr_err err)
@@ -122,18 +125,26 @@ void gr_pass_on_page(struct gr_node *node, enum gr_err err)
     struct gr_walk *walk = &pass->walk;
     struct gr_partition *p = &node->partition[walk->partition];
     bool at_end = walk->frontier >= walk->end;
-    if (err == GR_ERR_CORRUPT)
-        gr_damage_partition(node, walk->partition, "a record of a partition cannot be read");
-    else if (err == GR_OK && at_end && !p->damaged)
+    if (err == GR_ERR_CORRUPT && p->damage == NULL)
+        gr_damage_partition(node, walk->partition, "the store cannot read a partition");
+    else if (err == GR_OK && at_end)
         compare(node, p, walk);
-    if (err != GR_OK || at_end || p->damaged)
+    if (err != GR_OK || at_end)
         gr_walk_close(node, walk);
     if (err == GR_OK && !at_end)
         wake(node, (struct gr_span){GR_MAX(node->now.ns - pass->asked.ns, 0)});
-    else if (err == GR_OK || err == GR_ERR_CORRUPT)
+    else if (err == GR_OK)
         rest(node);
     else
         wake(node, gr_span_ms(REST_MS_MAX));
+}
+
+void gr_pass_soon(struct gr_node *node)
+{
+    struct gr_pass *pass = &node->entropy->pass;
+    pass->building = true;
+    if (node->config.exchange_interval.ns > 0 && !pass->walk.link.in)
+        wake(node, (struct gr_span){0});
 }
 
 void gr_pass_init(struct gr_node *node)

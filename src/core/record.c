@@ -74,6 +74,13 @@ struct gr_record gr_record_fill(
     struct gr_context base = gr_clock_fill(arena, clock);
     struct gr_record filled = *stored;
     filled.context = gr_context_join(arena, &stored->context, &base);
+    // A clock that began anew (core/damage.c) may not know the siblings' own dots.
+    for (uint32_t i = 0; i < stored->count; i++) {
+        if (gr_context_covers(&filled.context, &stored->sibling[i].dot))
+            continue;
+        struct gr_context own = gr_context_make(arena, NULL, 0, &stored->sibling[i].dot, 1);
+        filled.context = gr_context_join(arena, &filled.context, &own);
+    }
     return filled;
 }
 

@@ -150,6 +150,10 @@ static void tell_state(
     struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *stored)
 {
     struct gr_record filled = GR_RECORD_NOTHING;
+    if (status == GR_OK && op->kind == GR_KEYOP_READ &&
+        node->partition[op->partition].damage != NULL &&
+        node->config.canary != GR_CANARY_DAMAGE_VOTES)
+        status = GR_ERR_CORRUPT; // unknown, never absent (damage.c, B2)
     if (status == GR_OK && node->config.canary == GR_CANARY_NO_FILL)
         filled = *stored;
     else if (status == GR_OK)
@@ -342,8 +346,8 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     };
 }
 
-static void tell_taken(struct gr_node *node, struct gr_keyop *op, enum gr_err status,
-    const struct gr_record *merged)
+static void tell_taken(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *merged)
 {
     struct gr_message taken = {
         .type = GR_MSG_TAKEN, .id = op->peer_call, .index = op->index, .status = status};
@@ -363,9 +367,9 @@ static void tell_taken(struct gr_node *node, struct gr_keyop *op, enum gr_err st
     (void)gr_node_send(node, op->peer, &taken);
 }
 
-// P6. What an exchange or a repair brings, looked at before it is merged. An absence that comes from
-// one that has seen no more than is here is not taken: there is no write that could have caused it.
-// False: this replica has lost a record.
+// P6. What an exchange or a repair brings, looked at before it is merged. An absence that comes
+// from one that has seen no more than is here is not taken: there is no write that could have
+// caused it. False: this replica has lost a record.
 static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_record *filled,
     struct gr_record *incoming)
 {
@@ -418,8 +422,8 @@ static bool apply(
         }
         incoming = draw(node, op, &filled, &intent);
     }
-    bool state = op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN ||
-                 op->kind == GR_KEYOP_REPAIR;
+    bool state =
+        op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN || op->kind == GR_KEYOP_REPAIR;
     if (state && !judge(node, op, &filled, &incoming)) {
         *ret_err = GR_ERR_CORRUPT;
         return true;
@@ -438,7 +442,7 @@ static bool apply(
     bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
     struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
     bool changed = !gr_record_equal(&after, stored); // of a header, emit_write changes what it says
-    if (learned || changed)
+    if (learned || changed || op->unreadable)
         emit_write(node, op, stored, &after, &incoming, &intent);
     op->write_number = node->writes;
     if (op->kind == GR_KEYOP_PUT) {
@@ -634,6 +638,18 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
     }
     if (status != GR_OK)
         gr_probe(&node->probes, GR_PROBE_READ_DAMAGED);
+    if (status == GR_ERR_CORRUPT && !op->again) {
+        op->again = true; // an error that passes is no damage
+        emit_read(node, op);
+        return;
+    }
+    if (status == GR_ERR_CORRUPT && !op->unreadable)
+        gr_damage_unreadable(node, &op->key);
+    if (status == GR_ERR_CORRUPT && op->kind != GR_KEYOP_READ) { // what is there says nothing
+        status = GR_OK;
+        stored = GR_RECORD_NOTHING;
+        op->unreadable = true;
+    }
     if (op->kind == GR_KEYOP_READ || op->kind == GR_KEYOP_SHOW)
         reader_done(node, op, status, &stored);
     else

@@ -27,8 +27,7 @@ static void next(struct gr_node *node);
 bool gr_entropy_ready(const struct gr_node *node, uint32_t partition)
 {
     const struct gr_partition *p = &node->partition[partition];
-    return p->leaf != NULL && !p->damaged &&
-           gr_ring_position(node->ring, partition, node->config.self) >= 0;
+    return p->leaf != NULL && gr_ring_position(node->ring, partition, node->config.self) >= 0;
 }
 
 // ---- hashes --------------------------------------------------------------------------------
@@ -38,7 +37,9 @@ static uint64_t hash_of(struct gr_node *node, uint32_t partition)
 {
     struct gr_partition *p = &node->partition[partition];
     if (!p->hashed) {
-        p->clock_hash = gr_clock_hash(&p->clock) + p->damaged;
+        p->clock_hash = gr_clock_hash(&p->clock);
+        if (p->damage != NULL)
+            p->clock_hash += 1 + node->config.self;
         p->hashed = true;
     }
     return p->clock_hash;
@@ -238,6 +239,16 @@ void gr_round_timer(struct gr_node *node)
     }
 }
 
+void gr_round_soon(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    if (node->config.exchange_interval.ns == 0)
+        return;
+    round->probe_at = node->now;
+    if (round->state == GR_ROUND_REST)
+        gr_timer_set(&node->timers, &round->timer, node->now);
+}
+
 void gr_round_on_link_down(struct gr_node *node, uint16_t peer)
 {
     const struct gr_round *round = &node->entropy->round;
@@ -296,7 +307,8 @@ static void on_covered(struct gr_node *node, const struct gr_message *message)
         bool behind = false;
         for (uint32_t k = 0; k < message->partition_count && !behind; k++)
             behind = message->partition_list[k] == round->partition[round->at];
-        if (behind)
+        // What is owed is asked of everyone, whoever is behind.
+        if (behind || node->partition[round->partition[round->at]].damage != NULL)
             round->partition[round->kept++] = round->partition[round->at];
     }
     cover(node);

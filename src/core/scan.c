@@ -82,6 +82,7 @@ struct gr_scanop *gr_scan_walk(struct gr_node *node, struct gr_walk *walk, uint3
                            .partition = walk->partition,
                            .cursor = walk->frontier,
                            .cursor_end = walk->end,
+                           .lenient = true,
                            .limit = limit});
     return op;
 }
@@ -118,6 +119,8 @@ void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
         refusal.status = GR_ERR_INVALID;
     else if (gr_ring_position(node->ring, message->partition, node->config.self) < 0)
         refusal.status = GR_ERR_NOT_OWNER;
+    else if (node->partition[message->partition].damage != NULL)
+        refusal.status = GR_ERR_CORRUPT;
     else if (node->scans.count < node->config.calls_max) {
         read_page(node, (struct gr_scanop){.peer = peer, .peer_call = message->id},
             message->partition, message->cursor, message->limit);
@@ -257,6 +260,8 @@ static void merge_pages(struct gr_node *node, struct gr_scan *scan)
 static bool ask(struct gr_node *node, struct gr_scan *scan, uint8_t position)
 {
     uint16_t member = gr_ring_owners(node->ring, scan->partition)[position];
+    if (member == node->config.self && node->partition[scan->partition].damage != NULL)
+        return false; // what is missing here is unknown, not absent
     if (member == node->config.self) {
         read_page(node, (struct gr_scanop){.call = scan->call.id}, scan->partition, scan->cursor,
             scan->limit);

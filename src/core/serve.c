@@ -21,6 +21,13 @@ static void close_served(struct gr_node *node, struct gr_served *served)
     served->open = false;
 }
 
+// The store is as it was when the exchange began: its clock did not begin anew (damage.c).
+static bool goes_on(const struct gr_node *node, const struct gr_served *served)
+{
+    return gr_entropy_ready(node, served->partition) &&
+           node->partition[served->partition].damages == served->damages;
+}
+
 static void answer(struct gr_node *node, uint16_t peer, const struct gr_message *asked,
     enum gr_message_type type, enum gr_err status)
 {
@@ -37,8 +44,6 @@ static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t p
     if (gr_ring_position(node->ring, partition, node->config.self) < 0 ||
         gr_ring_position(node->ring, partition, peer) < 0)
         return GR_ERR_NOT_OWNER;
-    if (node->partition[partition].damaged)
-        return GR_ERR_CORRUPT;
     if (!gr_entropy_ready(node, partition))
         return GR_ERR_LOADING;
     if (gr_exchange_is_with(node, peer, partition) && node->config.self < peer)
@@ -55,7 +60,10 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         answer(node, peer, message, GR_MSG_BEGUN, err);
         return;
     }
-    *served = (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
+    *served = (struct gr_served){.open = true,
+        .id = message->id,
+        .partition = message->partition,
+        .damages = node->partition[message->partition].damages};
     gr_watch_open(node, &served->watch, message->partition);
     const struct gr_partition *p = &node->partition[message->partition];
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
@@ -158,16 +166,16 @@ void gr_serve_on_page(
     struct gr_walk *at = &served->walk;
     uint32_t partition = served->partition;
     if (err == GR_ERR_CORRUPT)
-        gr_damage_partition(node, partition, "a record of a partition cannot be read");
+        gr_damage_partition(node, partition, "the store cannot read a partition");
     bool whole = err == GR_OK && at->frontier == at->end;
-    if (whole && gr_entropy_ready(node, partition)) {
+    if (whole && goes_on(node, served)) {
         uint32_t from = (uint32_t)leaf_at(node, partition, at->first);
         uint32_t to = (uint32_t)leaf_at(node, partition, at->end);
         struct gr_sum sum = gr_merkle_sum(node->partition[partition].leaf, from, to);
         if (!gr_damage_agrees(node, at->sum, sum))
             gr_damage_partition(node, partition, "the records of an exchange do not add up");
     }
-    if (err == GR_OK && !gr_entropy_ready(node, partition))
+    if (err == GR_OK && !goes_on(node, served))
         err = GR_ERR_CORRUPT;
     if (err == GR_OK && served->watch.overflow)
         err = GR_ERR_BUSY;
@@ -214,8 +222,10 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
 {
     struct gr_served *served = &node->entropy->served[peer];
     enum gr_err err = message->clock_count == 1 ? GR_OK : GR_ERR_INVALID;
-    if (err == GR_OK)
+    if (err == GR_OK) {
         gr_replica_join(node, served->partition, &message->clock_list[0]);
+        gr_damage_gave(node, served->partition, peer);
+    }
     close_served(node, served);
     answer(node, peer, message, GR_MSG_JOINED, err);
 }
@@ -244,7 +254,7 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
         known = true;
     }
     enum gr_err err = !known ? GR_ERR_TIMEOUT : node->store;
-    if (err == GR_OK && !gr_entropy_ready(node, served->partition))
+    if (err == GR_OK && !goes_on(node, served))
         err = GR_ERR_CORRUPT;
     if (err != GR_OK) { // V1
         answer(node, peer, message, answer_of(message->type), err);

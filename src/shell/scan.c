@@ -67,6 +67,10 @@ static enum gr_err read_entry(const struct gr_scan_page *page, struct gr_bytes r
         err = gr_disk_read_record_key(row_key, &key);
         if (err == GR_OK)
             err = gr_disk_read_record(row_key, value, true, arena, &ret->record);
+        ret->unreadable = err == GR_ERR_CORRUPT && page->lenient &&
+                          gr_disk_read_record_key(row_key, &key) == GR_OK;
+        if (ret->unreadable)
+            err = GR_OK;
         break;
     case GR_SCAN_DUE:
         err = gr_disk_read_due(row_key, &minute, &key);
@@ -198,6 +202,20 @@ static enum gr_err feed_leftover(
     return GR_OK;
 }
 
+static enum gr_err feed_owed(struct gr_node *node, uint32_t partitions, struct gr_bytes key,
+    struct gr_bytes value, struct gr_arena *arena)
+{
+    uint32_t partition = 0;
+    struct gr_clock owed;
+    enum gr_err err = gr_disk_read_owed(key, value, arena, &partition, &owed);
+    if (err != GR_OK)
+        return err;
+    if (partition >= partitions)
+        return GR_ERR_CORRUPT;
+    gr_node_load_owed(node, partition, &owed);
+    return GR_OK;
+}
+
 static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *snapshot,
     uint32_t partitions, enum gr_disk_kind kind, struct gr_node *node)
 {
@@ -213,6 +231,8 @@ static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *s
             err = feed_clock(node, partitions, key, value, &arena);
         else if (kind == GR_DISK_PARTITION)
             err = feed_partition(node, partitions, key, value);
+        else if (kind == GR_DISK_OWED)
+            err = feed_owed(node, partitions, key, value, &arena);
         else
             err = feed_leftover(node, partitions, key, &last);
         gr_assert(err != GR_ERR_NOT_FOUND);
@@ -230,7 +250,7 @@ enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions, struct gr_
         enum gr_disk_kind kind;
         const char *name;
     } kinds[] = {{GR_DISK_CLOCK, "clock"}, {GR_DISK_PARTITION, "partition"},
-        {GR_DISK_LEFTOVER, "left-over context"}};
+        {GR_DISK_LEFTOVER, "left-over context"}, {GR_DISK_OWED, "damage"}};
     struct gr_store_snapshot *snapshot = gr_store_snapshot_open(store);
     enum gr_err err = GR_OK;
     for (size_t i = 0; err == GR_OK && i < GR_COUNT(kinds); i++) {

@@ -9,6 +9,7 @@
 struct gr_scan_page {
     enum gr_scan_kind kind;
     uint32_t partition, limit;
+    bool lenient; // RECORDS: rows that are not what was written are shown as unreadable
     gr_cursor cursor, cursor_end; // RECORDS: cursor_end 0 means the partition's
     struct gr_wall wall;
     uint64_t number; // of the node's last write that the snapshot contains; the caller's

@@ -408,6 +408,7 @@ void gr_storage_scan(struct gr_storage *storage, const struct gr_effect *effect)
         .partition = effect->partition,
         .cursor = effect->cursor,
         .cursor_end = effect->cursor_end,
+        .lenient = effect->lenient,
         .limit = effect->limit,
         .wall = effect->wall,
     };

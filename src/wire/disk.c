@@ -5,6 +5,7 @@
 //      h partition                          -> format, sum, count, sum of leaf hashes, last dot
 //      x minute slot hash len bucket key    ->
 //      o partition slot hash len bucket key ->
+//      d partition                          -> format, sum, clock
 //      m name                               -> the shell's
 //
 // Numbers in keys are big-endian, so that memcmp sorts them; numbers in values are varints.
@@ -297,6 +298,22 @@ static void write_indices(
         sink->remove(sink->host, leftover_key(arena, w->partition, &w->key));
 }
 
+static void write_owed(struct gr_arena *arena, struct gr_writer *value,
+    const struct gr_store_write *w, const struct gr_disk_sink *sink)
+{
+    struct gr_bytes row_key = partition_key(arena, GR_DISK_OWED, w->partition);
+    if (w->owed == NULL) {
+        sink->remove(sink->host, row_key);
+        return;
+    }
+    value_begin(value);
+    struct gr_field_out fields;
+    gr_field_out_init(&fields, value, UINT32_MAX);
+    gr_field_write_clock(&fields, w->owed);
+    gr_field_out_deinit(&fields);
+    value_end(value, row_key, sink);
+}
+
 void gr_disk_write(
     const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink)
 {
@@ -307,6 +324,8 @@ void gr_disk_write(
         write_record(&arena, &value, w, sink);
         write_indices(&arena, w, sink);
     }
+    if (w->owed_changed)
+        write_owed(&arena, &value, w, sink);
     for (uint32_t i = 0; i < w->row_count; i++)
         write_clock(&arena, &value, w->partition, w->row[i], sink);
     if (w->key.key.size > 0)
@@ -480,5 +499,23 @@ enum gr_err gr_disk_read_leftover(
         return GR_ERR_CORRUPT;
     *ret_partition = partition;
     *ret_key = key;
+    return GR_OK;
+}
+
+enum gr_err gr_disk_read_owed(struct gr_bytes row_key, struct gr_bytes value,
+    struct gr_arena *arena, uint32_t *ret_partition, struct gr_clock *ret_owed)
+{
+    struct gr_reader key = open_key(row_key, GR_DISK_OWED);
+    uint32_t partition = read_partition(&key);
+    struct gr_bytes content = content_of(row_key, value);
+    if (!gr_reader_done(&key) || content.size == 0)
+        return GR_ERR_CORRUPT;
+    struct gr_field_in in;
+    gr_field_in_init(&in, content, arena, UINT32_MAX);
+    struct gr_clock owed = gr_field_read_clock(&in);
+    if (!gr_reader_done(&in.reader))
+        return GR_ERR_CORRUPT;
+    *ret_partition = partition;
+    *ret_owed = owed;
     return GR_OK;
 }

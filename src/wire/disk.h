@@ -23,6 +23,7 @@ enum gr_disk_kind {
     GR_DISK_PARTITION = 'h', // partition -> keys with siblings, sum of leaf hashes, last dot
     GR_DISK_DUE = 'x',       // minute, slot, hash, bucket, key -> nothing
     GR_DISK_LEFTOVER = 'o',  // partition, slot, hash, bucket, key -> nothing
+    GR_DISK_OWED = 'd',      // partition -> the clock that it owes since it was damaged
     GR_DISK_META = 'm',      // a name -> whatever the shell keeps there
 };
 
@@ -102,5 +103,9 @@ GR_MUST_USE enum gr_err gr_disk_read_due(
     struct gr_bytes row_key, struct gr_wall *ret_minute, struct gr_key *ret_key);
 GR_MUST_USE enum gr_err gr_disk_read_leftover(
     struct gr_bytes row_key, uint32_t *ret_partition, struct gr_key *ret_key);
+
+// The clock's rows are in `arena`.
+GR_MUST_USE enum gr_err gr_disk_read_owed(struct gr_bytes row_key, struct gr_bytes value,
+    struct gr_arena *arena, uint32_t *ret_partition, struct gr_clock *ret_owed);
 
 #endif

@@ -19,7 +19,7 @@
 enum {
     WRITE_REMOVE = 1,
     WRITE_PLAIN = 2,
-    BODY_BYTES_MIN = 2,  // version, type
+    BODY_BYTES_MIN = 2, // version, type
     HASH_BYTES = 8,
     ENTRY_BYTES_MIN = 7, // bucket, key: a length and a byte each; no siblings, no context
 };
