@@ -78,8 +78,8 @@ void sim_oracle_drawn(
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
-// The effects of writes that this state covers are in write `number` of that node, of which those up
-// to `synced` are durable.
+// The effects of writes that this state covers are in write `number` of that node, of which those
+// up to `synced` are durable.
 void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
     uint64_t number, uint64_t synced);
 void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
@@ -96,6 +96,7 @@ struct sim_faults {
     uint32_t loss, duplicate, slow; // per mille of messages
     uint32_t delay_us_max;          // of an ordinary message
     uint32_t crash, cut, pause;     // per mille of fault ticks
+    int crash_at;                   // type of message at whose arrival nodes may crash, or 0
     uint32_t disk_loss;             // per mille of starts after a crash
     bool lost_record;               // one row vanishes when the busy phase is over
     bool silent_loss;               // one row vanishes at the end, and the sum is made to fit

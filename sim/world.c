@@ -380,6 +380,10 @@ static void deliver(struct sim *sim, struct sim_event *event)
     struct gr_message message;
     err = gr_frame_decode(body, &event->arena, &message);
     gr_assert(err == GR_OK);
+    if ((int)message.type == sim->faults.crash_at && gr_random_chance(&sim->random, 50)) {
+        sim_crash(sim, event->node);
+        return;
+    }
     step(sim, event->node,
         &(struct gr_event){
             .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
@@ -567,6 +571,8 @@ void sim_run(const struct sim_options *options, struct sim_report *ret_report)
         sim_heal(sim);
         sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
         sim_heal_links(sim); // links whose loss was noticed late are made anew
+        if (sim->faults.lost_record)
+            sim_lose_record(sim);
         sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
     }
     if (!sim->oracle.failed)

@@ -19,8 +19,8 @@ enum gr_message_type {
     GR_MSG_COUNTED,   // status, count
     GR_MSG_ACKED,     // after FORWARDED: acks so far, settled. Never taken for the outcome, which
                       // it may overtake
-    // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's or
-    // the exchange's.
+    // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's
+    // or the exchange's.
     GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
     GR_MSG_PROBED,  // hash_list: none if they are, else one for each such partition, in order
     GR_MSG_COVER,   // has your clock seen all of mine: partition list, clock list
@@ -32,7 +32,7 @@ enum gr_message_type {
     GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
     GR_MSG_OFFER,   // this I hold: index, key, record (filled, with values)
     GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
-    GR_MSG_JOIN,    // you have all that I had seen: clock list (one)
+    GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one)
     GR_MSG_JOINED,  // status
     GR_MSG_TYPE_COUNT
 };
