@@ -35,6 +35,8 @@ void sim_draw_faults(struct sim *sim)
         f->skew_ms_max = gr_random_chance(random, 800) ? 2000 : 150000;
     if (gr_random_chance(random, 250))
         f->disk_loss = 20 + (uint32_t)gr_random_below(random, 200);
+    if (gr_random_chance(random, 400))
+        f->crash_at = 1 + (int)gr_random_below(random, GR_MSG_TYPE_COUNT - 1);
     if (gr_random_chance(random, 250))
         f->rot = (uint32_t)gr_random_below(random, 60);
     f->lost_record = gr_random_chance(random, 100);
@@ -107,20 +109,17 @@ void sim_heal(struct sim *sim)
 {
     sim->quiet = true;
     uint32_t sync_us_max = sim->faults.sync_us_max;
-    bool minutes = sim->faults.minutes, lost_record = sim->faults.lost_record;
-    bool silent_loss = sim->faults.silent_loss;
+    bool minutes = sim->faults.minutes, silent_loss = sim->faults.silent_loss;
+    bool lost_record = sim->faults.lost_record;
     sim->faults = (struct sim_faults){.delay_us_max = 2000,
         .sync_us_max = sync_us_max,
         .minutes = minutes,
-        .silent_loss = silent_loss};
+        .silent_loss = silent_loss,
+        .lost_record = lost_record};
     for (int i = 0; i < sim->node_count; i++) {
         sim->node[i].paused_until = 0;
         sim->node[i].crash_after = -1;
         sim_start(sim, i);
     }
-    if (lost_record)
-        sim_lose_record(sim);
-    for (int i = 0; i < sim->node_count; i++)
-        sim_start(sim, i);
     sim_heal_links(sim);
 }

@@ -96,6 +96,17 @@ static void covered_of(const struct sim_oracle *oracle, int key, const struct gr
     }
 }
 
+// Some disk that was neither lost nor damaged since holds a write that had seen this one. Where
+// replicas were damaged, only then can anyone know that it was replaced; and that one must have
+// been heard, which is sure only at the end.
+static bool is_outlived(const struct sim_oracle *oracle, int number)
+{
+    for (int i = 0; oracle->at_end && i < oracle->count; i++)
+        if (oracle->op[i].held != 0 && set_has(&oracle->op[i].past, number))
+            return true;
+    return false;
+}
+
 // O1 and O2 of a filled record or an answer.
 static void check_claim(
     struct sim_oracle *oracle, const char *where, int key, const struct gr_record *record)
@@ -128,7 +139,7 @@ static void check_claim(
                 "%s: key %d claims to have seen write %d, does not show it, and nothing that it "
                 "covers replaced it",
                 where, key, i);
-        if (set_has(&shown, i) && set_has(&past, i))
+        if (set_has(&shown, i) && set_has(&past, i) && (!oracle->damage || is_outlived(oracle, i)))
             sim_oracle_fail(oracle,
                 "%s: key %d shows write %d, which a write that it covers had "
                 "seen",
@@ -243,16 +254,28 @@ void sim_oracle_crashed(struct sim_oracle *oracle, int node)
         oracle->op[i].pending[node] = 0;
 }
 
+static void lose(struct sim_op *op, int node)
+{
+    op->bereaved |= op->held >> node & 1;
+    op->held &= ~(1u << node);
+    op->pending[node] = 0;
+}
+
 void sim_oracle_lost(struct sim_oracle *oracle, int node, int key)
 {
     for (int i = 0; i < oracle->count; i++) {
         struct sim_op *op = &oracle->op[i];
-        if (op->key != key)
-            continue;
-        op->bereaved |= op->held >> node & 1;
-        op->held &= ~(1u << node);
-        op->pending[node] = 0;
+        if (op->key == key)
+            lose(op, node);
     }
+}
+
+void sim_oracle_forgot(struct sim_oracle *oracle, int node, uint32_t partition)
+{
+    oracle->damage = true;
+    for (int i = 0; i < oracle->count; i++)
+        if (oracle->op[i].partition == partition)
+            lose(&oracle->op[i], node);
 }
 
 void sim_oracle_wiped(struct sim_oracle *oracle, int node)
@@ -265,6 +288,7 @@ void sim_oracle_wiped(struct sim_oracle *oracle, int node)
 
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
 {
+    oracle->at_end = true;
     check_claim(oracle, "final", key, merged);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];

@@ -107,7 +107,9 @@ void sim_audit_replicas(struct sim *sim)
 
 void sim_lose_record(struct sim *sim)
 {
-    // A node that is down loses a row behind its back.
+    // Nobody asks anything any more: what a client reads before the loss is noticed is not
+    // promised.
+    sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
     int n = (int)gr_random_below(&sim->random, (uint64_t)sim->node_count);
     sim_crash(sim, n);
     struct gr_arena arena = {0};
@@ -125,6 +127,8 @@ void sim_lose_record(struct sim *sim)
         sim->lost_any = true; // what only this node had seen stays with it
     }
     gr_arena_deinit(&arena);
+    sim_run_until(sim, sim->now + 200 * (int64_t)MS); // the links go down
+    sim_start(sim, n);
 }
 
 // The oracle is not asked any more: this is about what one replica does to the others.

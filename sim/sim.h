@@ -64,6 +64,7 @@ struct sim_oracle {
     struct sim *sim;
     struct sim_op op[SIM_OPS_MAX];
     int count;
+    bool at_end; // all is quiet, and every replica has heard the others
     bool damage; // some replica lost what its clock knew
     bool failed;
     char story[512]; // the first broken promise
@@ -85,6 +86,8 @@ void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct
     uint64_t number, uint64_t synced);
 void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
 void sim_oracle_crashed(struct sim_oracle *oracle, int node);
+// A partition of a node was found damaged: what its clock knew is forgotten there.
+void sim_oracle_forgot(struct sim_oracle *oracle, int node, uint32_t partition);
 // A node's record of a key is gone, or cannot be read.
 void sim_oracle_lost(struct sim_oracle *oracle, int node, int key);
 void sim_oracle_wiped(struct sim_oracle *oracle, int node);
@@ -99,6 +102,7 @@ struct sim_faults {
     uint32_t loss, duplicate, slow; // per mille of messages
     uint32_t delay_us_max;          // of an ordinary message
     uint32_t crash, cut, pause;     // per mille of fault ticks
+    int crash_at;                   // type of message at whose arrival nodes may crash, or 0
     uint32_t disk_loss;             // per mille of starts after a crash
     uint32_t rot;                   // per mille of fault ticks: one row of one node rots
     bool lost_record;               // one row vanishes when the busy phase is over

@@ -180,7 +180,8 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
 {
     struct sim_node *host = &sim->node[n];
     sim->report->writes++;
-    sim->oracle.damage |= write->owed != NULL;
+    if (write->owed != NULL && write->row_count > 0)
+        sim_oracle_forgot(&sim->oracle, n, write->partition);
     if (write->owed != NULL && n == sim->lost_node && write->partition == sim->lost_partition)
         sim->lost_found = true;
     sim_disk_write(&host->disk, write, host->config.actor);
@@ -383,6 +384,10 @@ static void deliver(struct sim *sim, struct sim_event *event)
     struct gr_message message;
     err = gr_frame_decode(body, &event->arena, &message);
     gr_assert(err == GR_OK);
+    if ((int)message.type == sim->faults.crash_at && gr_random_chance(&sim->random, 50)) {
+        sim_crash(sim, event->node);
+        return;
+    }
     step(sim, event->node,
         &(struct gr_event){
             .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
@@ -573,6 +578,8 @@ void sim_run(const struct sim_options *options, struct sim_report *ret_report)
         sim_heal(sim);
         sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
         sim_heal_links(sim); // links whose loss was noticed late are made anew
+        if (sim->faults.lost_record)
+            sim_lose_record(sim);
         sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
     }
     if (!sim->oracle.failed)

@@ -32,7 +32,7 @@ enum gr_message_type {
     GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
     GR_MSG_OFFER,   // this I hold: index, key, record (filled, with values)
     GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
-    GR_MSG_JOIN,    // you have all that I had seen: clock list (one)
+    GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one)
     GR_MSG_JOINED,  // status
     GR_MSG_TYPE_COUNT
 };

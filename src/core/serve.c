@@ -114,6 +114,12 @@ static int leaf_at(const struct gr_node *node, uint32_t partition, gr_cursor cur
     return cursor == gr_merkle_first(node->ring, partition, leaf) ? (int)leaf : -1;
 }
 
+static void ask(struct gr_node *node, struct gr_served *served, const struct gr_message *message)
+{
+    served->page_from = message->cursor;
+    gr_walk_ask(node, &served->walk, message->limit);
+}
+
 // The next page of the range that is being walked, or the first of a new one.
 static void walk(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
@@ -133,7 +139,7 @@ static void walk(struct gr_node *node, uint16_t peer, const struct gr_message *m
         at->peer = peer;
     }
     if (valid)
-        served->page_from = message->cursor, gr_walk_ask(node, at, message->limit);
+        ask(node, served, message);
     else
         answer(node, peer, message, GR_MSG_PAGE, GR_ERR_INVALID);
 }
@@ -221,7 +227,8 @@ static void take(struct gr_node *node, uint16_t peer, const struct gr_message *m
 static void join(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_served *served = &node->entropy->served[peer];
-    enum gr_err err = message->clock_count == 1 ? GR_OK : GR_ERR_INVALID;
+    bool valid = message->clock_count == 1 && message->partition == served->partition;
+    enum gr_err err = valid ? GR_OK : GR_ERR_INVALID;
     if (err == GR_OK) {
         gr_replica_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer);
@@ -238,6 +245,20 @@ static enum gr_message_type answer_of(enum gr_message_type type)
                                   : GR_MSG_JOINED;
 }
 
+// The canary: an exchange that this run knows nothing of goes on where it is.
+static bool take_up(
+    struct gr_node *node, struct gr_served *served, const struct gr_message *message)
+{
+    uint32_t partition = message->type == GR_MSG_OFFER
+                             ? gr_ring_partition(node->ring, message->key.slot)
+                             : message->partition;
+    if (message->type != GR_MSG_OFFER && message->type != GR_MSG_JOIN)
+        return false;
+    close_served(node, served);
+    *served = (struct gr_served){.open = true, .id = message->id, .partition = partition};
+    return true;
+}
+
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_served *served = &node->entropy->served[peer];
@@ -246,15 +267,11 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
         return;
     }
     bool known = served->open && served->id == message->id;
-    if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART &&
-        (message->type == GR_MSG_OFFER || message->type == GR_MSG_JOIN) &&
-        gr_entropy_ready(node, message->partition)) {
-        *served =
-            (struct gr_served){.open = true, .id = message->id, .partition = message->partition};
-        known = true;
-    }
+    if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART)
+        known = take_up(node, served, message);
     enum gr_err err = !known ? GR_ERR_TIMEOUT : node->store;
-    if (err == GR_OK && !goes_on(node, served))
+    if (err == GR_OK && !goes_on(node, served) &&
+        node->config.canary != GR_CANARY_JOIN_ACROSS_RESTART)
         err = GR_ERR_CORRUPT;
     if (err != GR_OK) { // V1
         answer(node, peer, message, answer_of(message->type), err);

@@ -244,6 +244,7 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
         gr_field_write_record(out, &m->record, false);
         return;
     case GR_MSG_JOIN:
+        gr_write_varint(w, m->partition);
         write_clocks(out, m);
         return;
     default:
@@ -294,6 +295,7 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
             in, m->type == GR_MSG_OFFER ? GR_FIELD_VALUES_ALL : GR_FIELD_VALUES_ANY);
         return;
     case GR_MSG_JOIN:
+        m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
         read_clocks(in, m);
         return;
     default:
