@@ -155,6 +155,8 @@ struct page {
     uint64_t skipped;
     gr_cursor end; // of the page, once it is full
     bool full;
+    struct gr_hint *hint;
+    uint32_t hint_count;
 };
 
 static struct gr_entry *add_entry(struct page *page)
@@ -198,6 +200,26 @@ static bool clock_row(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
+// Hints as the shell reads them: a page ends after `limit`, and says where the next one begins.
+static bool hint_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct page *page = host;
+    struct gr_hint hint;
+    must(gr_disk_read_hint(key, value, page->arena, &hint));
+    gr_cursor at = gr_cursor_of(hint.key.slot, hint.key.hash);
+    bool one_key = page->effect->key.key.size > 0;
+    if (one_key && !gr_key_equal(&hint.key, &page->effect->key))
+        return true;
+    if (page->hint_count == page->effect->limit) {
+        page->end = at;
+        return false;
+    }
+    if (page->hint == NULL)
+        page->hint = gr_arena_array(page->arena, struct gr_hint, page->effect->limit);
+    page->hint[page->hint_count++] = hint;
+    return true;
+}
+
 static bool index_row(void *host, struct gr_bytes key, struct gr_bytes value)
 {
     struct page *page = host;
@@ -235,6 +257,14 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
         break;
     case GR_SCAN_LEFTOVER:
         walk(disk, gr_disk_range_leftover(arena, effect->partition), arena, index_row, &page);
+        break;
+    case GR_SCAN_HINTS:
+        page.end = GR_CURSOR_END;
+        walk(
+            disk, gr_disk_range_hints(arena, effect->peer, effect->cursor), arena, hint_row, &page);
+        ret->cursor = page.end;
+        ret->hint = page.hint;
+        ret->hint_count = page.hint_count;
         break;
     }
     gr_clock_deinit(&page.clock);
@@ -283,6 +313,15 @@ static bool load_leftover(void *host, struct gr_bytes key, struct gr_bytes value
     return true;
 }
 
+static bool load_hint(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    struct gr_hint hint;
+    must(gr_disk_read_hint(key, value, load->arena, &hint));
+    gr_node_load_hint(load->node, &hint);
+    return true;
+}
+
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
 {
     struct gr_arena arena = {0};
@@ -290,5 +329,6 @@ void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_CLOCK), &arena, load_clock, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_COUNT), &arena, load_count, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_HINT), &arena, load_hint, &load);
     gr_arena_deinit(&arena);
 }

@@ -181,9 +181,10 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     struct sim_node *host = &sim->node[n];
     sim->report->writes++;
     sim_disk_write(&host->disk, write, host->config.actor);
+    bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
-        sim_oracle_drawn(
-            &sim->oracle, (int)write->drawn_by.number - 1, write->drawn, &write->drawn_context);
+        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn,
+            &write->drawn_context, owner);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     start_sync(sim, n);
@@ -214,7 +215,7 @@ static void keep_effect(struct sim_event *event, const struct gr_effect *effect)
 {
     event->effect = *effect;
     event->ticket = effect->ticket;
-    if (event->kind == READ)
+    if (effect->key.key.size > 0)
         event->effect.key = gr_key_copy(&event->arena, &effect->key);
 }
 

@@ -31,6 +31,14 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
+    X(PUT_STOOD_IN, "a node that is no owner coordinated a put")                                   \
+    X(PUT_RUN_TWICE, "a forwarded put was not answered in time and was written as a hint too")     \
+    X(PUT_SUBSTITUTE, "a put asked a node to stand in for an owner")                               \
+    X(PUT_OWNER_AFTER_ALL, "an owner acknowledged after a node had stood in for it")               \
+    X(GET_SUBSTITUTE, "a get was answered by a node that keeps hints for the key")                 \
+    X(HINT_DELIVERED, "a hint was delivered")                                                      \
+    X(HINT_FAILED, "a hint could not be delivered and was kept")                                   \
+    X(HINT_FULL, "a node would not stand in because it keeps too many hints")                      \
     X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
 
 enum gr_probe {

@@ -1,10 +1,16 @@
-// One get: ask R replicas, merge what they say, answer, then repair who was behind (§4.5, §5).
+// One get: ask R replicas, merge what they say, answer, then repair who was behind (§4.5, §4.6,
+// §5).
 //
 // Dots name values, so only one replica is asked for the data and the others for dots and context;
 // no digest is needed. If the merge shows a sibling whose value nobody brought, that value is
 // fetched from a replica that has it before the client is answered.
 //
-//   E1  Each position of the preference list answers at most once, and only what it can read.
+// An owner that cannot be reached, or is late, may be spoken for by a node that keeps hints of this
+// key for it: with the other owners down that is where the newest writes are.
+//
+//   E1  Each position of the preference list answers at most once, and only what it can read. A
+//       node that stands in answers for a position only with hints in hand (H4), and never counts
+//       toward PR.
 //   E2  The answer is the merge of at least R filled states; its values are complete.
 //   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
 //       alone, and only when every value of the merge is at hand.
@@ -33,6 +39,11 @@ struct gr_get {
     struct gr_instant asked_at[GR_REPLICAS_MAX];
     struct gr_record record[GR_REPLICAS_MAX];
     struct gr_record merged;
+    // Those who stand in, by position.
+    int asked_for[GR_REPLICAS_MAX];  // the member asked, -1: none is
+    int last_asked[GR_REPLICAS_MAX]; // where the walk over the healthy others is, -1: not begun
+    uint8_t tries[GR_REPLICAS_MAX];
+    uint8_t stood_in; // positions that such a node answered for, a bit each
 };
 
 static void progress(struct gr_node *node, struct gr_get *get);
@@ -42,6 +53,23 @@ static uint8_t count_state(const struct gr_node *node, const struct gr_get *get,
     uint8_t count = 0;
     for (uint8_t i = 0; i < node->ring->n; i++)
         count += get->state[i] == state;
+    return count;
+}
+
+// Positions from which an answer may still come.
+static uint8_t outstanding(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == ASKED || get->asked_for[i] >= 0;
+    return count;
+}
+
+static uint8_t primaries(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == ANSWERED && !(get->stood_in >> i & 1);
     return count;
 }
 
@@ -89,6 +117,71 @@ static int next_position(struct gr_node *node, const struct gr_get *get)
     return best;
 }
 
+static struct gr_instant hedge_at(
+    const struct gr_node *node, const struct gr_get *get, uint8_t position)
+{
+    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
+}
+
+// True if the position's owner will not answer, or not soon, and someone else might.
+static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uint8_t i)
+{
+    bool late = get->state[i] == ASKED && gr_instant_reached(node->now, hedge_at(node, get, i));
+    return get->state[i] != ANSWERED && (get->state[i] != ASKED || late) && get->asked_for[i] < 0 &&
+           get->tries[i] < 2 * node->ring->n && !get->options.explain;
+}
+
+static bool is_asked(const struct gr_node *node, const struct gr_get *get, int member)
+{
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (get->asked_for[i] == member)
+            return true;
+    return false;
+}
+
+// Asks a node that may keep hints of this key for the owner of that position.
+static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
+{
+    uint16_t owner = gr_ring_owners(node->ring, get->partition)[i];
+    while (get->tries[i] < 2 * node->ring->n) {
+        int member = gr_node_next_fallback(node, get->partition, get->last_asked[i], true);
+        if (member < 0)
+            break;
+        get->last_asked[i] = member;
+        if (is_asked(node, get, member))
+            continue; // for another position; one answer at a time
+        get->tries[i]++;
+        bool asked;
+        if (member == node->config.self) {
+            asked = gr_hint_read(node, owner, &get->key, get->call.id, false);
+        } else {
+            struct gr_message read = {
+                .type = GR_MSG_READ,
+                .id = get->call.id,
+                .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
+                .key = get->key,
+                .owed_to = (uint32_t)owner + 1,
+            };
+            asked = gr_node_send(node, (uint16_t)member, &read);
+        }
+        if (asked) {
+            get->asked_for[i] = member;
+            return true;
+        }
+    }
+    get->tries[i] = 2 * node->ring->n;
+    return false;
+}
+
+static bool ask_substitute(struct gr_node *node, struct gr_get *get)
+{
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (wants_substitute(node, get, i) && ask_for(node, get, i))
+            return true;
+    return false;
+}
+
 // Asks one more; false if nobody is left.
 static bool ask_next(struct gr_node *node, struct gr_get *get)
 {
@@ -96,7 +189,7 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
     for (;;) {
         int position = next_position(node, get);
         if (position < 0)
-            return false;
+            return ask_substitute(node, get);
         bool bare = get->asked_values || get->options.explain;
         get->state[position] = ASKED;
         get->asked_values = true;
@@ -111,18 +204,11 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
     }
 }
 
-static struct gr_instant hedge_at(
-    const struct gr_node *node, const struct gr_get *get, uint8_t position)
-{
-    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
-    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
-}
-
 // When the first of those asked is due for a hedge, or the deadline.
 static void set_timer(struct gr_node *node, struct gr_get *get)
 {
     struct gr_instant at = get->call.deadline;
-    bool more = next_position(node, get) >= 0;
+    bool more = next_position(node, get) >= 0 || node->ring->member_count > node->ring->n;
     for (uint8_t i = 0; i < node->ring->n && !get->answered; i++) {
         if ((get->state[i] != ASKED || !more) && !(get->fetching >> i & 1))
             continue;
@@ -163,6 +249,7 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
         .acks = count_state(node, get, ANSWERED),
+        .primaries = primaries(node, get),
         .needed = GR_MAX(get->options.r, get->options.pr),
         .timeout = get->options.timeout,
         .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
@@ -225,7 +312,8 @@ static void end(struct gr_node *node, struct gr_get *get)
     merge_all(node, get);
     bool bare = node->config.canary == GR_CANARY_REPAIR_BARE;
     for (uint8_t i = 0; i < node->ring->n && !get->options.explain; i++) {
-        if (get->state[i] != ANSWERED || (!complete(&get->merged) && !bare))
+        bool owner_answered = get->state[i] == ANSWERED && !(get->stood_in >> i & 1);
+        if (!owner_answered || (!complete(&get->merged) && !bare))
             continue;
         if (bare && !complete(&get->merged))
             get->merged = (struct gr_record){.context = get->merged.context};
@@ -276,7 +364,7 @@ static void progress_fetch(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
     if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !ask_next(node, get) &&
-        get->fetching == 0 && count_state(node, get, ASKED) == 0) {
+        get->fetching == 0 && outstanding(node, get) == 0) {
         answer(node, get, GR_ERR_READ_QUORUM);
         gr_call_free(node, &get->call);
         return;
@@ -294,6 +382,23 @@ static void progress_explain(struct gr_node *node, struct gr_get *get)
     gr_call_free(node, &get->call);
 }
 
+static bool is_met(const struct gr_node *node, const struct gr_get *get)
+{
+    return count_state(node, get, ANSWERED) >= get->options.r &&
+           primaries(node, get) >= get->options.pr;
+}
+
+// It will be met if everyone who was asked answers.
+static bool may_be_met(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t some = 0, owners = primaries(node, get);
+    for (uint8_t i = 0; i < node->ring->n; i++) {
+        some += get->state[i] == ANSWERED || get->state[i] == ASKED || get->asked_for[i] >= 0;
+        owners += get->state[i] == ASKED;
+    }
+    return some >= get->options.r && owners >= get->options.pr;
+}
+
 static void progress(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
@@ -302,20 +407,19 @@ static void progress(struct gr_node *node, struct gr_get *get)
         return;
     }
     if (get->answered) {
-        if (count_state(node, get, ASKED) == 0)
+        if (outstanding(node, get) == 0)
             end(node, get);
         return;
     }
-    uint8_t need = GR_MAX(get->options.r, get->options.pr);
     uint8_t answered = count_state(node, get, ANSWERED);
-    if (answered >= need || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
+    if (is_met(node, get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
         if (!complete(&get->merged)) {
             progress_fetch(node, get);
             return;
         }
         answer(node, get, GR_OK);
-        if (count_state(node, get, ASKED) == 0)
+        if (outstanding(node, get) == 0)
             end(node, get);
         else {
             gr_call_late(node, &get->call);
@@ -323,12 +427,12 @@ static void progress(struct gr_node *node, struct gr_get *get)
         }
         return;
     }
-    while (count_state(node, get, ASKED) + count_state(node, get, ANSWERED) < need) {
+    while (!may_be_met(node, get)) {
         if (!ask_next(node, get)) {
-            if (count_state(node, get, ASKED) == 0) {
-                answer(node, get, GR_ERR_READ_QUORUM);
-                gr_call_free(node, &get->call);
-            }
+            if (outstanding(node, get) > 0)
+                break;
+            answer(node, get, GR_ERR_READ_QUORUM);
+            gr_call_free(node, &get->call);
             return;
         }
         get = gr_call_find(node, GR_CALL_GET, id);
@@ -338,13 +442,35 @@ static void progress(struct gr_node *node, struct gr_get *get)
     set_timer(node, get);
 }
 
+// A node that stands in for the owner of a position has answered, or cannot be asked any more.
+static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t member,
+    enum gr_err status, const struct gr_record *record)
+{
+    uint8_t i = 0;
+    while (i < node->ring->n && get->asked_for[i] != member)
+        i++;
+    if (i == node->ring->n)
+        return;
+    get->asked_for[i] = -1;
+    if (status == GR_OK && get->state[i] != ANSWERED) {
+        gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
+        get->state[i] = ANSWERED;
+        get->stood_in |= (uint8_t)(1u << i);
+        get->record[i] = gr_record_copy(&get->call.arena, record, false);
+        gr_call_account(node, &get->call);
+    }
+    progress(node, get);
+}
+
 void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member,
     enum gr_err status, const struct gr_record *record)
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, member);
-    if (position < 0)
+    if (position < 0) {
+        on_substitute(node, get, member, status, record);
         return;
+    }
     bool fetched = get->fetching >> position & 1;
     if (get->state[position] != ASKED && !fetched)
         return;
@@ -369,7 +495,7 @@ void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, peer);
-    if (position < 0 || (get->state[position] != ASKED && !(get->fetching >> position & 1)))
+    if (position >= 0 && get->state[position] != ASKED && !(get->fetching >> position & 1))
         return;
     gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
 }
@@ -430,6 +556,8 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     get->key = gr_key_copy(&get->call.arena, key);
     get->partition = gr_ring_partition(node->ring, key->slot);
     get->options = *options;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        get->asked_for[i] = get->last_asked[i] = -1;
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);
     gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);

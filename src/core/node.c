@@ -49,6 +49,7 @@ struct gr_node_config gr_node_config_default(void)
         .memory_max = 256u << 20,
         .latch_queue_max = 1024,
         .cache_max = 65536,
+        .hint_bytes_max = 1u << 30,
     };
 }
 
@@ -84,6 +85,11 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     return true;
 }
 
+void gr_node_log(struct gr_node *node, const char *text)
+{
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_LOG, .text = text});
+}
+
 gr_hybrid gr_node_hybrid(struct gr_node *node, gr_hybrid floor)
 {
     node->hybrid = GR_MAX(node->hybrid + 1, gr_hybrid_from(node->wall));
@@ -107,6 +113,16 @@ bool gr_node_has_room(const struct gr_node *node, size_t bytes)
 {
     return node->call_count < node->config.calls_max &&
            node->memory + bytes <= node->config.memory_max;
+}
+
+int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, bool self)
+{
+    if (node->ring->member_count == node->ring->n)
+        return -1;
+    bool *usable = gr_arena_array(&node->scratch, bool, node->ring->member_count);
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        usable[m] = m == node->config.self ? self && node->store == GR_OK : node->peer[m].up;
+    return gr_ring_next_fallback(node->ring, partition, after, usable);
 }
 
 uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline)
@@ -187,6 +203,7 @@ void gr_done_tell(
             .status = result->err,
             .outcome = result->outcome,
             .acks = result->acks,
+            .primaries = result->primaries,
             .settled = settled,
             .record = {.context = result->record.context},
             .hybrid_needed = result->hybrid_needed,
@@ -280,6 +297,8 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
                   message->type == GR_MSG_ACKED;
     if (of_put && call->kind == GR_CALL_PUT)
         gr_put_on_message(node, call, peer, message);
+    else if (message->type == GR_MSG_ACK && call->kind == GR_CALL_HINT)
+        gr_hint_on_ack(node, call, message);
     else if (message->type == GR_MSG_STATE && call->kind == GR_CALL_GET)
         gr_get_on_state(node, call, peer, message->status, &message->record);
     else if (message->type == GR_MSG_PAGE && call->kind == GR_CALL_SCAN)
@@ -300,6 +319,12 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
         break;
     case GR_MSG_DELTA:
     case GR_MSG_READ:
+        if (message->owed_to != 0) {
+            gr_hint_on_message(node, peer, message);
+            break;
+        }
+        gr_replica_on_message(node, peer, message);
+        break;
     case GR_MSG_REPAIR:
         gr_replica_on_message(node, peer, message);
         break;
@@ -335,6 +360,9 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
     case GR_CALL_COUNT:
         gr_count_on_link_down(node, call, peer);
         break;
+    case GR_CALL_HINT:
+        gr_hint_failed(node, call);
+        break;
     case GR_CALL_UPDATE:
         break; // its get or its put notices
     }
@@ -346,6 +374,7 @@ static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
     node->peer[peer].up = up;
     if (up) {
         gr_peer_link(&node->peer[peer], run);
+        gr_hint_on_link(node, peer);
         return;
     }
     // Calls need not wait for their timers. Ids are collected first: answering changes the map.
@@ -367,6 +396,10 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
         gr_sweep_timer(node);
         return;
     }
+    if (timer->kind == GR_TIMER_DEBT) {
+        gr_hint_timer(node, timer);
+        return;
+    }
     struct gr_call *call = GR_CONTAINER(timer, struct gr_call, timer);
     switch (call->kind) {
     case GR_CALL_PUT:
@@ -380,6 +413,9 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
         break;
     case GR_CALL_COUNT:
         gr_count_timer(node, call);
+        break;
+    case GR_CALL_HINT:
+        gr_hint_failed(node, call);
         break;
     case GR_CALL_UPDATE:
         gr_unreachable("an update waits for its get and its put, which have timers");
@@ -406,7 +442,8 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         gr_replica_on_read(node, event);
         break;
     case GR_EVENT_SCAN_DONE:
-        if (!gr_sweep_on_done(node, event) && !gr_scan_on_done(node, event))
+        if (!gr_sweep_on_done(node, event) && !gr_scan_on_done(node, event) &&
+            !gr_hint_on_done(node, event))
             gr_unreachable("a scan's ticket is known until it is answered");
         break;
     case GR_EVENT_SYNCED:
@@ -453,6 +490,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
         gr_peer_init(&node->peer[m]);
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
+    gr_hint_init(node);
     // An answer to a call of the run before may come over the new link: its id must name no call.
     node->ids = gr_random_next(&node->random) >> 8;
     return node;
@@ -465,6 +503,7 @@ void gr_node_free(struct gr_node *node)
             gr_call_free(node, GR_CONTAINER(node->calls.bucket[i], struct gr_call, by_id));
     gr_replica_deinit(node);
     gr_scan_free(node);
+    gr_hint_deinit(node);
     for (uint32_t p = 0; p < node->ring->partitions; p++)
         gr_clock_deinit(&node->partition[p].clock);
     gr_map_deinit(&node->calls);
@@ -497,6 +536,17 @@ void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
     gr_assert(partition < node->ring->partitions);
     node->partition[partition].leftover = true;
     node->partition[partition].base_moved = true;
+}
+
+void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint)
+{
+    gr_assert(hint->owner < node->ring->member_count);
+    struct gr_debt *debt = &node->debt[hint->owner];
+    size_t bytes = gr_hint_bytes(hint);
+    if (debt->count++ == 0 || hint->since.ms < debt->oldest.ms)
+        debt->oldest = hint->since;
+    debt->bytes += bytes;
+    node->hint_bytes += bytes;
 }
 
 // ---- looking -------------------------------------------------------------------------------
@@ -533,6 +583,13 @@ struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
 {
     gr_assert(peer < node->ring->member_count);
     return node->peer[peer].hedge;
+}
+
+struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member)
+{
+    gr_assert(member < node->ring->member_count);
+    const struct gr_debt *debt = &node->debt[member];
+    return (struct gr_debt_view){debt->count, debt->bytes, debt->oldest};
 }
 
 struct gr_node_stats gr_node_stats(const struct gr_node *node)

@@ -40,7 +40,10 @@ struct gr_node;
     X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
     X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
     X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
-    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
+    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
+    X(HINT_EARLY, "hint-deleted-early", "a hint goes when it is sent, not when its owner has it")  \
+    X(HINT_FOLD, "fold", "a fallback folds its own dots into a range")                             \
+    X(HINT_SILENT, "hint-silent", "a fallback without a hint for the key counts toward R")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -64,11 +67,22 @@ struct gr_node_config {
     size_t memory_max;        // bytes that they may take; over it: BUSY
     uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
     uint32_t cache_max;       // keys whose version header is remembered
+    uint64_t hint_bytes_max;  // of hints kept for others; over it this node does not stand in
     enum gr_canary canary;
 };
 
 // The defaults of everything but self, actor, seed and ring.
 struct gr_node_config gr_node_config_default(void);
+
+// A write that an owner has not got, kept by a node that stands in for it until it has (§4.6). It
+// never changes: owner, key and dot name it.
+struct gr_hint {
+    uint16_t owner; // the member that it is owed to
+    struct gr_key key;
+    struct gr_dot dot;       // of the write
+    struct gr_wall since;    // when it was kept
+    struct gr_record record; // the delta: its context says what the writer saw, never a fill
+};
 
 enum gr_event_type {
     GR_EVENT_TICK,      // the deadline was reached
@@ -98,8 +112,10 @@ struct gr_event {
     struct gr_context context;    // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
     const struct gr_entry *entry; // SCAN_DONE
     uint32_t entry_count;
-    gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS: the page's end
-    uint64_t number;  // SYNCED
+    gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS, GR_SCAN_HINTS: where the next page begins
+    const struct gr_hint *hint; // SCAN_DONE of GR_SCAN_HINTS
+    uint32_t hint_count;
+    uint64_t number; // SYNCED
 };
 
 enum gr_effect_type {
@@ -125,6 +141,9 @@ struct gr_store_write {
     bool count_changed; // by this write: an overwrite leaves the row as it is
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
+    const struct gr_hint *hint; // hints that are kept, or with hint_remove, are no longer
+    uint32_t hint_count;
+    bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
     // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
     // what that request had seen.
@@ -139,14 +158,18 @@ enum gr_scan_kind {
     GR_SCAN_DUE,      // keys in the expiry index up to `wall`, at most `limit`, after the first
                       // `cursor` rows; entries have keys only
     GR_SCAN_LEFTOVER, // likewise of the index of left-over contexts of `partition`
+    GR_SCAN_HINTS, // hints owed to member `peer`, with values: of `key`, or if that is empty from
+                   // `cursor` on; at most `limit`, and no further one once there are
+                   // GR_HINT_PAGE_BYTES
 };
+enum { GR_HINT_PAGE_BYTES = 4 << 20 };
 
 struct gr_effect {
     enum gr_effect_type type;
-    uint16_t peer;                    // SEND
+    uint16_t peer;                    // SEND; SCAN of GR_SCAN_HINTS
     const struct gr_message *message; // SEND
     uint64_t ticket;                  // READ, SCAN, ACKED
-    struct gr_key key;                // READ
+    struct gr_key key;                // READ; SCAN of GR_SCAN_HINTS
     bool bare;                        // READ: values are not needed
     const struct gr_store_write *write;
     enum gr_scan_kind scan;
@@ -174,6 +197,7 @@ void gr_node_load_clock(
     struct gr_node *node, uint32_t partition, struct gr_actor actor, struct gr_interval interval);
 void gr_node_load_count(struct gr_node *node, uint32_t partition, int64_t count);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
+void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint);
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);
 // When a GR_EVENT_TICK is wanted, or GR_NEVER.
@@ -188,12 +212,20 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
 struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
 
+// What this node keeps for a member until that has it (§4.6).
+struct gr_debt_view {
+    uint64_t count, bytes;
+    struct gr_wall oldest; // 0 if there is none
+};
+struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member);
+
 struct gr_node_stats {
     uint32_t calls;   // requests and peers' requests under way
     size_t memory;    // bytes that they take
     uint32_t latches; // keys with something under way or remembered
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;
+    uint64_t hints_kept, hints_delivered, hints_refused;
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

@@ -409,7 +409,10 @@ void gr_storage_scan(struct gr_storage *storage, const struct gr_effect *effect)
         .cursor = effect->cursor,
         .limit = effect->limit,
         .wall = effect->wall,
+        .owner = effect->peer,
     };
+    if (effect->key.key.size > 0)
+        job->page.key = gr_key_copy(&job->arena, &effect->key);
     gr_list_append(&storage->waiting, &job->link);
 }
 
@@ -515,6 +518,8 @@ static void deliver(struct gr_storage *storage, struct job *job, struct gr_event
         ret_event->entry = job->page.entry;
         ret_event->entry_count = job->page.entry_count;
         ret_event->cursor = job->page.end;
+        ret_event->hint = job->page.hint;
+        ret_event->hint_count = job->page.hint_count;
         return;
     }
     ret_event->type = GR_EVENT_READ_DONE;
