@@ -31,7 +31,8 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

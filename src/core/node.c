@@ -9,6 +9,8 @@
 //       dropped: ids of two runs do not meet.
 //   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
 //   N4  BUSY is said before memory is taken.
+//   N5  What was said to an earlier run of this node is dropped: a put would be coordinated by
+//   both.
 //
 // Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
 #include "core/inside.h"
@@ -77,6 +79,7 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     if (!to->up)
         return false;
     message->run = node->config.run;
+    message->to = to->run;
     message->sequence = ++to->sequence;
     message->hybrid = node->hybrid;
     gr_node_emit(
@@ -290,6 +293,11 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
 
 static void on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
+    // N5: the run that this was said to may have taken it already, and this one cannot know.
+    if (message->to != node->config.run && node->config.canary != GR_CANARY_ANY_RUN) {
+        gr_probe(&node->probes, GR_PROBE_PEER_OTHER_RUN);
+        return;
+    }
     if (!gr_peer_accept(&node->peer[peer], message->run, message->sequence) &&
         node->config.canary != GR_CANARY_NO_DEDUPE)
         return;

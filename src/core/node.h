@@ -40,6 +40,7 @@ struct gr_node;
     X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
     X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
     X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
+    X(ANY_RUN, "any-run", "a frame that was meant for an earlier run is taken")                    \
     X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
 
 enum gr_canary {
