@@ -110,7 +110,7 @@ enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
     enum gr_op op;   // CLIENT: what was asked
-    uint64_t ticket; // CLIENT
+    uint64_t ticket; // CLIENT, UPDATE
     uint16_t peer;   // PEER: who forwarded
     uint64_t call;   // PEER: its call; UPDATE: the update's id
 };

@@ -205,14 +205,15 @@ void gr_done_tell(
 
 void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
 {
-    if (done->kind == GR_DONE_CLIENT) {
-        gr_node_emit(node,
-            &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
-    } else if (done->kind == GR_DONE_PEER) {
+    if (done->kind == GR_DONE_PEER) {
         struct gr_message message = {
             .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
+        return;
     }
+    // An update is gone by now, but its client may still wait for the replicas of its put.
+    gr_node_emit(
+        node, &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
 }
 
 // ---- events --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
-//   ACKED   after REPLY of a put: one more replica acknowledged (for WAIT).
+//   ACKED   after REPLY of a put or an update: one more replica acknowledged (for WAIT).
 //   LOG     a line for people.
 //
 // Everything an effect points to is valid only until its emit returns: consume or copy.
