@@ -124,7 +124,7 @@ struct gr_call {
     struct gr_arena arena;
     size_t accounted; // bytes of arena that node->memory counts
     struct gr_done done;
-    struct gr_instant started, deadline;
+    struct gr_instant deadline;
 };
 
 enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP };

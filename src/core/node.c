@@ -129,7 +129,6 @@ void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     call->kind = kind;
     call->id = gr_node_id(node);
     call->done = *done;
-    call->started = node->now;
     call->deadline = gr_instant_after(node->now, timeout);
     call->timer.kind = GR_TIMER_CALL;
     gr_map_insert(&node->calls, &call->by_id, call->id);
@@ -536,12 +535,6 @@ bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
 {
     gr_assert(peer < node->ring->member_count);
     return peer == node->config.self || node->peer[peer].up;
-}
-
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
-{
-    gr_assert(peer < node->ring->member_count);
-    return node->peer[peer].hedge;
 }
 
 struct gr_node_stats gr_node_stats(const struct gr_node *node)

@@ -187,7 +187,6 @@ const struct gr_node_config *gr_node_config(const struct gr_node *node);
 const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition);
 int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
 
 struct gr_node_stats {
     uint32_t calls;   // requests and peers' requests under way
