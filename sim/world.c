@@ -9,6 +9,7 @@
 // the oracle audits what is left.
 //
 //   WD1 Nothing here depends on addresses or on the machine: a seed gives the same digest twice.
+//   WD2 A frame has no effect in a run that it was not said to, however late it comes.
 #include "sim/world.h"
 
 #include <stdio.h>
@@ -230,6 +231,7 @@ static void emit(void *host, const struct gr_effect *effect)
     struct sim *sim = emission->sim;
     int n = emission->node;
     struct sim_node *node = &sim->node[n];
+    node->effects++;
     if (node->crash_after == 0)
         node->crashing = true;
     if (node->crashing)
@@ -375,9 +377,17 @@ static void deliver(struct sim *sim, struct sim_event *event)
     struct gr_message message;
     err = gr_frame_decode(body, &event->arena, &message);
     gr_assert(err == GR_OK);
+    struct sim_node *host = &sim->node[event->node];
+    bool other_run = message.to != host->config.run;
+    // WD2. A due timer fires in any step, and what it does is not the frame's.
+    bool timers = gr_instant_reached(sim_now(sim), gr_node_deadline(host->node));
+    uint64_t effects = host->effects;
     step(sim, event->node,
         &(struct gr_event){
             .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
+    if (other_run && !timers && host->effects > effects)
+        sim_oracle_fail(
+            &sim->oracle, "node %d took what was said to an earlier run of it", event->node);
 }
 
 static void read_store(struct sim *sim, struct sim_event *event)

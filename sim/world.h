@@ -83,6 +83,7 @@ struct sim_node {
     int64_t skew_ms;
     int crash_after; // effects until it crashes, in the middle of a step; -1: it does not
     bool crashing;
+    uint64_t effects;                 // that its runs have put out
     uint64_t ticket[SIM_CLIENTS_MAX]; // + 1, of the request of each client that it serves
 };
 

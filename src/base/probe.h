@@ -39,7 +39,8 @@
     X(HINT_DELIVERED, "a hint was delivered")                                                      \
     X(HINT_FAILED, "a hint could not be delivered and was kept")                                   \
     X(HINT_FULL, "a node would not stand in because it keeps too many hints")                      \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

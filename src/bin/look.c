@@ -129,7 +129,7 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
     return GR_EXIT_OK;
 }
 
-// ---- key where -------------------------------------------------------------------------------
+// ---- key where, key explain ------------------------------------------------------------------
 
 // Asks in RESP3, which tells maps from lists.
 static enum gramme_outcome ask_about_key(struct gramme *client, const char *command,
@@ -177,12 +177,13 @@ static int64_t number_of(const struct gramme_reply *map, const char *name)
     return value != NULL ? value->integer : 0;
 }
 
-int gr_verb_key_where(const struct gr_options *options, int argc, char **argv)
+// Asks a node about a key and shows what it says, to people with `print`.
+static int look_at_key(const struct gr_options *options, const char *command, const char *key,
+    void (*print)(const char *key, const struct gramme_reply *reply))
 {
-    (void)argc;
     struct gramme *client = gr_ask_open(options);
     const struct gramme_reply *reply = NULL;
-    enum gramme_outcome outcome = ask_about_key(client, "GR.WHERE", argv[0], &reply);
+    enum gramme_outcome outcome = ask_about_key(client, command, key, &reply);
     int code = GR_EXIT_OK;
     if (outcome != GRAMME_OK) {
         code = gr_ask_failed(options, client, outcome);
@@ -190,25 +191,34 @@ int gr_verb_key_where(const struct gr_options *options, int argc, char **argv)
         print_json(reply);
         printf("\n");
     } else {
-        const struct gramme_reply *nodes = gr_ask_field(reply, "nodes");
-        printf("'%s' is in slot %lld, partition %lld\n", argv[0],
-            (long long)number_of(reply, "slot"), (long long)number_of(reply, "partition"));
-        struct gr_table table;
-        gr_table_init(&table, 5);
-        gr_table_row(&table, (const char *const[]){"", "NODE", "REDIS", "ROLE", "STATE"});
-        for (size_t i = 0; nodes != NULL && i < nodes->count; i++)
-            gr_table_row(&table,
-                (const char *const[]){gr_table_format(&table, "%zu.", i + 1),
-                    gr_ask_text(&nodes->item[i], "node"), gr_ask_text(&nodes->item[i], "address"),
-                    gr_ask_text(&nodes->item[i], "role"), gr_ask_text(&nodes->item[i], "state")});
-        gr_table_print(&table);
-        gr_table_deinit(&table);
+        print(key, reply);
     }
     gramme_close(client);
     return code;
 }
 
-// ---- key explain -----------------------------------------------------------------------------
+static void print_where(const char *key, const struct gramme_reply *reply)
+{
+    const struct gramme_reply *nodes = gr_ask_field(reply, "nodes");
+    printf("'%s' is in slot %lld, partition %lld\n", key, (long long)number_of(reply, "slot"),
+        (long long)number_of(reply, "partition"));
+    struct gr_table table;
+    gr_table_init(&table, 5);
+    gr_table_row(&table, (const char *const[]){"", "NODE", "REDIS", "ROLE", "STATE"});
+    for (size_t i = 0; nodes != NULL && i < nodes->count; i++)
+        gr_table_row(&table,
+            (const char *const[]){gr_table_format(&table, "%zu.", i + 1),
+                gr_ask_text(&nodes->item[i], "node"), gr_ask_text(&nodes->item[i], "address"),
+                gr_ask_text(&nodes->item[i], "role"), gr_ask_text(&nodes->item[i], "state")});
+    gr_table_print(&table);
+    gr_table_deinit(&table);
+}
+
+int gr_verb_key_where(const struct gr_options *options, int argc, char **argv)
+{
+    (void)argc;
+    return look_at_key(options, "GR.WHERE", argv[0], print_where);
+}
 
 // Milliseconds since 1970 as a local time; "-" for none.
 static const char *format_time(struct gr_table *table, int64_t ms)
@@ -244,28 +254,21 @@ static void add_replica_rows(struct gr_table *table, const struct gramme_reply *
     }
 }
 
+static void print_explained(const char *key, const struct gramme_reply *reply)
+{
+    (void)key;
+    struct gr_table table;
+    gr_table_init(&table, 6);
+    gr_table_row(
+        &table, (const char *const[]){"NODE", "STATE", "HOLDS", "DOT", "WRITTEN", "EXPIRES"});
+    for (size_t i = 0; i < reply->count; i++)
+        add_replica_rows(&table, &reply->item[i]);
+    gr_table_print(&table);
+    gr_table_deinit(&table);
+}
+
 int gr_verb_key_explain(const struct gr_options *options, int argc, char **argv)
 {
     (void)argc;
-    struct gramme *client = gr_ask_open(options);
-    const struct gramme_reply *reply = NULL;
-    enum gramme_outcome outcome = ask_about_key(client, "GR.EXPLAIN", argv[0], &reply);
-    int code = GR_EXIT_OK;
-    if (outcome != GRAMME_OK) {
-        code = gr_ask_failed(options, client, outcome);
-    } else if (options->output == GR_OUTPUT_JSON) {
-        print_json(reply);
-        printf("\n");
-    } else {
-        struct gr_table table;
-        gr_table_init(&table, 6);
-        gr_table_row(
-            &table, (const char *const[]){"NODE", "STATE", "HOLDS", "DOT", "WRITTEN", "EXPIRES"});
-        for (size_t i = 0; i < reply->count; i++)
-            add_replica_rows(&table, &reply->item[i]);
-        gr_table_print(&table);
-        gr_table_deinit(&table);
-    }
-    gramme_close(client);
-    return code;
+    return look_at_key(options, "GR.EXPLAIN", argv[0], print_explained);
 }

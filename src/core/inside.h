@@ -122,7 +122,7 @@ enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
     enum gr_op op;   // CLIENT: what was asked
-    uint64_t ticket; // CLIENT
+    uint64_t ticket; // CLIENT, UPDATE
     uint16_t peer;   // PEER: who forwarded
     uint64_t call;   // PEER: its call; UPDATE: the update's id
 };
@@ -136,7 +136,7 @@ struct gr_call {
     struct gr_arena arena;
     size_t accounted; // bytes of arena that node->memory counts
     struct gr_done done;
-    struct gr_instant started, deadline;
+    struct gr_instant deadline;
 };
 
 enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP, GR_TIMER_DEBT };

@@ -47,6 +47,8 @@ struct gr_message {
     enum gr_message_type type;
     uint64_t id;          // of the asking call; an answer echoes it
     uint64_t run;         // the sender's config.run: with `sequence`, taken at most once
+    uint64_t to;          // the receiver's config.run, as the link said: a frame for another run of
+                          // it is dropped
     uint64_t sequence;    // 1, 2, 3 ... per sender's run and receiver
     gr_hybrid hybrid;     // the sender's hybrid time
     uint32_t deadline_ms; // how long the asker still waits

@@ -9,6 +9,8 @@
 //       dropped: ids of two runs do not meet.
 //   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
 //   N4  BUSY is said before memory is taken.
+//   N5  What was said to an earlier run of this node is dropped: a put would be coordinated by
+//   both.
 //
 // Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
 #include "core/inside.h"
@@ -78,6 +80,7 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     if (!to->up)
         return false;
     message->run = node->config.run;
+    message->to = to->run;
     message->sequence = ++to->sequence;
     message->hybrid = node->hybrid;
     gr_node_emit(
@@ -142,7 +145,6 @@ void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     call->kind = kind;
     call->id = gr_node_id(node);
     call->done = *done;
-    call->started = node->now;
     call->deadline = gr_instant_after(node->now, timeout);
     call->timer.kind = GR_TIMER_CALL;
     gr_map_insert(&node->calls, &call->by_id, call->id);
@@ -219,14 +221,15 @@ void gr_done_tell(
 
 void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
 {
-    if (done->kind == GR_DONE_CLIENT) {
-        gr_node_emit(node,
-            &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
-    } else if (done->kind == GR_DONE_PEER) {
+    if (done->kind == GR_DONE_PEER) {
         struct gr_message message = {
             .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
+        return;
     }
+    // An update is gone by now, but its client may still wait for the replicas of its put.
+    gr_node_emit(
+        node, &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
 }
 
 // ---- events --------------------------------------------------------------------------------
@@ -309,6 +312,11 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
 
 static void on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
+    // N5: the run that this was said to may have taken it already, and this one cannot know.
+    if (message->to != node->config.run && node->config.canary != GR_CANARY_ANY_RUN) {
+        gr_probe(&node->probes, GR_PROBE_PEER_OTHER_RUN);
+        return;
+    }
     if (!gr_peer_accept(&node->peer[peer], message->run, message->sequence) &&
         node->config.canary != GR_CANARY_NO_DEDUPE)
         return;
@@ -577,12 +585,6 @@ bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
 {
     gr_assert(peer < node->ring->member_count);
     return peer == node->config.self || node->peer[peer].up;
-}
-
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
-{
-    gr_assert(peer < node->ring->member_count);
-    return node->peer[peer].hedge;
 }
 
 struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member)

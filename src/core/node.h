@@ -10,7 +10,7 @@
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
-//   ACKED   after REPLY of a put: one more replica acknowledged (for WAIT).
+//   ACKED   after REPLY of a put or an update: one more replica acknowledged (for WAIT).
 //   LOG     a line for people.
 //
 // Everything an effect points to is valid only until its emit returns: consume or copy.
@@ -40,10 +40,11 @@ struct gr_node;
     X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
     X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
     X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
-    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
     X(HINT_EARLY, "hint-deleted-early", "a hint goes when it is sent, not when its owner has it")  \
     X(HINT_FOLD, "fold", "a fallback folds its own dots into a range")                             \
-    X(HINT_SILENT, "hint-silent", "a fallback without a hint for the key counts toward R")
+    X(HINT_SILENT, "hint-silent", "a fallback without a hint for the key counts toward R")         \
+    X(ANY_RUN, "any-run", "a frame that was meant for an earlier run is taken")                    \
+    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -210,7 +211,6 @@ const struct gr_node_config *gr_node_config(const struct gr_node *node);
 const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition);
 int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
 
 // What this node keeps for a member until that has it (§4.6).
 struct gr_debt_view {

@@ -22,7 +22,8 @@ struct gr_update {
 
 static struct gr_done done_of(const struct gr_update *update)
 {
-    return (struct gr_done){.kind = GR_DONE_UPDATE, .call = update->call.id};
+    return (struct gr_done){
+        .kind = GR_DONE_UPDATE, .ticket = update->call.done.ticket, .call = update->call.id};
 }
 
 static struct gr_span timeout_or(struct gr_span asked, struct gr_span standard)

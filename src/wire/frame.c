@@ -278,6 +278,7 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
     gr_write_u8(out, (uint8_t)m->type);
     gr_write_varint(out, m->id);
     gr_write_u64(out, m->run);
+    gr_write_u64(out, m->to);
     gr_write_varint(out, m->sequence);
     gr_write_u64(out, m->hybrid);
     gr_write_varint(out, m->deadline_ms);
@@ -347,6 +348,7 @@ enum gr_err gr_frame_decode(
     struct gr_message m = {.type = (enum gr_message_type)type};
     m.id = gr_read_varint(reader);
     m.run = gr_read_u64(reader);
+    m.to = gr_read_u64(reader);
     m.sequence = gr_read_varint(reader);
     m.hybrid = gr_read_u64(reader);
     m.deadline_ms = (uint32_t)gr_field_read_varint(&in, UINT32_MAX);

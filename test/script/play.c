@@ -11,6 +11,9 @@
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
+//   link 1 up run=2001                   peer 1 is in another run than 1001; what is sent to it
+//   then
+//                                        shows `to=2001`
 //   client 7 get foo [r= pr= timeout=]   7 is the ticket
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
@@ -24,7 +27,7 @@
 //          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
 //          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= settled context= needed=],
-//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`: of the frame
+//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the frame
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
 #include "test/script/play.h"
@@ -32,6 +35,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SCRIPT_RUN "7" // the node's; a peer's is 1000 and its number
 
 struct player {
     struct gr_arena arena;
@@ -121,6 +126,7 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     struct gr_node_config config = gr_node_config_default();
     config.self = (uint16_t)number_of(player, line, "self");
     config.actor = words_actor((char)('0' + config.self));
+    config.run = strtoull(SCRIPT_RUN, NULL, 10);
     config.seed = 1;
     config.ring = &player->ring;
     config.canary = canary;
@@ -375,6 +381,7 @@ static void on_peer(struct player *player, const struct line *line)
     }
     m.id = words_name(words, &words->calls, word(line, 3));
     m.run = 1000u + peer;
+    m.to = (uint64_t)words_number(words, words_option(line, "to", SCRIPT_RUN));
     m.sequence = ++player->sequence[peer];
     m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
     m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
@@ -405,10 +412,12 @@ static void on_link(struct player *player, const struct line *line)
     bool all = is(line->word[0], "links");
     bool up = is(word(line, all ? 1 : 2), "up");
     int64_t one = all ? -1 : words_number(&player->words, word(line, 1));
+    uint64_t run = (uint64_t)number_of(player, line, "run");
     for (uint16_t m = 0; m < player->ring.member_count && player->words.wrong == NULL; m++)
         if (m != gr_node_config(player->node)->self && (all || m == one))
             step(player,
-                (struct gr_event){.type = GR_EVENT_LINK, .peer = m, .up = up, .run = 1000u + m});
+                (struct gr_event){
+                    .type = GR_EVENT_LINK, .peer = m, .up = up, .run = run != 0 ? run : 1000u + m});
 }
 
 static void on_load(struct player *player, const struct line *line)

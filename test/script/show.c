@@ -103,10 +103,8 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
     }
 }
 
-static void show_send(struct text *text, struct words *words, const struct gr_effect *effect)
+static void show_message(struct text *text, struct words *words, const struct gr_message *m)
 {
-    const struct gr_message *m = effect->message;
-    text_add(text, "send %d %s", effect->peer, type_name[m->type]);
     bool answers = m->type == GR_MSG_FORWARDED || m->type == GR_MSG_ACK ||
                    m->type == GR_MSG_STATE || m->type == GR_MSG_PAGE || m->type == GR_MSG_COUNTED ||
                    m->type == GR_MSG_ACKED;
@@ -143,6 +141,15 @@ static void show_send(struct text *text, struct words *words, const struct gr_ef
     }
     if (m->type != GR_MSG_REPAIR)
         text_add(text, " within=%ums", m->deadline_ms);
+}
+
+static void show_send(struct text *text, struct words *words, const struct gr_effect *effect)
+{
+    const struct gr_message *m = effect->message;
+    text_add(text, "send %d %s", effect->peer, type_name[m->type]);
+    show_message(text, words, m);
+    if (m->to != 1000u + effect->peer)
+        text_add(text, " to=%llu", (unsigned long long)m->to);
 }
 
 static void show_due(struct text *text, const char *name, const struct gr_wall *due, uint32_t count)

@@ -17,9 +17,10 @@ static void begin(struct gr_writer *body, uint8_t type)
     gr_write_u8(body, type);
     gr_write_varint(body, 1);
     gr_write_u64(body, 2);
-    gr_write_varint(body, 3);
-    gr_write_u64(body, 4);
-    gr_write_varint(body, 5);
+    gr_write_u64(body, 3);
+    gr_write_varint(body, 4);
+    gr_write_u64(body, 5);
+    gr_write_varint(body, 6);
 }
 
 static enum gr_err verdict(const struct gr_writer *body)

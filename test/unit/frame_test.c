@@ -57,6 +57,7 @@ static struct gr_message some_message(
         .type = type,
         .id = some_u64(random),
         .run = gr_random_next(random),
+        .to = gr_random_next(random),
         .sequence = some_u64(random),
         .hybrid = gr_random_next(random),
         .deadline_ms = (uint32_t)some_u64(random),
@@ -116,16 +117,17 @@ static bool same_write(const struct gr_write *a, const struct gr_write *b)
 
 static bool same_message(const struct gr_message *a, const struct gr_message *b)
 {
-    bool same =
-        a->type == b->type && a->id == b->id && a->run == b->run && a->sequence == b->sequence &&
-        a->hybrid == b->hybrid && a->deadline_ms == b->deadline_ms && a->status == b->status &&
-        a->outcome == b->outcome && a->acks == b->acks && a->settled == b->settled &&
-        a->durable == b->durable && a->bare == b->bare && same_key(&a->key, &b->key) &&
-        same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
-        gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
-        a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
-        a->cursor == b->cursor && a->limit == b->limit && a->entry_count == b->entry_count &&
-        a->partition_count == b->partition_count && a->count == b->count;
+    bool same = a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
+                a->sequence == b->sequence && a->hybrid == b->hybrid &&
+                a->deadline_ms == b->deadline_ms && a->status == b->status &&
+                a->outcome == b->outcome && a->acks == b->acks && a->settled == b->settled &&
+                a->durable == b->durable && a->bare == b->bare && same_key(&a->key, &b->key) &&
+                same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
+                gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
+                a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
+                a->cursor == b->cursor && a->limit == b->limit &&
+                a->entry_count == b->entry_count && a->partition_count == b->partition_count &&
+                a->count == b->count;
     for (uint32_t i = 0; same && i < a->entry_count; i++)
         same = same_key(&a->entry[i].key, &b->entry[i].key) &&
                same_record(&a->entry[i].record, &b->entry[i].record);
@@ -400,6 +402,7 @@ static void test_known_bytes(void **state)
         .type = GR_MSG_DELTA,
         .id = 300,
         .run = 0x0102030405060708,
+        .to = 0x1112131415161718,
         .sequence = 1,
         .hybrid = 9,
         .deadline_ms = 10,
@@ -414,10 +417,11 @@ static void test_known_bytes(void **state)
     gr_frame_encode(&out, &m);
     char text[1000];
     hex(gr_writer_bytes(&out), text);
-    static const char want[] = "48000000da636b30"   // length, checksum
-                               "0103"               // version, type
+    static const char want[] = "50000000b0f23ee9"   // length, checksum
+                               "0203"               // version, type
                                "ac02"               // id
-                               "080706050403020101" // run, sequence
+                               "0807060504030201"   // run
+                               "181716151413121101" // to, sequence
                                "09000000000000000a" // hybrid time, deadline
                                "0162016b"           // bucket, key
                                "000100000000000000" // dot: actor 0, told here:

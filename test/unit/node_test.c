@@ -18,6 +18,7 @@ enum {
     KEYS = 6,
     MEMBERS = 5,
     PARTITIONS = 8,
+    RUN = 77,
     PENDING_MAX = 4096,
     REQUESTS = 1500,
     EFFECTS_MAX = 2000
@@ -117,6 +118,8 @@ static void emit(void *host, const struct gr_effect *effect)
         p->key = find_key(world, &effect->key);
         p->record = gr_record_copy(&p->arena, &world->stored[p->key], false);
     } else if (effect->type == GR_EFFECT_SEND) {
+        assert_true(effect->message->run == RUN);
+        assert_true(effect->message->to == 1000u + effect->peer);
         p->ticket = effect->message->id;
         p->message = effect->message->type;
         p->peer = effect->peer;
@@ -174,6 +177,9 @@ static enum gr_err some_err(struct world *world)
 static void say(struct world *world, uint16_t peer, struct gr_message *message)
 {
     message->run = 1000u + peer;
+    // Of deltas none may be lost: their gaps would never close.
+    bool late = !world->calm && message->type != GR_MSG_DELTA && chance(world, 20);
+    message->to = late ? RUN - 1 : RUN;
     message->sequence = ++world->sequence[peer];
     message->deadline_ms = below(world, 300);
     message->hybrid = gr_hybrid_from((struct gr_wall){world->wall_ms + below(world, 100000)});
@@ -373,6 +379,7 @@ static void begin(struct world *world, uint64_t seed)
     gr_ring_init(&world->ring, PARTITIONS, 3, member, MEMBERS);
     struct gr_node_config config = gr_node_config_default();
     config.actor = (struct gr_actor){1, 1};
+    config.run = RUN;
     config.seed = seed;
     config.ring = &world->ring;
     config.calls_max = 1 + below(world, 60);

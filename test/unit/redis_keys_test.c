@@ -426,6 +426,16 @@ static void wait_for(void **state)
     say("WAIT 2 0\r\n");
     gr_redis_acked(host.session, ticket_b, 3);
     expect(":2\r\n");
+    // A command that reads before it writes is told of its replicas as late as any other.
+    say("DEL a\r\n");
+    request = host_take(&host);
+    ticket = request->ticket;
+    host_answer(&host, request);
+    expect(":1\r\n");
+    say("WAIT 2 100\r\n");
+    expect("");
+    gr_redis_acked(host.session, ticket, 3);
+    expect(":2\r\n");
     ask("WAIT x 0", "-ERR value is not an integer or out of range\r\n");
     ask("WAIT 1 x", "-ERR timeout is not an integer or out of range\r\n");
     ask("WAIT 1 -1", "-ERR timeout is negative\r\n");
