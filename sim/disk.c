@@ -272,6 +272,22 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
     ret->entry_count = page.count;
 }
 
+static bool count_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    (void)key, (void)value;
+    ++*(uint64_t *)host;
+    return true;
+}
+
+uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner)
+{
+    struct gr_arena arena = {0};
+    uint64_t count = 0;
+    walk(disk, gr_disk_range_hints(&arena, owner, 0), &arena, count_row, &count);
+    gr_arena_deinit(&arena);
+    return count;
+}
+
 // ---- starting --------------------------------------------------------------------------------
 
 struct load {

@@ -14,6 +14,7 @@
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, no request is coordinated twice by owners, and every request is
 //       answered at most once, by as many as were asked for.
+//   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -162,6 +163,11 @@ void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot
     op->dot[op->dot_count++] = *dot;
 }
 
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key)
+{
+    oracle->keepers[key] |= 1u << node;
+}
+
 // O3: whatever was acknowledged before the get began.
 static void check_acknowledged(
     struct sim_oracle *oracle, int number, const struct gr_record *record)
@@ -194,6 +200,9 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     op->primaries = !strict ? result->primaries : op->kind == SIM_GET ? op->r : op->w;
     if (result->outcome == GR_DONE && op->kind == SIM_GET && result->acks < op->r)
         sim_oracle_fail(oracle, "get %d was answered by %d of R=%d", number, result->acks, op->r);
+    if (result->outcome == GR_DONE && op->kind == SIM_GET &&
+        result->acks - result->primaries > __builtin_popcount(oracle->keepers[op->key]))
+        sim_oracle_fail(oracle, "get %d counts nodes that never kept a hint of the key", number);
     if (result->outcome == GR_DONE && result->written && result->acks < op->w)
         sim_oracle_fail(
             oracle, "write %d was acknowledged by %d of W=%d", number, result->acks, op->w);

@@ -63,6 +63,7 @@ struct sim_oracle {
     struct sim *sim;
     struct sim_op op[SIM_OPS_MAX];
     int count;
+    uint32_t keepers[SIM_KEYS_MAX]; // nodes that have kept a hint of the key, a bit each
     bool failed;
     char story[512]; // the first broken promise
 };
@@ -73,6 +74,8 @@ int sim_oracle_begin(
 // A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
 void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
     const struct gr_context *context, bool by_owner);
+// A node that is no owner keeps a hint of the key.
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key);
 // A client was answered.
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.

@@ -186,6 +186,10 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
         sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn,
             &write->drawn_context, owner);
+    for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
+        for (int key = 0; key < sim->clients.keys; key++)
+            if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
+                sim_oracle_kept(&sim->oracle, n, key);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     start_sync(sim, n);
@@ -519,6 +523,7 @@ static void build(struct sim *sim)
         host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
+        host->config.hint_bytes_max = gr_random_chance(random, 100) ? 2000 : 1u << 30;
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
         sim->skew_ms_max = sim->faults.skew_ms_max;
         host->skew_ms =

@@ -36,6 +36,8 @@ enum gr_err sim_disk_read(
 // Carries out a SCAN effect: entries and, of records, the fill of the clock and the page's end.
 void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
     struct gr_arena *arena, struct gr_event *ret);
+// How many hints for that member the store holds.
+uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 

@@ -9,8 +9,8 @@
 // key for it: with the other owners down that is where the newest writes are.
 //
 //   E1  Each position of the preference list answers at most once, and only what it can read. A
-//       node that stands in answers for a position only with hints in hand (H4), and never counts
-//       toward PR.
+//       node that stands in answers for one position at most, only with hints in hand (H4), and
+//       never counts toward PR.
 //   E2  The answer is the merge of at least R filled states; its values are complete.
 //   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
 //       alone, and only when every value of the merge is at hand.
@@ -43,7 +43,8 @@ struct gr_get {
     int asked_for[GR_REPLICAS_MAX];  // the member asked, -1: none is
     int last_asked[GR_REPLICAS_MAX]; // where the walk over the healthy others is, -1: not begun
     uint8_t tries[GR_REPLICAS_MAX];
-    uint8_t stood_in; // positions that such a node answered for, a bit each
+    uint8_t stood_in;                 // positions that such a node answered for, a bit each,
+    uint16_t server[GR_REPLICAS_MAX]; // and which
 };
 
 static void progress(struct gr_node *node, struct gr_get *get);
@@ -132,10 +133,11 @@ static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uin
            get->tries[i] < 2 * node->ring->n && !get->options.explain;
 }
 
-static bool is_asked(const struct gr_node *node, const struct gr_get *get, int member)
+// A node votes once: R answers are those of R nodes.
+static bool has_part(const struct gr_node *node, const struct gr_get *get, int member)
 {
     for (uint8_t i = 0; i < node->ring->n; i++)
-        if (get->asked_for[i] == member)
+        if (get->asked_for[i] == member || ((get->stood_in >> i & 1) && get->server[i] == member))
             return true;
     return false;
 }
@@ -149,8 +151,8 @@ static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
         if (member < 0)
             break;
         get->last_asked[i] = member;
-        if (is_asked(node, get, member))
-            continue; // for another position; one answer at a time
+        if (has_part(node, get, member))
+            continue;
         get->tries[i]++;
         bool asked;
         if (member == node->config.self) {
@@ -456,6 +458,7 @@ static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t mem
         gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
         get->state[i] = ANSWERED;
         get->stood_in |= (uint8_t)(1u << i);
+        get->server[i] = member;
         get->record[i] = gr_record_copy(&get->call.arena, record, false);
         gr_call_account(node, &get->call);
     }
