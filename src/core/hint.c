@@ -73,12 +73,19 @@ static bool has_room(struct gr_node *node, size_t bytes)
     return fits;
 }
 
+// 0 is none.
+static struct gr_wall earlier(struct gr_wall a, struct gr_wall b)
+{
+    return a.ms == 0 || b.ms < a.ms ? b : a;
+}
+
 static void count_kept(struct gr_node *node, const struct gr_hint *hint)
 {
     struct gr_debt *debt = debt_of(node, hint->owner);
     size_t bytes = gr_hint_bytes(hint);
-    if (debt->count++ == 0)
-        debt->oldest = hint->since;
+    debt->count++;
+    debt->oldest = earlier(debt->oldest, hint->since);
+    debt->walked = earlier(debt->walked, hint->since); // the walk may have passed its place
     debt->bytes += bytes;
     debt->fresh = true;
     node->hint_bytes += bytes;
@@ -221,9 +228,11 @@ static void page_done(struct gr_node *node, uint16_t owner)
     struct gr_debt *debt = debt_of(node, owner);
     bool stuck = debt->failed > 0;
     debt->failed = 0;
-    if (stuck &&
-        debt->cursor == debt->from) // one cursor value fills the page: the others have waited
+    if (stuck && debt->cursor == debt->from) {
+        // One cursor value fills pages that fail: what is behind it must not wait for ever.
         debt->cursor++;
+        debt->walked = earlier(debt->walked, debt->oldest);
+    }
     if (debt->cursor >= GR_CURSOR_END) { // the walk has met all that were there when it began
         debt->cursor = 0;
         debt->oldest = debt->count == 0 ? (struct gr_wall){0} : debt->walked;
@@ -241,8 +250,7 @@ static void end_delivery(struct gr_node *node, struct delivery *delivery, bool f
     debt->failed += failed;
     if (failed) {
         gr_probe(&node->probes, GR_PROBE_HINT_FAILED);
-        bool older = debt->walked.ms == 0 || delivery->hint.since.ms < debt->walked.ms;
-        debt->walked = older ? delivery->hint.since : debt->walked;
+        debt->walked = earlier(debt->walked, delivery->hint.since);
     }
     gr_call_free(node, &delivery->call);
     if (debt->sent == 0)
@@ -254,6 +262,8 @@ static void forget(struct gr_node *node, const struct delivery *delivery)
 {
     struct gr_debt *debt = debt_of(node, delivery->hint.owner);
     debt->count -= debt->count > 0;
+    if (debt->count == 0)
+        debt->oldest = (struct gr_wall){0};
     debt->bytes -= GR_MIN(debt->bytes, delivery->bytes);
     node->hint_bytes -= GR_MIN(node->hint_bytes, delivery->bytes);
     node->stats.hints_delivered++;

@@ -143,8 +143,8 @@ enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP, GR_TIMER_DEBT };
 // What is owed to one member: its hints, and where their delivery is.
 struct gr_debt {
     uint64_t count, bytes;
-    struct gr_wall oldest; // exact after each walk over all of them
-    struct gr_wall walked; // the oldest that the walk under way has met and left, 0: none
+    struct gr_wall oldest; // not later than it is, and exact after a quiet walk over all of them
+    struct gr_wall walked; // the oldest that the walk under way has left or not met, 0: none
     struct gr_timer timer; // of the next page
     uint64_t ticket;       // of the page's SCAN under way, or 0
     gr_cursor cursor;      // where the next page begins
