@@ -155,6 +155,8 @@ struct page {
     uint64_t skipped;
     gr_cursor end; // of the page, once it is full
     bool full;
+    struct gr_hint *hint;
+    uint32_t hint_count;
 };
 
 static struct gr_entry *add_entry(struct page *page)
@@ -196,6 +198,26 @@ static bool clock_row(void *host, struct gr_bytes key, struct gr_bytes value)
     must(gr_disk_read_clock(key, value, page->arena, &partition, &row));
     if (row.base > 0)
         gr_clock_add_interval(&page->clock, row.actor, (struct gr_interval){1, row.base});
+    return true;
+}
+
+// Hints as the shell reads them: a page ends after `limit`, and says where the next one begins.
+static bool hint_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct page *page = host;
+    struct gr_hint hint;
+    must(gr_disk_read_hint(key, value, page->arena, &hint));
+    gr_cursor at = gr_cursor_of(hint.key.slot, hint.key.hash);
+    bool one_key = page->effect->key.key.size > 0;
+    if (one_key && !gr_key_equal(&hint.key, &page->effect->key))
+        return true;
+    if (page->hint_count == page->effect->limit) {
+        page->end = at;
+        return false;
+    }
+    if (page->hint == NULL)
+        page->hint = gr_arena_array(page->arena, struct gr_hint, page->effect->limit);
+    page->hint[page->hint_count++] = hint;
     return true;
 }
 
@@ -242,6 +264,14 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
         break;
     case GR_SCAN_LEFTOVER:
         walk(disk, gr_disk_range_leftover(arena, effect->partition), arena, index_row, &page);
+        break;
+    case GR_SCAN_HINTS:
+        page.end = GR_CURSOR_END;
+        walk(
+            disk, gr_disk_range_hints(arena, effect->peer, effect->cursor), arena, hint_row, &page);
+        ret->cursor = page.end;
+        ret->hint = page.hint;
+        ret->hint_count = page.hint_count;
         break;
     }
     gr_clock_deinit(&page.clock);
@@ -326,6 +356,22 @@ void sim_disk_forge(struct sim_disk *disk, const struct gr_ring *ring, uint32_t 
     sim_disk_crash(disk, disk->applied);
 }
 
+static bool count_row(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    (void)key, (void)value;
+    ++*(uint64_t *)host;
+    return true;
+}
+
+uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner)
+{
+    struct gr_arena arena = {0};
+    uint64_t count = 0;
+    walk(disk, gr_disk_range_hints(&arena, owner, 0), &arena, count_row, &count);
+    gr_arena_deinit(&arena);
+    return count;
+}
+
 // ---- starting --------------------------------------------------------------------------------
 
 struct load {
@@ -377,6 +423,15 @@ static bool load_owed(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
+static bool load_hint(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = host;
+    struct gr_hint hint;
+    must(gr_disk_read_hint(key, value, load->arena, &hint));
+    gr_node_load_hint(load->node, &hint);
+    return true;
+}
+
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
 {
     struct gr_arena arena = {0};
@@ -385,5 +440,6 @@ void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_PARTITION), &arena, load_partition, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_OWED), &arena, load_owed, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_HINT), &arena, load_hint, &load);
     gr_arena_deinit(&arena);
 }

@@ -9,24 +9,26 @@
 //       (promise 2: what nobody had seen must not vanish)
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
-//   O3  A get with R + W > N covers every write acknowledged before it began, unless a disk that
-//       held it was lost; in the end such a write is there if any disk that held it is.  (promise
-//       2)
+//   O3  A get with R + W > N, counting owners, covers every write acknowledged before it began,
+//       unless a disk that held it was lost; in the end such a write is there if any disk that held
+//       it is.  (promise 2)
 //   O4  A rejected write never draws a dot.  (promise 7)
-//   O5  No dot is drawn twice, and every request is answered at most once.
+//   O5  No dot is drawn twice, no request is coordinated twice by owners, and every request is
+//       answered at most once, by as many as were asked for.
+//   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "sim/sim.h"
 
-static void set_add(struct sim_set *set, int op)
+static void set_add(struct sim_set *set, int write)
 {
-    set->word[op / 64] |= 1ull << (op % 64);
+    set->word[write / 64] |= 1ull << (write % 64);
 }
 
-static bool set_has(const struct sim_set *set, int op)
+static bool set_has(const struct sim_set *set, int write)
 {
-    return set->word[op / 64] >> (op % 64) & 1;
+    return set->word[write / 64] >> (write % 64) & 1;
 }
 
 static void set_join(struct sim_set *set, const struct sim_set *other)
@@ -65,6 +67,12 @@ int sim_oracle_begin(
     return oracle->count++;
 }
 
+static int number_of(int op, int dot)
+{
+    return op * SIM_DOTS_MAX + dot;
+}
+
+// Any run of the operation: what a second run writes is the same value.
 static bool covers(const struct gr_context *context, const struct sim_op *op)
 {
     for (int i = 0; i < op->dot_count; i++)
@@ -73,12 +81,13 @@ static bool covers(const struct gr_context *context, const struct sim_op *op)
     return false;
 }
 
-static int op_of(const struct sim_oracle *oracle, uint32_t partition, const struct gr_dot *dot)
+// The write that drew the dot, or -1.
+static int write_of(const struct sim_oracle *oracle, uint32_t partition, const struct gr_dot *dot)
 {
     for (int i = 0; i < oracle->count; i++)
         for (int k = 0; k < oracle->op[i].dot_count; k++)
             if (oracle->op[i].partition == partition && gr_dot_equal(&oracle->op[i].dot[k], dot))
-                return i;
+                return number_of(i, k);
     return -1;
 }
 
@@ -89,10 +98,12 @@ static void covered_of(const struct sim_oracle *oracle, int key, const struct gr
     *ret_covered = *ret_past = (struct sim_set){0};
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
-        if (op->key != key || op->dot_count == 0 || !covers(context, op))
-            continue;
-        set_add(ret_covered, i);
-        set_join(ret_past, &op->past);
+        for (int k = 0; op->key == key && k < op->dot_count; k++) {
+            if (!gr_context_covers(context, &op->dot[k]))
+                continue;
+            set_add(ret_covered, number_of(i, k));
+            set_join(ret_past, &op->past[k]);
+        }
     }
 }
 
@@ -102,8 +113,9 @@ static void covered_of(const struct sim_oracle *oracle, int key, const struct gr
 static bool is_outlived(const struct sim_oracle *oracle, int number)
 {
     for (int i = 0; oracle->at_end && i < oracle->count; i++)
-        if (oracle->op[i].held != 0 && set_has(&oracle->op[i].past, number))
-            return true;
+        for (int k = 0; oracle->op[i].held != 0 && k < oracle->op[i].dot_count; k++)
+            if (set_has(&oracle->op[i].past[k], number))
+                return true;
     return false;
 }
 
@@ -115,63 +127,73 @@ static void check_claim(
     uint32_t partition = sim_key_partition(oracle->sim, key);
     covered_of(oracle, key, &record->context, &covered, &past);
     for (uint32_t i = 0; i < record->count; i++) {
-        int op = op_of(oracle, partition, &record->sibling[i].dot);
-        if (op < 0 || oracle->op[op].key != key) {
+        int write = write_of(oracle, partition, &record->sibling[i].dot);
+        if (write < 0 || oracle->op[write / SIM_DOTS_MAX].key != key) {
             sim_oracle_fail(oracle, "%s: key %d shows a dot that nobody drew", where, key);
             return;
         }
-        set_add(&shown, op);
-        set_join(&past, &oracle->op[op].past);
+        set_add(&shown, write);
+        set_join(&past, &oracle->op[write / SIM_DOTS_MAX].past[write % SIM_DOTS_MAX]);
     }
     // A damaged replica forgets what its clock had seen, and keeps what stands beside a record:
     // that a write was replaced, and not by which.
     struct sim_set replaced = past;
     for (int i = 0; oracle->damage && i < oracle->count; i++)
-        if (oracle->op[i].key == key && oracle->op[i].dot_count > 0)
-            set_join(&replaced, &oracle->op[i].past);
+        for (int k = 0; oracle->op[i].key == key && k < oracle->op[i].dot_count; k++)
+            set_join(&replaced, &oracle->op[i].past[k]);
     int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
-    for (int i = 0; i < oracle->count; i++) {
-        const struct sim_op *op = &oracle->op[i];
+    for (int i = 0; i < oracle->count * SIM_DOTS_MAX; i++) {
+        const struct sim_op *op = &oracle->op[i / SIM_DOTS_MAX];
+        if (op->key != key || i % SIM_DOTS_MAX >= op->dot_count)
+            continue;
         bool due = op->expires_ms != 0 && op->expires_ms <= latest;
         if (set_has(&covered, i) && !set_has(&shown, i) && !op->removes && !due &&
             !set_has(&replaced, i))
             sim_oracle_fail(oracle,
                 "%s: key %d claims to have seen write %d, does not show it, and nothing that it "
                 "covers replaced it",
-                where, key, i);
+                where, key, i / SIM_DOTS_MAX);
         if (set_has(&shown, i) && set_has(&past, i) && (!oracle->damage || is_outlived(oracle, i)))
             sim_oracle_fail(oracle,
                 "%s: key %d shows write %d, which a write that it covers had "
                 "seen",
-                where, key, i);
+                where, key, i / SIM_DOTS_MAX);
     }
 }
 
 void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
-    const struct gr_context *context)
+    const struct gr_context *context, bool by_owner)
 {
     struct sim_op *op = &oracle->op[number];
-    int other = op_of(oracle, op->partition, dot);
+    int other = write_of(oracle, op->partition, dot);
     if (other >= 0)
-        sim_oracle_fail(oracle, "writes %d and %d have the same dot", other, number);
+        sim_oracle_fail(oracle, "writes %d and %d have the same dot", other / SIM_DOTS_MAX, number);
     if (op->replied && op->outcome == GR_REJECTED)
         sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
-    if (op->dot_count == SIM_DOTS_MAX) {
-        sim_oracle_fail(
-            oracle, "write %d was coordinated more than %d times", number, SIM_DOTS_MAX);
+    if (op->dot_count == SIM_DOTS_MAX || (by_owner && op->by_owner)) {
+        sim_oracle_fail(oracle, "write %d was coordinated twice by owners", number);
         return;
     }
     struct sim_set covered, past;
     covered_of(oracle, op->key, context, &covered, &past);
     set_join(&covered, &past);
-    // Run again, it may have seen itself: that is no past.
-    covered.word[number / 64] &= ~(1ull << (number % 64));
-    if (op->dot_count == 0)
-        op->past = covered;
-    else
-        for (int i = 0; i < SIM_WORDS; i++)
-            op->past.word[i] &= covered.word[i];
+    op->by_owner |= by_owner;
+    op->past[op->dot_count] = covered;
     op->dot[op->dot_count++] = *dot;
+}
+
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot,
+    uint64_t number, bool gone)
+{
+    oracle->keepers[key] |= 1u << node;
+    int write = write_of(oracle, sim_key_partition(oracle->sim, key), dot);
+    if (write < 0)
+        return;
+    struct sim_op *op = &oracle->op[write / SIM_DOTS_MAX];
+    if (gone)
+        op->held &= ~(1u << node);
+    else if (!(op->held >> node & 1) && op->pending[node] == 0)
+        op->pending[node] = number;
 }
 
 // O3: whatever was acknowledged before the get began.
@@ -183,7 +205,8 @@ static void check_acknowledged(
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
-                            op->outcome == GR_DONE && op->ended < get->issued && op->w + get->r > n;
+                            op->outcome == GR_DONE && op->ended < get->issued &&
+                            op->primaries + get->primaries > n;
         if (acknowledged && !op->bereaved && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
@@ -199,6 +222,18 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     op->replied = true;
     op->outcome = result->outcome;
     op->ended = sim_order(oracle->sim);
+    // What a node that stands in has, a get of owners need not meet. Where none can stand in, the
+    // request's own R and W are what counts, whatever the result says.
+    bool strict = sim_node_count(oracle->sim) == sim_replicas(oracle->sim);
+    op->primaries = !strict ? result->primaries : op->kind == SIM_GET ? op->r : op->w;
+    if (result->outcome == GR_DONE && op->kind == SIM_GET && result->acks < op->r)
+        sim_oracle_fail(oracle, "get %d was answered by %d of R=%d", number, result->acks, op->r);
+    if (result->outcome == GR_DONE && op->kind == SIM_GET &&
+        result->acks - result->primaries > __builtin_popcount(oracle->keepers[op->key]))
+        sim_oracle_fail(oracle, "get %d counts nodes that never kept a hint of the key", number);
+    if (result->outcome == GR_DONE && result->written && result->acks < op->w)
+        sim_oracle_fail(
+            oracle, "write %d was acknowledged by %d of W=%d", number, result->acks, op->w);
     if ((result->err == GR_OK) != (result->outcome == GR_DONE))
         sim_oracle_fail(oracle, "request %d: outcome and error disagree", number);
     if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot_count > 0)

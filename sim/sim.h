@@ -18,8 +18,8 @@ enum {
     SIM_KEYS_MAX = 6,
     SIM_CLIENTS_MAX = 6,
     SIM_OPS_MAX = 640,
-    SIM_WORDS = SIM_OPS_MAX / 64, // of a set of operations
-    SIM_DOTS_MAX = 4,             // of one operation
+    SIM_DOTS_MAX = 2, // of one operation: an owner's, and one of a node that stood in
+    SIM_WORDS = SIM_OPS_MAX * SIM_DOTS_MAX / 64, // of a set of writes
 };
 
 struct sim;
@@ -37,6 +37,7 @@ enum sim_op_kind {
     SIM_KINDS
 };
 
+// Writes, as the dots that were drawn: the k-th of operation n is n * SIM_DOTS_MAX + k.
 struct sim_set {
     uint64_t word[SIM_WORDS];
 };
@@ -49,11 +50,12 @@ struct sim_op {
     bool removes;       // a delete
     bool replied;
     enum gr_outcome outcome;
-    uint64_t issued, ended; // in the order of all events
-    int r, w;
+    uint64_t issued, ended;          // in the order of all events
+    int r, w, primaries;             // R, W; owners among those that answered or acknowledged
     struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
     int dot_count;
-    struct sim_set past; // every write that it had seen, and theirs
+    bool by_owner;                     // one of them was drawn by an owner of the key
+    struct sim_set past[SIM_DOTS_MAX]; // every write that it had seen, and theirs
     int64_t expires_ms;
     uint64_t pending[SIM_NODES_MAX]; // number of the first write there that holds its effect
     unsigned held;                   // nodes whose disk holds its effect durably
@@ -64,8 +66,9 @@ struct sim_oracle {
     struct sim *sim;
     struct sim_op op[SIM_OPS_MAX];
     int count;
-    bool at_end; // all is quiet, and every replica has heard the others
-    bool damage; // some replica lost what its clock knew
+    bool at_end;                    // all is quiet, and every replica has heard the others
+    bool damage;                    // some replica lost what its clock knew
+    uint32_t keepers[SIM_KEYS_MAX]; // nodes that have kept a hint of the key, a bit each
     bool failed;
     char story[512]; // the first broken promise
 };
@@ -73,9 +76,12 @@ struct sim_oracle {
 // Begins an operation; its number, or -1 when the run has had enough.
 int sim_oracle_begin(
     struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w);
-// A write drew a dot for operation `op`, having seen `context`.
-void sim_oracle_drawn(
-    struct sim_oracle *oracle, int op, const struct gr_dot *dot, const struct gr_context *context);
+// A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
+void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
+    const struct gr_context *context, bool by_owner);
+// A node that is no owner keeps a hint of the key, from its write `number` on; or no longer.
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot,
+    uint64_t number, bool gone);
 // A client was answered.
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.

@@ -9,6 +9,7 @@
 // the oracle audits what is left.
 //
 //   WD1 Nothing here depends on addresses or on the machine: a seed gives the same digest twice.
+//   WD2 A frame has no effect in a run that it was not said to, however late it comes.
 #include "sim/world.h"
 
 #include <stdio.h>
@@ -185,9 +186,15 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     if (write->owed != NULL && n == sim->lost_node && write->partition == sim->lost_partition)
         sim->lost_found = true;
     sim_disk_write(&host->disk, write, host->config.actor);
+    bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
-        sim_oracle_drawn(
-            &sim->oracle, (int)write->drawn_by.number - 1, write->drawn, &write->drawn_context);
+        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn,
+            &write->drawn_context, owner);
+    for (uint32_t i = 0; i < write->hint_count; i++)
+        for (int key = 0; key < sim->clients.keys; key++)
+            if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
+                sim_oracle_kept(
+                    &sim->oracle, n, key, &write->hint[i].dot, write->number, write->hint_remove);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     start_sync(sim, n);
@@ -218,7 +225,7 @@ static void keep_effect(struct sim_event *event, const struct gr_effect *effect)
 {
     event->effect = *effect;
     event->ticket = effect->ticket;
-    if (event->kind == READ)
+    if (effect->key.key.size > 0)
         event->effect.key = gr_key_copy(&event->arena, &effect->key);
 }
 
@@ -233,6 +240,7 @@ static void emit(void *host, const struct gr_effect *effect)
     struct sim *sim = emission->sim;
     int n = emission->node;
     struct sim_node *node = &sim->node[n];
+    node->effects++;
     if (node->crash_after == 0)
         node->crashing = true;
     if (node->crashing)
@@ -388,9 +396,17 @@ static void deliver(struct sim *sim, struct sim_event *event)
         sim_crash(sim, event->node);
         return;
     }
+    struct sim_node *host = &sim->node[event->node];
+    bool other_run = message.to != host->config.run;
+    // WD2. A due timer fires in any step, and what it does is not the frame's.
+    bool timers = gr_instant_reached(sim_now(sim), gr_node_deadline(host->node));
+    uint64_t effects = host->effects;
     step(sim, event->node,
         &(struct gr_event){
             .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
+    if (other_run && !timers && host->effects > effects)
+        sim_oracle_fail(
+            &sim->oracle, "node %d took what was said to an earlier run of it", event->node);
 }
 
 static void read_store(struct sim *sim, struct sim_event *event)
@@ -529,6 +545,7 @@ static void build(struct sim *sim)
         host->config.exchange_interval = gr_span_ms(300);
         host->config.exchange_grace = gr_span_ms(100);
         host->config.scrub_interval = gr_span_ms(4000);
+        host->config.hint_bytes_max = gr_random_chance(random, 100) ? 2000 : 1u << 30;
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
         sim->skew_ms_max = sim->faults.skew_ms_max;
         host->skew_ms =

@@ -50,6 +50,8 @@ struct sim_sums {
 };
 void sim_disk_sums(
     struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums);
+// How many hints for that member the store holds.
+uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 
@@ -98,6 +100,7 @@ struct sim_node {
     int64_t skew_ms;
     int crash_after; // effects until it crashes, in the middle of a step; -1: it does not
     bool crashing;
+    uint64_t effects;                 // that its runs have put out
     uint64_t ticket[SIM_CLIENTS_MAX]; // + 1, of the request of each client that it serves
 };
 

@@ -48,6 +48,8 @@ static const struct gr_err_info table[GR_ERR_COUNT] = {
     [GR_ERR_STALLED] = {GR_CLASS_RETRY, "STALLED", "BUSY", 503,
         "the storage engine is catching up and wrote nothing; try again"},
     [GR_ERR_MALFORMED] = {GR_CLASS_CALLER, "MALFORMED", "ERR", 400, "the bytes do not parse"},
+    [GR_ERR_HINTS_FULL] = {GR_CLASS_RETRY, "HINTS_FULL", "BUSY", 503,
+        "the node keeps as many hints for others as it may (hint_bytes_max)"},
     [GR_ERR_REFUSED] = {GR_CLASS_CALLER, "REFUSED", "ERR", 403, "the peer was refused"},
 };
 

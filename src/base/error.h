@@ -33,6 +33,7 @@ enum gr_err {
     GR_ERR_STALLED = 24,     // the storage engine asks for a pause; nothing was written
     GR_ERR_MALFORMED = 25,   // bytes from a peer, a client or a disk do not parse
     GR_ERR_REFUSED = 26,     // the handshake failed
+    GR_ERR_HINTS_FULL = 27,  // this node keeps as many hints for others as it may
     GR_ERR_COUNT
 };
 

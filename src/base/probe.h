@@ -31,8 +31,7 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
-    X(DAMAGE_HEALED, "a damaged partition was whole again")                                    \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(DAMAGE_HEALED, "a damaged partition was whole again")                                        \
     X(WALK_NOTED, "a write came while a page of a pass was read, and was not in it")               \
     X(WALK_SHOWN, "a write came while a page of a pass was read, and was in it")                   \
     X(DAMAGE_FOUND, "a store was not what was written")                                            \
@@ -44,7 +43,17 @@
     X(EXCHANGE_WRITTEN, "a key was written while its exchange was under way")                      \
     X(EXCHANGE_REFUSED, "an exchange was refused")                                                 \
     X(EXCHANGE_DISPUTED, "an absence was not taken from one that has seen no more")                \
-    X(EXCHANGE_LOST, "a peer showed what this replica must have lost")
+    X(EXCHANGE_LOST, "a peer showed what this replica must have lost")                             \
+    X(PUT_STOOD_IN, "a node that is no owner coordinated a put")                                   \
+    X(PUT_RUN_TWICE, "a forwarded put was not answered in time and was written as a hint too")     \
+    X(PUT_SUBSTITUTE, "a put asked a node to stand in for an owner")                               \
+    X(PUT_OWNER_AFTER_ALL, "an owner acknowledged after a node had stood in for it")               \
+    X(GET_SUBSTITUTE, "a get was answered by a node that keeps hints for the key")                 \
+    X(HINT_DELIVERED, "a hint was delivered")                                                      \
+    X(HINT_FAILED, "a hint could not be delivered and was kept")                                   \
+    X(HINT_FULL, "a node would not stand in because it keeps too many hints")                      \
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

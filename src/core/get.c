@@ -1,10 +1,16 @@
-// One get: ask R replicas, merge what they say, answer, then repair who was behind (§4.5, §5).
+// One get: ask R replicas, merge what they say, answer, then repair who was behind (§4.5, §4.6,
+// §5).
 //
 // Dots name values, so only one replica is asked for the data and the others for dots and context;
 // no digest is needed. If the merge shows a sibling whose value nobody brought, that value is
 // fetched from a replica that has it before the client is answered.
 //
-//   E1  Each position of the preference list answers at most once, and only what it can read.
+// An owner that cannot be reached, or is late, may be spoken for by a node that keeps hints of this
+// key for it: with the other owners down that is where the newest writes are.
+//
+//   E1  Each position of the preference list counts once, and only what it can read is said. A node
+//       that stands in speaks for one position at most, only with hints in hand (H4), and never
+//       counts toward PR; the owner's own answer, when it comes after all, does.
 //   E2  The answer is the merge of at least R filled states; its values are complete.
 //   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
 //       alone, and only when every value of the merge is at hand.
@@ -17,6 +23,16 @@
 #include "core/inside.h"
 
 enum position_state { UNASKED, ASKED, ANSWERED, FAILED };
+
+enum { SUBSTITUTES_MAX = 32 };
+
+struct substitute {
+    uint16_t member;
+    uint8_t position;
+    bool open;  // it has not answered
+    bool spoke; // it had hints: it votes once, and R answers are those of R nodes
+    struct gr_instant asked_at;
+};
 
 struct gr_get {
     struct gr_call call;
@@ -33,6 +49,14 @@ struct gr_get {
     struct gr_instant asked_at[GR_REPLICAS_MAX];
     struct gr_record record[GR_REPLICAS_MAX];
     struct gr_record merged;
+    // Those who stand in. A member is asked for one position at a time: its answer does not say
+    // for which.
+    struct substitute substitute[SUBSTITUTES_MAX];
+    int substitute_count;
+    int last_asked[GR_REPLICAS_MAX]; // where the walk over the healthy others is, -1: not begun
+    bool walked[GR_REPLICAS_MAX];    // it has met all of them
+    uint8_t stood_in;                // positions that such a node answered for, a bit each
+    struct gr_record hints[GR_REPLICAS_MAX]; // what it said
 };
 
 static void progress(struct gr_node *node, struct gr_get *get);
@@ -42,6 +66,43 @@ static uint8_t count_state(const struct gr_node *node, const struct gr_get *get,
     uint8_t count = 0;
     for (uint8_t i = 0; i < node->ring->n; i++)
         count += get->state[i] == state;
+    return count;
+}
+
+static uint8_t primaries(const struct gr_node *node, const struct gr_get *get)
+{
+    return count_state(node, get, ANSWERED);
+}
+
+// Its owner has answered, or a node that stands in for it.
+static bool is_answered(const struct gr_get *get, uint8_t position)
+{
+    return get->state[position] == ANSWERED || get->stood_in >> position & 1;
+}
+
+static uint8_t count_answered(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += is_answered(get, i);
+    return count;
+}
+
+// A node that stands in for the owner of the position was asked and may still answer.
+static bool is_substituted(const struct gr_get *get, uint8_t position)
+{
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].open && get->substitute[i].position == position)
+            return true;
+    return false;
+}
+
+// Positions from which an answer may still come.
+static uint8_t outstanding(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == ASKED || is_substituted(get, i);
     return count;
 }
 
@@ -89,6 +150,95 @@ static int next_position(struct gr_node *node, const struct gr_get *get)
     return best;
 }
 
+static struct gr_instant hedge_at(
+    const struct gr_node *node, const struct gr_get *get, uint8_t position)
+{
+    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
+}
+
+static bool is_late(struct gr_node *node, const struct substitute *substitute)
+{
+    struct gr_span hedge = node->peer[substitute->member].hedge;
+    return gr_instant_reached(node->now, gr_instant_after(substitute->asked_at, hedge));
+}
+
+// True if the position's owner will not answer, or not soon, and someone else might.
+static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uint8_t i)
+{
+    if (get->options.explain || get->walked[i] || is_answered(get, i) ||
+        (get->state[i] == ASKED && !gr_instant_reached(node->now, hedge_at(node, get, i))))
+        return false;
+    for (int s = 0; s < get->substitute_count; s++)
+        if (get->substitute[s].open && get->substitute[s].position == i &&
+            !is_late(node, &get->substitute[s]))
+            return false;
+    return true;
+}
+
+static struct substitute *find_substitute(struct gr_get *get, uint16_t member)
+{
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].open && get->substitute[i].member == member)
+            return &get->substitute[i];
+    return NULL;
+}
+
+static bool has_spoken(const struct gr_get *get, uint16_t member)
+{
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].spoke && get->substitute[i].member == member)
+            return true;
+    return false;
+}
+
+// Sends the question to one that may keep hints of this key for the owner.
+static bool ask_one_for(struct gr_node *node, struct gr_get *get, uint16_t owner, uint16_t member)
+{
+    if (member == node->config.self)
+        return gr_hint_read(node, owner, &get->key, get->call.id, false);
+    struct gr_message read = {
+        .type = GR_MSG_READ,
+        .id = get->call.id,
+        .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
+        .key = get->key,
+        .owed_to = (uint32_t)owner + 1,
+    };
+    return gr_node_send(node, member, &read);
+}
+
+// Asks the next of the walk for that position. False if nobody can be asked, or not yet: whoever is
+// asked for another position answers that first, unless it is late.
+static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
+{
+    uint16_t owner = gr_ring_owners(node->ring, get->partition)[i];
+    while (get->substitute_count < SUBSTITUTES_MAX) {
+        int member = gr_node_next_fallback(node, get->partition, get->last_asked[i], true);
+        if (member < 0)
+            break;
+        const struct substitute *busy = find_substitute(get, (uint16_t)member);
+        if (busy != NULL && !is_late(node, busy))
+            return false;
+        get->last_asked[i] = member;
+        if (busy != NULL || has_spoken(get, (uint16_t)member) ||
+            !ask_one_for(node, get, owner, (uint16_t)member))
+            continue;
+        get->substitute[get->substitute_count++] = (struct substitute){
+            .member = (uint16_t)member, .position = i, .open = true, .asked_at = node->now};
+        return true;
+    }
+    get->walked[i] = true;
+    return false;
+}
+
+static bool ask_substitute(struct gr_node *node, struct gr_get *get)
+{
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (wants_substitute(node, get, i) && ask_for(node, get, i))
+            return true;
+    return false;
+}
+
 // Asks one more; false if nobody is left.
 static bool ask_next(struct gr_node *node, struct gr_get *get)
 {
@@ -96,7 +246,7 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
     for (;;) {
         int position = next_position(node, get);
         if (position < 0)
-            return false;
+            return ask_substitute(node, get);
         bool bare = get->asked_values || get->options.explain;
         get->state[position] = ASKED;
         get->asked_values = true;
@@ -111,23 +261,23 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
     }
 }
 
-static struct gr_instant hedge_at(
-    const struct gr_node *node, const struct gr_get *get, uint8_t position)
-{
-    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
-    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
-}
-
 // When the first of those asked is due for a hedge, or the deadline.
 static void set_timer(struct gr_node *node, struct gr_get *get)
 {
     struct gr_instant at = get->call.deadline;
-    bool more = next_position(node, get) >= 0;
+    bool more = next_position(node, get) >= 0 || node->ring->member_count > node->ring->n;
     for (uint8_t i = 0; i < node->ring->n && !get->answered; i++) {
         if ((get->state[i] != ASKED || !more) && !(get->fetching >> i & 1))
             continue;
         struct gr_instant hedge = hedge_at(node, get, i);
         if (hedge.ns > node->now.ns && hedge.ns < at.ns)
+            at = hedge;
+    }
+    for (int i = 0; i < get->substitute_count && !get->answered; i++) {
+        const struct substitute *substitute = &get->substitute[i];
+        struct gr_instant hedge =
+            gr_instant_after(substitute->asked_at, node->peer[substitute->member].hedge);
+        if (substitute->open && hedge.ns > node->now.ns && hedge.ns < at.ns)
             at = hedge;
     }
     gr_timer_set(&node->timers, &get->call.timer, at);
@@ -162,7 +312,8 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
     struct gr_result result = {
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
-        .acks = count_state(node, get, ANSWERED),
+        .acks = count_answered(node, get),
+        .primaries = primaries(node, get),
         .needed = GR_MAX(get->options.r, get->options.pr),
         .timeout = get->options.timeout,
         .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
@@ -204,9 +355,12 @@ static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 static void merge_all(struct gr_node *node, struct gr_get *get)
 {
     struct gr_record merged = GR_RECORD_NOTHING;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < node->ring->n; i++) {
         if (get->state[i] == ANSWERED)
             merged = gr_record_merge(&node->scratch, &merged, &get->record[i]);
+        if (get->stood_in >> i & 1)
+            merged = gr_record_merge(&node->scratch, &merged, &get->hints[i]);
+    }
     // Values stay where they are: in the copies of the replicas' states.
     get->merged = gr_record_borrow(&get->call.arena, &merged);
 }
@@ -276,7 +430,7 @@ static void progress_fetch(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
     if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !ask_next(node, get) &&
-        get->fetching == 0 && count_state(node, get, ASKED) == 0) {
+        get->fetching == 0 && outstanding(node, get) == 0) {
         answer(node, get, GR_ERR_READ_QUORUM);
         gr_call_free(node, &get->call);
         return;
@@ -294,6 +448,33 @@ static void progress_explain(struct gr_node *node, struct gr_get *get)
     gr_call_free(node, &get->call);
 }
 
+static bool is_met(const struct gr_node *node, const struct gr_get *get)
+{
+    return count_answered(node, get) >= get->options.r && primaries(node, get) >= get->options.pr;
+}
+
+// Owners that have answered, were asked, or can be.
+static uint8_t owners_may_answer(const struct gr_node *node, const struct gr_get *get)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == ANSWERED || get->state[i] == ASKED ||
+                 (get->state[i] == UNASKED && gr_node_peer_up(node, owner[i]));
+    return count;
+}
+
+// It will be met if everyone who was asked answers.
+static bool may_be_met(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t some = 0, owners = primaries(node, get);
+    for (uint8_t i = 0; i < node->ring->n; i++) {
+        some += is_answered(get, i) || get->state[i] == ASKED || is_substituted(get, i);
+        owners += get->state[i] == ASKED;
+    }
+    return some >= get->options.r && owners >= get->options.pr;
+}
+
 static void progress(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
@@ -302,20 +483,19 @@ static void progress(struct gr_node *node, struct gr_get *get)
         return;
     }
     if (get->answered) {
-        if (count_state(node, get, ASKED) == 0)
+        if (outstanding(node, get) == 0)
             end(node, get);
         return;
     }
-    uint8_t need = GR_MAX(get->options.r, get->options.pr);
-    uint8_t answered = count_state(node, get, ANSWERED);
-    if (answered >= need || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
+    uint8_t answered = count_answered(node, get);
+    if (is_met(node, get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
         if (!complete(&get->merged)) {
             progress_fetch(node, get);
             return;
         }
         answer(node, get, GR_OK);
-        if (count_state(node, get, ASKED) == 0)
+        if (outstanding(node, get) == 0)
             end(node, get);
         else {
             gr_call_late(node, &get->call);
@@ -323,12 +503,13 @@ static void progress(struct gr_node *node, struct gr_get *get)
         }
         return;
     }
-    while (count_state(node, get, ASKED) + count_state(node, get, ANSWERED) < need) {
-        if (!ask_next(node, get)) {
-            if (count_state(node, get, ASKED) == 0) {
-                answer(node, get, GR_ERR_READ_QUORUM);
-                gr_call_free(node, &get->call);
-            }
+    while (!may_be_met(node, get)) {
+        bool owners = owners_may_answer(node, get) >= get->options.pr;
+        if (!owners || !ask_next(node, get)) {
+            if (owners && outstanding(node, get) > 0)
+                break;
+            answer(node, get, GR_ERR_READ_QUORUM);
+            gr_call_free(node, &get->call);
             return;
         }
         get = gr_call_find(node, GR_CALL_GET, id);
@@ -338,13 +519,40 @@ static void progress(struct gr_node *node, struct gr_get *get)
     set_timer(node, get);
 }
 
+// A node that stands in for the owner of a position has answered, or cannot be asked any more.
+static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t member,
+    enum gr_err status, const struct gr_record *record)
+{
+    struct substitute *substitute = find_substitute(get, member);
+    if (substitute == NULL)
+        return;
+    uint8_t i = substitute->position;
+    substitute->open = false;
+    substitute->spoke = status == GR_OK;
+    if (member != node->config.self)
+        gr_peer_sample(
+            &node->peer[member], (struct gr_span){node->now.ns - substitute->asked_at.ns});
+    if (status == GR_OK && !(get->stood_in >> i & 1)) {
+        gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
+        get->stood_in |= (uint8_t)(1u << i);
+        get->hints[i] = gr_record_copy(&get->call.arena, record, false);
+        gr_call_account(node, &get->call);
+    } else if (status != GR_OK && !get->answered) {
+        (void)ask_substitute(
+            node, get); // the next of the walk, or whom another position waited for
+    }
+    progress(node, get);
+}
+
 void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member,
     enum gr_err status, const struct gr_record *record)
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, member);
-    if (position < 0)
+    if (position < 0) {
+        on_substitute(node, get, member, status, record);
         return;
+    }
     bool fetched = get->fetching >> position & 1;
     if (get->state[position] != ASKED && !fetched)
         return;
@@ -369,7 +577,7 @@ void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
 {
     struct gr_get *get = (struct gr_get *)call;
     int position = gr_ring_position(node->ring, get->partition, peer);
-    if (position < 0 || (get->state[position] != ASKED && !(get->fetching >> position & 1)))
+    if (position >= 0 && get->state[position] != ASKED && !(get->fetching >> position & 1))
         return;
     gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
 }
@@ -430,6 +638,8 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     get->key = gr_key_copy(&get->call.arena, key);
     get->partition = gr_ring_partition(node->ring, key->slot);
     get->options = *options;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        get->last_asked[i] = -1;
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);
     gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);

@@ -4,11 +4,13 @@
 // The life of a request, by file:
 //
 //   node.c     takes the event, finds the call, hands it on
-//   put.c      coordinates one put: here if this node is an owner, else through one    (§4.5, §5)
+//   put.c      one put: coordinated here if this node is an owner, else through one    (§4.5, §5)
+//   replicate.c  gets its W copies: from the owners, or from those who stand in         (§4.6)
 //   get.c      coordinates one get: asks R replicas, merges, answers, repairs          (§4.5, §5)
 //   update.c   the plain face: a get, a computation, a put
 //   scan.c     a page of keys; how many keys there are
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
+//   hint.c     what a node that stands in for an owner does: keep the write, deliver it (§4.6)
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
 //   peer.c     what is known of the other nodes: links, latency, frames seen
 //
@@ -95,6 +97,9 @@ enum gr_keyop_kind {
     GR_KEYOP_SHOW,    // read the filled state for an exchange that began here
     GR_KEYOP_OFFER,   // merge a state that a peer's exchange offers, and answer with the outcome
     GR_KEYOP_TAKEN,   // merge that answer
+    // Without a latch, because a hint never changes: hint.c
+    GR_KEYOP_HINT,     // keep a write for an owner that did not answer its coordinator
+    GR_KEYOP_STAND_IN, // keep a write that this node coordinates, for every owner
 };
 
 // One piece of work on one key at this holder. Owned by replica.c from submit to end.
@@ -125,14 +130,21 @@ struct gr_keyop {
 
 // ---- calls: requests that this node coordinates ----------------------------------------------
 
-enum gr_call_kind { GR_CALL_PUT, GR_CALL_GET, GR_CALL_UPDATE, GR_CALL_SCAN, GR_CALL_COUNT };
+enum gr_call_kind {
+    GR_CALL_PUT,
+    GR_CALL_GET,
+    GR_CALL_UPDATE,
+    GR_CALL_SCAN,
+    GR_CALL_COUNT,
+    GR_CALL_HINT // one hint on its way to its owner
+};
 
 // Who is told how a call ended.
 enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
     enum gr_op op;   // CLIENT: what was asked
-    uint64_t ticket; // CLIENT
+    uint64_t ticket; // CLIENT, UPDATE
     uint16_t peer;   // PEER: who forwarded
     uint64_t call;   // PEER: its call; UPDATE: the update's id
 };
@@ -146,12 +158,27 @@ struct gr_call {
     struct gr_arena arena;
     size_t accounted; // bytes of arena that node->memory counts
     struct gr_done done;
-    struct gr_instant started, deadline;
+    struct gr_instant deadline;
+};
+
+// What is owed to one member: its hints, and where their delivery is.
+struct gr_debt {
+    uint64_t count, bytes;
+    struct gr_wall oldest; // not later than it is, and exact after a quiet walk over all of them
+    struct gr_wall walked; // the oldest that the walk under way has left or not met, 0: none
+    struct gr_timer timer; // of the next page
+    uint64_t ticket;       // of the page's SCAN under way, or 0
+    gr_cursor cursor;      // where the next page begins
+    gr_cursor from;        // where the page under way began
+    uint32_t sent, failed; // of this page: under way, and answered otherwise than "stored"
+    bool fresh;            // one was kept since that SCAN was asked for
+    bool unreadable;       // the last SCAN failed, and that was logged
 };
 
 enum gr_timer_kind {
     GR_TIMER_CALL,
     GR_TIMER_SWEEP,
+    GR_TIMER_DEBT,
     GR_TIMER_PASS,
     GR_TIMER_ROUND,
     GR_TIMER_EXCHANGE,
@@ -176,7 +203,9 @@ struct gr_node {
     struct gr_arena scratch; // cleared at each step
     struct gr_partition *partition;
     struct gr_peer *peer;
-    struct gr_map calls, latches, keyops, scans;
+    struct gr_map calls, latches, keyops, scans, hint_reads;
+    struct gr_debt *debt;    // by member
+    uint64_t hint_bytes;     // of all debts
     struct gr_list late;     // calls that have answered
     struct gr_list idle;     // latches, oldest first
     struct gr_list unsynced; // keyops whose write is not known to be durable, in order
@@ -199,12 +228,18 @@ struct gr_node {
 
 uint64_t gr_node_id(struct gr_node *node);
 void gr_node_emit(struct gr_node *node, const struct gr_effect *effect);
+// A line for people.
+void gr_node_log(struct gr_node *node, const char *text);
 // Stamps and sends; false if there is no link (the message certainly did not leave).
 bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *message);
 // A time above every time seen, and above `floor`.
 gr_hybrid gr_node_hybrid(struct gr_node *node, gr_hybrid floor);
 // True if one more call and `bytes` more fit the node's bounds.
 bool gr_node_has_room(const struct gr_node *node, size_t bytes);
+// The next node that may stand in for owners of the partition, is up, and comes after `after` (-1:
+// the first) in the order that all nodes share; -1 if there is none. This node itself only if
+// `self`.
+int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, bool self);
 uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline);
 
 // A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
@@ -225,7 +260,69 @@ void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t ack
 // The id that the client gave the request, or a new one.
 struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given);
 
-// ---- put.c ---------------------------------------------------------------------------------
+// ---- put.c, replicate.c --------------------------------------------------------------------
+
+enum gr_put_state { GR_PUT_WAITING, GR_PUT_FORWARDING, GR_PUT_REPLICATING };
+
+// Someone who was sent the write, and the position of the preference list that it may vote for.
+struct gr_asked {
+    uint16_t member;
+    uint8_t position;
+    bool answered;
+};
+enum { GR_ASKED_MAX = 32 };
+
+// One position of the preference list.
+struct gr_seat {
+    int asked;                  // index of the one asked last; -1: nobody
+    struct gr_instant asked_at; // when
+    bool doubtful;              // someone who was asked may have stored it, and will not say
+    bool closed;                // nobody is left who could stand in
+};
+
+struct gr_put {
+    struct gr_call call;
+    struct gr_key key;
+    struct gr_write write;
+    uint32_t partition;
+    enum gr_put_state state;
+    bool forwarded; // by another node: this one must coordinate or refuse
+    bool answered;
+    bool elsewhere;    // canary rerun-elsewhere: was run again
+    bool forward_open; // REPLICATING as one that stands in: the owner asked may still answer
+    uint8_t acks_told; // in the answer
+    uint16_t tried;    // positions of the preference list that were asked to coordinate
+    uint16_t target;   // FORWARDING: the member asked
+    uint8_t own;       // REPLICATING: the position that this node votes for
+    struct gr_instant sent_at;
+    struct gr_quorum quorum;
+    struct gr_span timeout;
+    struct gr_context context; // what the client gets back: what it saw, and the new dot
+    uint32_t fixed_again;      // how often the origin's time was behind at the owner
+    gr_hybrid time_needed;     // TIME_BEHIND: what the origin's time must exceed
+    uint8_t primaries;         // owners that acknowledged, as FORWARDED said
+    struct gr_dot dot;         // REPLICATING: of this write,
+    struct gr_record delta;    // and what travels; borrows from the arena
+    bool released;             // the arena was given back: nobody else can be asked
+    int fallback;              // the last node asked to stand in, -1: none yet
+    struct gr_asked asked[GR_ASKED_MAX];
+    int asked_count;
+    struct gr_seat seat[GR_REPLICAS_MAX];
+};
+
+// The write has its dot and is in this node's store: sends it to the owners, and to nodes that
+// stand in for those that cannot be reached. `own`: the position that this node votes for.
+void gr_replicate_start(struct gr_node *node, struct gr_put *put, uint8_t own,
+    const struct gr_dot *dot, const struct gr_record *delta);
+void gr_replicate_on_ack(
+    struct gr_node *node, struct gr_put *put, uint16_t peer, const struct gr_message *message);
+void gr_replicate_on_link_down(struct gr_node *node, struct gr_put *put, uint16_t peer);
+// Asks nodes to stand in for owners that are slow, and sets the timer to when to look again.
+void gr_replicate_timer(struct gr_node *node, struct gr_put *put);
+// True while someone may still be asked to stand in: key and value are needed.
+bool gr_replicate_open(const struct gr_put *put);
+// After a vote: answers when the result is certain, frees when nobody is left to hear.
+void gr_put_count_votes(struct gr_node *node, struct gr_put *put, uint8_t acks_before);
 
 // Coordinates or forwards. Copies key and write. `forwarded`: this node was chosen by another, and
 // must be an owner.
@@ -267,6 +364,32 @@ void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
 void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member,
     enum gr_err status, const struct gr_record *record);
 
+// ---- hint.c --------------------------------------------------------------------------------
+
+// The bytes that a hint counts for.
+size_t gr_hint_bytes(const struct gr_hint *hint);
+// Draws a dot, keeps the write for every owner, begins to send it to them (gr_replicate_start, with
+// `own`), and tells gr_put_on_synced when the hints are durable. Not GR_OK: nothing was written.
+// The put may be gone afterwards.
+GR_MUST_USE enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t own);
+// A peer's DELTA or READ that names whom this node stands in for.
+void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+// What this node keeps of a key for `owner` goes to the get, as the state of this node. False if it
+// cannot be asked.
+bool gr_hint_read(
+    struct gr_node *node, uint16_t owner, const struct gr_key *key, uint64_t call, bool bare);
+// False if the ticket is not of this file.
+bool gr_hint_on_done(struct gr_node *node, const struct gr_event *event);
+// A link to the peer was made: what it is owed can go.
+void gr_hint_on_link(struct gr_node *node, uint16_t peer);
+void gr_hint_on_ack(struct gr_node *node, struct gr_call *call, const struct gr_message *message);
+// The hint was not acknowledged: it stays.
+void gr_hint_failed(struct gr_node *node, struct gr_call *call);
+void gr_hint_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
+void gr_hint_timer(struct gr_node *node, struct gr_timer *timer);
+void gr_hint_init(struct gr_node *node);
+void gr_hint_deinit(struct gr_node *node);
+
 // ---- update.c, scan.c ------------------------------------------------------------------------
 
 void gr_update_start(struct gr_node *node, const struct gr_request *request);
@@ -306,11 +429,17 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 // Empties the cache of headers: the store failed, and may not hold what was last written.
 void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
+// `op` has emitted its last write: it ends, and is acknowledged, when that is durable.
+void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
+// Tells whoever waits how it ended, and frees it.
+void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err);
 
 // Adds all that a peer had seen, after a complete exchange: one write of clock rows alone.
 void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen);
 // Every sibling has its value, and is covered by the context that it came with.
 bool gr_replica_is_sound(const struct gr_record *record);
+// The same of a message's record; of a DELTA, its dot too.
+bool gr_replica_is_sound_write(const struct gr_message *message);
 
 // ---- sweep.c -------------------------------------------------------------------------------
 

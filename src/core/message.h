@@ -7,18 +7,19 @@
 
 enum gr_message_type {
     GR_MSG_FORWARD = 1, // coordinate this put: key, write
-    GR_MSG_FORWARDED, // its outcome: status, outcome, acks, settled, record.context, hybrid_needed
-    GR_MSG_DELTA,     // store this write: key, record (the new sibling, context), dot
-    GR_MSG_ACK,       // it was stored: status, durable
-    GR_MSG_READ,      // what do you hold: key, bare
-    GR_MSG_STATE,     // this: status, record (filled)
-    GR_MSG_REPAIR,    // you were behind: key, record (filled, with values); not answered
-    GR_MSG_SCAN,      // one page of a partition: partition, cursor, limit
-    GR_MSG_PAGE,      // it: status, context (the clock's fill), entry[], cursor (its end)
-    GR_MSG_COUNT,     // how many keys have these partitions: partition list
-    GR_MSG_COUNTED,   // status, count
-    GR_MSG_ACKED,     // after FORWARDED: acks so far, settled. Never taken for the outcome, which
-                      // it may overtake
+    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, primaries, settled, record.context,
+                        // hybrid_needed
+    GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot, owed_to
+    GR_MSG_ACK,         // it was stored: status, durable
+    GR_MSG_READ,        // what do you hold: key, bare, owed_to
+    GR_MSG_STATE,       // this: status, record (filled)
+    GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered
+    GR_MSG_SCAN,        // one page of a partition: partition, cursor, limit
+    GR_MSG_PAGE,        // it: status, context (the clock's fill), entry[], cursor (its end)
+    GR_MSG_COUNT,       // how many keys have these partitions: partition list
+    GR_MSG_COUNTED,     // status, count
+    GR_MSG_ACKED,       // after FORWARDED: acks so far, settled. Never taken for the outcome, which
+                        // it may overtake
     // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's
     // or the exchange's.
     GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
@@ -63,6 +64,8 @@ struct gr_message {
     enum gr_message_type type;
     uint64_t id;          // of the asking call; an answer echoes it
     uint64_t run;         // the sender's config.run: with `sequence`, taken at most once
+    uint64_t to;          // the receiver's config.run, as the link said: a frame for another run of
+                          // it is dropped
     uint64_t sequence;    // 1, 2, 3 ... per sender's run and receiver
     gr_hybrid hybrid;     // the sender's hybrid time
     uint32_t deadline_ms; // how long the asker still waits
@@ -70,6 +73,7 @@ struct gr_message {
     enum gr_err status;
     enum gr_outcome outcome;
     uint8_t acks;
+    uint8_t primaries; // of them, by owners
     bool durable;
     bool settled; // no ACKED will follow
     bool bare;
@@ -77,6 +81,8 @@ struct gr_message {
     struct gr_write write;
     struct gr_record record;
     struct gr_dot dot;
+    uint32_t owed_to; // 0: the receiver is asked as an owner; m + 1: as one that stands in for
+                      // member m, and keeps a hint for it (§4.6)
     struct gr_context context;
     gr_hybrid hybrid_needed;
     uint32_t partition;

@@ -9,6 +9,8 @@
 //       dropped: ids of two runs do not meet.
 //   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
 //   N4  BUSY is said before memory is taken.
+//   N5  What was said to an earlier run of this node is dropped: a put would be coordinated by
+//   both.
 //
 // Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
 #include "core/entropy.h"
@@ -52,6 +54,7 @@ struct gr_node_config gr_node_config_default(void)
         .exchange_interval = gr_span_ms(10000),
         .exchange_grace = gr_span_ms(10000),
         .scrub_interval = gr_span_ms(24 * 3600 * 1000),
+        .hint_bytes_max = 1u << 30,
     };
 }
 
@@ -80,11 +83,17 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     if (!to->up)
         return false;
     message->run = node->config.run;
+    message->to = to->run;
     message->sequence = ++to->sequence;
     message->hybrid = node->hybrid;
     gr_node_emit(
         node, &(struct gr_effect){.type = GR_EFFECT_SEND, .peer = peer, .message = message});
     return true;
+}
+
+void gr_node_log(struct gr_node *node, const char *text)
+{
+    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_LOG, .text = text});
 }
 
 gr_hybrid gr_node_hybrid(struct gr_node *node, gr_hybrid floor)
@@ -112,6 +121,16 @@ bool gr_node_has_room(const struct gr_node *node, size_t bytes)
            node->memory + bytes <= node->config.memory_max;
 }
 
+int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, bool self)
+{
+    if (node->ring->member_count == node->ring->n)
+        return -1;
+    bool *usable = gr_arena_array(&node->scratch, bool, node->ring->member_count);
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        usable[m] = m == node->config.self ? self && node->store == GR_OK : node->peer[m].up;
+    return gr_ring_next_fallback(node->ring, partition, after, usable);
+}
+
 uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline)
 {
     int64_t ms = (deadline.ns - node->now.ns) / 1000000;
@@ -129,7 +148,6 @@ void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     call->kind = kind;
     call->id = gr_node_id(node);
     call->done = *done;
-    call->started = node->now;
     call->deadline = gr_instant_after(node->now, timeout);
     call->timer.kind = GR_TIMER_CALL;
     gr_map_insert(&node->calls, &call->by_id, call->id);
@@ -190,6 +208,7 @@ void gr_done_tell(
             .status = result->err,
             .outcome = result->outcome,
             .acks = result->acks,
+            .primaries = result->primaries,
             .settled = settled,
             .record = {.context = result->record.context},
             .hybrid_needed = result->hybrid_needed,
@@ -205,14 +224,15 @@ void gr_done_tell(
 
 void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
 {
-    if (done->kind == GR_DONE_CLIENT) {
-        gr_node_emit(node,
-            &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
-    } else if (done->kind == GR_DONE_PEER) {
+    if (done->kind == GR_DONE_PEER) {
         struct gr_message message = {
             .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
+        return;
     }
+    // An update is gone by now, but its client may still wait for the replicas of its put.
+    gr_node_emit(
+        node, &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
 }
 
 // ---- events --------------------------------------------------------------------------------
@@ -285,6 +305,8 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
                   message->type == GR_MSG_ACKED;
     if (of_put && call->kind == GR_CALL_PUT)
         gr_put_on_message(node, call, peer, message);
+    else if (message->type == GR_MSG_ACK && call->kind == GR_CALL_HINT)
+        gr_hint_on_ack(node, call, message);
     else if (message->type == GR_MSG_STATE && call->kind == GR_CALL_GET)
         gr_get_on_state(node, call, peer, message->status, &message->record);
     else if (message->type == GR_MSG_PAGE && call->kind == GR_CALL_SCAN)
@@ -295,6 +317,11 @@ static void on_answer(struct gr_node *node, uint16_t peer, const struct gr_messa
 
 static void on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
+    // N5: the run that this was said to may have taken it already, and this one cannot know.
+    if (message->to != node->config.run && node->config.canary != GR_CANARY_ANY_RUN) {
+        gr_probe(&node->probes, GR_PROBE_PEER_OTHER_RUN);
+        return;
+    }
     if (!gr_peer_accept(&node->peer[peer], message->run, message->sequence) &&
         node->config.canary != GR_CANARY_NO_DEDUPE)
         return;
@@ -305,6 +332,12 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
         break;
     case GR_MSG_DELTA:
     case GR_MSG_READ:
+        if (message->owed_to != 0) {
+            gr_hint_on_message(node, peer, message);
+            break;
+        }
+        gr_replica_on_message(node, peer, message);
+        break;
     case GR_MSG_REPAIR:
         gr_replica_on_message(node, peer, message);
         break;
@@ -359,6 +392,9 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
     case GR_CALL_COUNT:
         gr_count_on_link_down(node, call, peer);
         break;
+    case GR_CALL_HINT:
+        gr_hint_on_link_down(node, call, peer);
+        break;
     case GR_CALL_UPDATE:
         break; // its get or its put notices
     }
@@ -372,6 +408,8 @@ static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
         gr_peer_link(&node->peer[peer], run);
     gr_exchange_on_link(node, peer, up);
     gr_serve_on_link_down(node, peer);
+    if (up)
+        gr_hint_on_link(node, peer);
     if (up)
         return;
     gr_round_on_link_down(node, peer);
@@ -403,6 +441,9 @@ static void call_timer(struct gr_node *node, struct gr_call *call)
     case GR_CALL_COUNT:
         gr_count_timer(node, call);
         break;
+    case GR_CALL_HINT:
+        gr_hint_failed(node, call);
+        break;
     case GR_CALL_UPDATE:
         gr_unreachable("an update waits for its get and its put, which have timers");
     }
@@ -412,6 +453,8 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
 {
     if (timer->kind == GR_TIMER_SWEEP)
         gr_sweep_timer(node);
+    else if (timer->kind == GR_TIMER_DEBT)
+        gr_hint_timer(node, timer);
     else if (timer->kind == GR_TIMER_PASS)
         gr_pass_timer(node);
     else if (timer->kind == GR_TIMER_ROUND)
@@ -442,7 +485,8 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         gr_replica_on_read(node, event);
         break;
     case GR_EVENT_SCAN_DONE:
-        if (!gr_sweep_on_done(node, event) && !gr_scan_on_done(node, event))
+        if (!gr_sweep_on_done(node, event) && !gr_scan_on_done(node, event) &&
+            !gr_hint_on_done(node, event))
             gr_unreachable("a scan's ticket is known until it is answered");
         break;
     case GR_EVENT_SYNCED:
@@ -490,6 +534,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
     gr_entropy_init(node);
+    gr_hint_init(node);
     // An answer to a call of the run before may come over the new link: its id must name no call.
     node->ids = gr_random_next(&node->random) >> 8;
     return node;
@@ -504,6 +549,7 @@ void gr_node_free(struct gr_node *node)
     gr_damage_deinit(node);
     gr_entropy_deinit(node);
     gr_scan_free(node);
+    gr_hint_deinit(node);
     for (uint32_t p = 0; p < node->ring->partitions; p++)
         gr_clock_deinit(&node->partition[p].clock);
     gr_map_deinit(&node->calls);
@@ -546,6 +592,17 @@ void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
     node->partition[partition].base_moved = true;
 }
 
+void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint)
+{
+    gr_assert(hint->owner < node->ring->member_count);
+    struct gr_debt *debt = &node->debt[hint->owner];
+    size_t bytes = gr_hint_bytes(hint);
+    if (debt->count++ == 0 || hint->since.ms < debt->oldest.ms)
+        debt->oldest = hint->since;
+    debt->bytes += bytes;
+    node->hint_bytes += bytes;
+}
+
 // ---- looking -------------------------------------------------------------------------------
 
 struct gr_probes *gr_node_probes(struct gr_node *node)
@@ -576,10 +633,11 @@ bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
     return peer == node->config.self || node->peer[peer].up;
 }
 
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer)
+struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member)
 {
-    gr_assert(peer < node->ring->member_count);
-    return node->peer[peer].hedge;
+    gr_assert(member < node->ring->member_count);
+    const struct gr_debt *debt = &node->debt[member];
+    return (struct gr_debt_view){debt->count, debt->bytes, debt->oldest};
 }
 
 const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition)

@@ -10,7 +10,7 @@
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
-//   ACKED   after REPLY of a put: one more replica acknowledged (for WAIT).
+//   ACKED   after REPLY of a put or an update: one more replica acknowledged (for WAIT).
 //   LOG     a line for people.
 //
 // Everything an effect points to is valid only until its emit returns: consume or copy.
@@ -41,6 +41,10 @@ struct gr_node;
     X(REJECT_LATE, "reject-late", "a write that was sent is called rejected")                      \
     X(OLD_CACHE, "old-cache", "the version header cache is not changed by a write")                \
     X(NO_DEDUPE, "no-dedupe", "a frame that comes twice is taken twice")                           \
+    X(HINT_EARLY, "hint-deleted-early", "a hint goes when it is sent, not when its owner has it")  \
+    X(HINT_FOLD, "fold", "a fallback folds its own dots into a range")                             \
+    X(HINT_SILENT, "hint-silent", "a fallback without a hint for the key counts toward R")         \
+    X(ANY_RUN, "any-run", "a frame that was meant for an earlier run is taken")                    \
     X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
     X(EARLY_JOIN, "early-join", "clocks are joined before the states are sent")                    \
     X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
@@ -80,11 +84,22 @@ struct gr_node_config {
     // passes over the store), how long a difference may last before it is looked into, and how long
     // one round of re-reading and comparing everything takes.
     struct gr_span exchange_interval, exchange_grace, scrub_interval;
+    uint64_t hint_bytes_max; // of hints kept for others; over it this node does not stand in
     enum gr_canary canary;
 };
 
 // The defaults of everything but self, actor, seed and ring.
 struct gr_node_config gr_node_config_default(void);
+
+// A write that an owner has not got, kept by a node that stands in for it until it has (§4.6). It
+// never changes: owner, key and dot name it.
+struct gr_hint {
+    uint16_t owner; // the member that it is owed to
+    struct gr_key key;
+    struct gr_dot dot;       // of the write
+    struct gr_wall since;    // when it was kept
+    struct gr_record record; // the delta: its context says what the writer saw, never a fill
+};
 
 enum gr_event_type {
     GR_EVENT_TICK,      // the deadline was reached
@@ -114,8 +129,10 @@ struct gr_event {
     struct gr_context context;    // SCAN_DONE of GR_SCAN_RECORDS: the snapshot clock's fill
     const struct gr_entry *entry; // SCAN_DONE
     uint32_t entry_count;
-    gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS: the page's end
-    uint64_t number;  // SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
+    gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS, GR_SCAN_HINTS: where the next page begins
+    const struct gr_hint *hint; // SCAN_DONE of GR_SCAN_HINTS
+    uint32_t hint_count;
+    uint64_t number; // SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
 };
 
 enum gr_effect_type {
@@ -141,9 +158,11 @@ struct gr_store_write {
     struct gr_sum sum; // the sum of its records' leaf hashes, both after this write
     const struct gr_wall *due_add, *due_remove; // expiry index rows, by minute
     uint32_t due_add_count, due_remove_count;
-    bool
-        owed_changed; // the partition's damage row is written: the clock that is owed, or with NULL
-    const struct gr_clock *owed; // none, it goes
+    const struct gr_clock *owed; // with owed_changed: what the partition owes since it was damaged;
+    bool owed_changed;           // NULL: nothing any more
+    const struct gr_hint *hint;  // hints that are kept, or with hint_remove, are no longer
+    uint32_t hint_count;
+    bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
     // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
     // what that request had seen.
@@ -158,14 +177,18 @@ enum gr_scan_kind {
     GR_SCAN_DUE,      // keys in the expiry index up to `wall`, at most `limit`, after the first
                       // `cursor` rows; entries have keys only
     GR_SCAN_LEFTOVER, // likewise of the index of left-over contexts of `partition`
+    GR_SCAN_HINTS, // hints owed to member `peer`, with values: of `key`, or if that is empty from
+                   // `cursor` on; at most `limit`, and no further one once there are
+                   // GR_HINT_PAGE_BYTES
 };
+enum { GR_HINT_PAGE_BYTES = 4 << 20 };
 
 struct gr_effect {
     enum gr_effect_type type;
-    uint16_t peer;                    // SEND
+    uint16_t peer;                    // SEND; SCAN of GR_SCAN_HINTS
     const struct gr_message *message; // SEND
     uint64_t ticket;                  // READ, SCAN, ACKED
-    struct gr_key key;                // READ
+    struct gr_key key;                // READ; SCAN of GR_SCAN_HINTS
     bool bare;                        // READ: values are not needed
     const struct gr_store_write *write;
     enum gr_scan_kind scan;
@@ -200,6 +223,7 @@ void gr_node_load_partition(
 // What the partition owes (core/damage.c). The clock is borrowed.
 void gr_node_load_owed(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
+void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint);
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);
 // When a GR_EVENT_TICK is wanted, or GR_NEVER.
@@ -217,7 +241,13 @@ const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition
 struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition);
 bool gr_node_damaged(const struct gr_node *node, uint32_t partition);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
-struct gr_span gr_node_peer_hedge(const struct gr_node *node, uint16_t peer);
+
+// What this node keeps for a member until that has it (§4.6).
+struct gr_debt_view {
+    uint64_t count, bytes;
+    struct gr_wall oldest; // 0 if there is none
+};
+struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member);
 
 struct gr_node_stats {
     uint32_t calls;   // requests and peers' requests under way
@@ -231,6 +261,7 @@ struct gr_node_stats {
     uint64_t exchanges, exchanges_failed;
     uint64_t keys_offered, keys_taken; // by this node as the one that began, and as the other
     uint64_t passes;                   // partitions read whole
+    uint64_t hints_kept, hints_delivered, hints_refused;
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

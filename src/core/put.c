@@ -1,51 +1,34 @@
-// One put, from the node where it landed to the last acknowledgement (§4.5, §5).
+// One put, from the node where it landed to the last acknowledgement (§4.5, §4.6, §5).
 //
-// A put needs a dot, and only an owner of the key may draw one. So the node where it lands either
-// is an owner and coordinates, or fixes what must not change (request id, origin time, value,
-// context) and hands it to one. The coordinator writes its own copy and sends the delta to the
-// other owners in the same step, not waiting for its own disk; it answers when W have acknowledged.
+// A put needs a dot, and an owner of the key should draw it: only an owner knows what it replaces.
+// So the node where it lands either is an owner and coordinates, or fixes what must not change
+// (request id, origin time, value, context) and hands it to one. The coordinator writes its own
+// copy and sends the delta to the others in the same step, not waiting for its own disk; it answers
+// when W have acknowledged. When no owner answers, the node stands in: it draws the dot itself,
+// keeps the write as a hint for every owner, and says of its past only what the client saw.
 //
 //   U1  REJECTED is said only while nothing was written here and no node was asked that may have
 //       written. From the first write or send on it is OK or INDETERMINATE.
-//   U2  A forwarding node asks the next owner only if the one before certainly did not start.
-//   U3  The origin (time, request id) is fixed before the put is sent anywhere, and its time
-//   exceeds
-//       that of everything the put replaces.
+//   U2  A forwarding node asks the next owner only if the one before certainly did not start. What
+//       may have started is never run at another owner: it is written as a hint, with the same
+//       origin, so that both runs are one value.
+//   U3  The origin (time, request id) is fixed before the put is sent anywhere, and at an owner its
+//       time exceeds that of everything the put replaces.
 //   U4  The client is told exactly once; acknowledgements that come later are reported apart.
 //
 //            +-- FORWARDING --------- FORWARDED: done / next owner / time behind: again
-//   start ---+                \------ deadline: INDETERMINATE
+//   start ---+      |         \------ deadline: INDETERMINATE
+//            |      | hedge delay, link down, no owner to ask: stands in
 //            +-- WAITING ------------ on_failed: next owner, or REJECTED; deadline: REJECTED
-//                  | on_written (the delta leaves)
+//                   | on_written (the delta leaves)
 //                REPLICATING -------- W votes: OK; lost or deadline: INDETERMINATE
-//                  |                  (then late: until all have voted, the deadline, or eviction)
-//                freed
+//                   |                 (then late: until all have voted, the deadline, or eviction)
+//                 freed
 //
 // Owns: the call's arena holds copies of key, value and context. Bounds: calls_max, memory_max.
 #include "core/inside.h"
 
 enum { TIME_FIXES_MAX = 8 };
-
-enum put_state { WAITING, FORWARDING, REPLICATING };
-
-struct gr_put {
-    struct gr_call call;
-    struct gr_key key;
-    struct gr_write write;
-    uint32_t partition;
-    enum put_state state;
-    bool forwarded; // by another node: this one must coordinate or refuse
-    bool answered;
-    bool elsewhere;  // canary rerun-elsewhere: was run again
-    uint16_t tried;  // positions of the preference list that were asked to coordinate
-    uint16_t target; // FORWARDING: the member asked
-    struct gr_instant sent_at;
-    struct gr_quorum quorum;
-    struct gr_span timeout;
-    struct gr_context context; // what the client gets back: what it saw, and the new dot
-    uint32_t fixed_again;      // how often the origin's time was behind at the owner
-    gr_hybrid time_needed;     // TIME_BEHIND: what the origin's time must exceed
-};
 
 static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err why);
 
@@ -61,6 +44,7 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
 {
     gr_assert(!put->answered && (outcome == GR_DONE) == (err == GR_OK));
     put->answered = true;
+    put->acks_told = acks;
     if (outcome == GR_INDETERMINATE) {
         gr_probe(&node->probes, GR_PROBE_PUT_INDETERMINATE);
         node->stats.indeterminate++;
@@ -75,6 +59,7 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
         .outcome = outcome,
         .err = err,
         .acks = acks,
+        .primaries = GR_MAX(put->primaries, put->quorum.primary),
         .needed = put->write.w,
         .timeout = put->timeout,
         .written = outcome == GR_DONE,
@@ -94,33 +79,41 @@ static void finish(struct gr_node *node, struct gr_put *put, enum gr_outcome out
     gr_call_free(node, &put->call);
 }
 
-// Answered: only counts are still of interest, so key, value and context are given back.
-static void wait_late(struct gr_node *node, struct gr_put *put)
+// Once it is answered and nobody else will be asked, only counts are still of interest: key, value
+// and context are given back.
+static void release(struct gr_node *node, struct gr_put *put)
 {
+    if (!put->answered || put->released || gr_replicate_open(put))
+        return;
     gr_arena_deinit(&put->call.arena);
     gr_call_account(node, &put->call);
+    put->released = true;
     put->key = (struct gr_key){.slot = 0};
     put->write.value = gr_bytes(NULL, 0);
     put->write.context = put->context = GR_CONTEXT_NOTHING;
+    put->delta = GR_RECORD_NOTHING;
+}
+
+static void wait_late(struct gr_node *node, struct gr_put *put)
+{
+    release(node, put);
     gr_call_late(node, &put->call);
 }
 
-// After each vote: answers when the result is certain, frees when nobody is left to hear.
-static void count_votes(struct gr_node *node, struct gr_put *put, bool was_yes)
+void gr_put_count_votes(struct gr_node *node, struct gr_put *put, uint8_t acks_before)
 {
     const struct gr_quorum *quorum = &put->quorum;
     bool settled = gr_quorum_settled(quorum);
+    bool met = gr_quorum_met(quorum);
     if (put->answered) {
-        if (was_yes) {
+        if (quorum->yes > GR_MAX(acks_before, put->acks_told)) {
             gr_probe(&node->probes, GR_PROBE_PUT_LATE_ACK);
             gr_done_acked(node, &put->call.done, quorum->yes, settled);
         }
-    } else if (gr_quorum_met(quorum)) {
-        answer(node, put, GR_DONE, GR_OK, quorum->yes, settled);
-        if (!settled)
-            wait_late(node, put);
-    } else if (gr_quorum_lost(quorum)) {
-        answer(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, quorum->yes, settled);
+        release(node, put);
+    } else if (met || (gr_quorum_lost(quorum) && !put->forward_open)) {
+        answer(node, put, met ? GR_DONE : GR_INDETERMINATE, met ? GR_OK : GR_ERR_WRITE_QUORUM,
+            quorum->yes, settled);
         if (!settled)
             wait_late(node, put);
     }
@@ -132,7 +125,7 @@ static void count_votes(struct gr_node *node, struct gr_put *put, bool was_yes)
 
 static void coordinate(struct gr_node *node, struct gr_put *put)
 {
-    put->state = WAITING;
+    put->state = GR_PUT_WAITING;
     struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_PUT, &put->key, 0);
     enum gr_err err = GR_ERR_BUSY;
     if (op != NULL) {
@@ -199,23 +192,9 @@ void gr_put_on_written(
     struct gr_node *node, uint64_t call, const struct gr_dot *dot, const struct gr_record *delta)
 {
     struct gr_put *put = find(node, call);
-    gr_assert(put != NULL && put->state == WAITING);
-    put->state = REPLICATING;
-    put->context = gr_context_copy(&put->call.arena, &delta->context);
-    put->sent_at = node->now;
-    const uint16_t *owner = gr_ring_owners(node->ring, put->partition);
-    struct gr_message message = {
-        .type = GR_MSG_DELTA,
-        .id = put->call.id,
-        .deadline_ms = gr_node_remaining_ms(node, put->call.deadline),
-        .key = put->key,
-        .record = *delta,
-        .dot = *dot,
-    };
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        if (owner[i] != node->config.self && !gr_node_send(node, owner[i], &message))
-            (void)gr_quorum_vote(&put->quorum, i, GR_VOTE_NO, true, false);
-    gr_call_account(node, &put->call);
+    gr_assert(put != NULL && put->state == GR_PUT_WAITING);
+    int own = gr_ring_position(node->ring, put->partition, node->config.self);
+    gr_replicate_start(node, put, (uint8_t)own, dot, delta);
 }
 
 void gr_put_on_synced(struct gr_node *node, uint64_t call)
@@ -223,9 +202,10 @@ void gr_put_on_synced(struct gr_node *node, uint64_t call)
     struct gr_put *put = find(node, call);
     if (put == NULL)
         return;
-    int position = gr_ring_position(node->ring, put->partition, node->config.self);
-    bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, GR_VOTE_YES, true, true);
-    count_votes(node, put, yes);
+    uint16_t owner = gr_ring_owners(node->ring, put->partition)[put->own];
+    uint8_t before = put->quorum.yes;
+    (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, owner == node->config.self, true);
+    gr_put_count_votes(node, put, before);
 }
 
 void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err)
@@ -235,17 +215,60 @@ void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err)
         try_next_owner(node, put, err);
 }
 
-static void on_ack(
-    struct gr_node *node, struct gr_put *put, uint16_t peer, const struct gr_message *message)
+// ---- who is there ---------------------------------------------------------------------------
+
+// Nodes that must be up for a write to be possible.
+static uint8_t needed(const struct gr_write *write)
 {
-    int position = gr_ring_position(node->ring, put->partition, peer);
-    if (position < 0 || put->state != REPLICATING)
-        return;
-    gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
-    bool ok = message->status == GR_OK;
-    bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, ok ? GR_VOTE_YES : GR_VOTE_NO, true,
-        ok && message->durable);
-    count_votes(node, put, ok && yes);
+    return GR_MAX(GR_MAX(write->w, write->pw), write->dw);
+}
+
+static uint8_t owners_up(struct gr_node *node, uint32_t partition)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, partition);
+    uint8_t up = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        up += gr_node_peer_up(node, owner[i]);
+    return up;
+}
+
+// How many positions someone could vote for: with those who could stand in for the owners.
+static uint8_t seats_up(struct gr_node *node, uint32_t partition, uint8_t owners)
+{
+    uint8_t up = owners;
+    int at = -1;
+    while (up < node->ring->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
+        up++;
+    return up;
+}
+
+// ---- standing in ---------------------------------------------------------------------------
+
+// The position that this node votes for when it stands in: of an owner that is down, or of the one
+// that did not answer.
+static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, put->partition);
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        if (!node->peer[owner[i]].up)
+            return i;
+    int target = gr_ring_position(node->ring, put->partition, put->target);
+    return target >= 0 ? (uint8_t)target : 0;
+}
+
+// No owner coordinates: the write becomes a hint for each of them. `open`: an owner was asked and
+// may still answer. Not GR_OK: nothing was written. The put may be gone afterwards.
+static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
+{
+    if (put->forwarded || gr_ring_position(node->ring, put->partition, node->config.self) >= 0)
+        return GR_ERR_UNREACHABLE;
+    put->forward_open = open;
+    enum gr_err err = gr_hint_stand_in(node, put, own_position(node, put));
+    if (err == GR_OK)
+        gr_probe(&node->probes, GR_PROBE_PUT_STOOD_IN);
+    else
+        put->forward_open = false;
+    return err;
 }
 
 // ---- forwarding ----------------------------------------------------------------------------
@@ -259,7 +282,7 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         .key = put->key,
         .write = put->write,
     };
-    put->state = FORWARDING;
+    put->state = GR_PUT_FORWARDING;
     put->target = target;
     put->sent_at = node->now;
     if (!gr_node_send(node, target, &message)) {
@@ -267,9 +290,9 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         return;
     }
     gr_probe(&node->probes, GR_PROBE_PUT_FORWARDED);
-    if (node->config.canary == GR_CANARY_RERUN_ELSEWHERE)
-        gr_timer_set(
-            &node->timers, &put->call.timer, gr_instant_after(node->now, node->peer[target].hedge));
+    struct gr_instant late = gr_instant_after(node->now, node->peer[target].hedge);
+    bool ends_first = put->call.deadline.ns < late.ns;
+    gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
 }
 
 // The owner that is up, was not asked yet and answers fastest; -1 if there is none.
@@ -286,15 +309,37 @@ static int best_owner(struct gr_node *node, const struct gr_put *put)
     return best;
 }
 
-// U2: the one before certainly did nothing. What only repeats elsewhere ends here.
+// Nobody coordinates, and nothing was written. This node stands in if enough others are up. An
+// owner that is busy is there, so nobody stands in for it; one that cannot see W nodes is not where
+// this node is, which can.
+static void stand_in_or_reject(struct gr_node *node, struct gr_put *put, enum gr_err why)
+{
+    enum gr_err_class class = gr_err_info(why)->class;
+    bool absent = why == GR_ERR_UNREACHABLE || why == GR_ERR_QUORUM || class == GR_CLASS_OURS ||
+                  class == GR_CLASS_CORRUPTION;
+    uint8_t owners = owners_up(node, put->partition);
+    uint8_t up = seats_up(node, put->partition, owners);
+    if (absent && (up < needed(&put->write) || owners < put->write.pw)) {
+        absent = false;
+        why = GR_ERR_QUORUM;
+    }
+    enum gr_err err = absent ? stand_in(node, put, false) : why;
+    if (err != GR_OK)
+        finish(node, put, GR_REJECTED, err == GR_ERR_UNREACHABLE ? why : err, 0);
+}
+
+// U2: the one before certainly did nothing. What would only be refused again elsewhere ends here.
 static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err why)
 {
-    gr_assert(put->state != REPLICATING && !put->answered);
-    enum gr_err_class class = gr_err_info(why)->class;
-    bool hopeless = class == GR_CLASS_CALLER || why == GR_ERR_TIMEOUT;
-    int next = put->forwarded || hopeless ? -1 : best_owner(node, put);
-    if (next < 0) {
+    gr_assert(put->state != GR_PUT_REPLICATING && !put->answered);
+    bool hopeless = gr_err_info(why)->class == GR_CLASS_CALLER || why == GR_ERR_TIMEOUT;
+    if (put->forwarded || hopeless) {
         finish(node, put, GR_REJECTED, why, 0);
+        return;
+    }
+    int next = best_owner(node, put);
+    if (next < 0) {
+        stand_in_or_reject(node, put, why);
         return;
     }
     if (put->tried != 0)
@@ -307,6 +352,23 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
 {
     if (put->answered)
         return;
+    if (put->state == GR_PUT_REPLICATING) { // both runs are under way: the first to be done answers
+        put->forward_open = false;
+        if (message->outcome == GR_DONE && message->status == GR_OK) {
+            put->primaries = message->primaries;
+            put->context =
+                gr_context_join(&put->call.arena, &put->context, &message->record.context);
+            gr_call_account(node, &put->call);
+            answer(node, put, GR_DONE, GR_OK, message->acks, gr_quorum_settled(&put->quorum));
+            if (gr_quorum_settled(&put->quorum))
+                gr_call_free(node, &put->call);
+            else
+                wait_late(node, put);
+        } else {
+            gr_put_count_votes(node, put, put->quorum.yes);
+        }
+        return;
+    }
     gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
     if (message->status == GR_ERR_TIME_BEHIND && put->fixed_again++ < TIME_FIXES_MAX) {
         gr_hybrid *time = put->write.touch != 0 ? &put->write.touch : &put->write.origin.time;
@@ -320,6 +382,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
     }
     if ((message->outcome == GR_DONE) != (message->status == GR_OK))
         return; // not an answer that this program gives
+    put->primaries = message->primaries;
     put->context = gr_context_copy(&put->call.arena, &message->record.context);
     gr_call_account(node, &put->call);
     answer(node, put, message->outcome, message->status, message->acks, message->settled);
@@ -340,49 +403,60 @@ void gr_put_on_message(
     struct gr_node *node, struct gr_call *call, uint16_t peer, const struct gr_message *message)
 {
     struct gr_put *put = (struct gr_put *)call;
+    bool asked = put->state == GR_PUT_FORWARDING || put->forward_open;
     if (message->type == GR_MSG_ACK)
-        on_ack(node, put, peer, message);
-    else if (put->state != FORWARDING || peer != put->target)
+        gr_replicate_on_ack(node, put, peer, message);
+    else if (!asked || peer != put->target)
         return;
     else if (message->type == GR_MSG_FORWARDED)
         on_forwarded(node, put, message);
-    else if (put->answered)
+    else if (put->answered && put->state == GR_PUT_FORWARDING)
         on_acked(node, put, message);
 }
 
-// What was sent may have arrived, and its acknowledgement may not come: the vote is mute. A put
-// that was handed to that node ends here, honestly unknown.
+// A put that was handed to that node is written as a hint; if it cannot be, it is honestly unknown.
 void gr_put_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
     struct gr_put *put = (struct gr_put *)call;
-    if (put->state == FORWARDING && put->target == peer) {
+    if (put->state == GR_PUT_FORWARDING && put->target == peer) {
         if (put->answered)
             gr_call_free(node, call);
-        else
+        else if (stand_in(node, put, false) != GR_OK)
             finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
         return;
     }
-    int position = gr_ring_position(node->ring, put->partition, peer);
-    if (put->state != REPLICATING || position < 0)
+    if (put->state != GR_PUT_REPLICATING)
         return;
-    if (gr_quorum_vote(&put->quorum, (uint8_t)position, GR_VOTE_MUTE, true, false))
-        count_votes(node, put, false);
+    put->forward_open = put->forward_open && peer != put->target;
+    gr_replicate_on_link_down(node, put, peer);
 }
 
 // ---- beginning and end ---------------------------------------------------------------------
 
+// The owner has not answered in time: from now on both it and this node may carry the write.
+static void forward_is_late(struct gr_node *node, struct gr_put *put)
+{
+    gr_timer_set(&node->timers, &put->call.timer, put->call.deadline);
+    if (put->answered)
+        return;
+    if (node->config.canary == GR_CANARY_RERUN_ELSEWHERE) {
+        int next = put->elsewhere ? -1 : best_owner(node, put);
+        put->elsewhere = true;
+        if (next >= 0)
+            forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
+    } else if (stand_in(node, put, true) == GR_OK) {
+        gr_probe(&node->probes, GR_PROBE_PUT_RUN_TWICE);
+    }
+}
+
 void gr_put_timer(struct gr_node *node, struct gr_call *call)
 {
     struct gr_put *put = (struct gr_put *)call;
-    bool over = gr_instant_reached(node->now, call->deadline);
-    if (!over) {
-        gr_assert(node->config.canary == GR_CANARY_RERUN_ELSEWHERE);
-        bool again = !put->answered && !put->elsewhere && put->state == FORWARDING;
-        put->elsewhere = true;
-        gr_timer_set(&node->timers, &call->timer, call->deadline);
-        int next = again ? best_owner(node, put) : -1;
-        if (next >= 0)
-            forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
+    if (!gr_instant_reached(node->now, call->deadline)) {
+        if (put->state == GR_PUT_FORWARDING)
+            forward_is_late(node, put);
+        else
+            gr_replicate_timer(node, put);
         return;
     }
     if (put->answered) {
@@ -390,14 +464,14 @@ void gr_put_timer(struct gr_node *node, struct gr_call *call)
         return;
     }
     switch (put->state) {
-    case WAITING:
+    case GR_PUT_WAITING:
         finish(node, put, GR_REJECTED, GR_ERR_TIMEOUT, 0);
         break;
-    case FORWARDING:
+    case GR_PUT_FORWARDING:
         gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
         finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
         break;
-    case REPLICATING:
+    case GR_PUT_REPLICATING:
         finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, put->quorum.yes);
         break;
     }
@@ -414,15 +488,6 @@ static enum gr_err check_limits(const struct gr_key *key, const struct gr_write 
     return GR_OK;
 }
 
-static uint8_t owners_up(struct gr_node *node, uint32_t partition)
-{
-    const uint16_t *owner = gr_ring_owners(node->ring, partition);
-    uint8_t up = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        up += gr_node_peer_up(node, owner[i]);
-    return up;
-}
-
 static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err err,
     const struct gr_write *write, uint8_t up, struct gr_span timeout)
 {
@@ -432,7 +497,7 @@ static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err
     struct gr_result result = {.outcome = GR_REJECTED,
         .err = err,
         .acks = up,
-        .needed = GR_MAX(GR_MAX(write->w, write->pw), write->dw),
+        .needed = needed(write),
         .timeout = timeout,
         .now = node->wall};
     gr_done_tell(node, done, &result, true);
@@ -443,14 +508,15 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
 {
     uint32_t partition = gr_ring_partition(node->ring, key->slot);
     int position = gr_ring_position(node->ring, partition, node->config.self);
-    uint8_t up = owners_up(node, partition);
-    uint8_t need = GR_MAX(GR_MAX(write->w, write->pw), write->dw);
+    uint8_t owners = owners_up(node, partition);
+    uint8_t up = seats_up(node, partition, owners);
+    uint8_t need = needed(write);
     enum gr_err err = check_limits(key, write);
     if (err == GR_OK && forwarded && position < 0)
         err = GR_ERR_NOT_OWNER;
     if (err == GR_OK && need > node->ring->n)
         err = GR_ERR_INVALID;
-    if (err == GR_OK && up < need)
+    if (err == GR_OK && (up < need || owners < write->pw))
         err = GR_ERR_QUORUM;
     if (err == GR_OK && !gr_node_has_room(node, write->value.size))
         err = GR_ERR_BUSY;

@@ -22,6 +22,19 @@ static void count_yes(struct gr_quorum *quorum, uint8_t position, bool primary, 
     quorum->primary += primary;
     quorum->durable += durable;
     quorum->is_durable[position] = durable;
+    quorum->is_primary[position] = primary;
+}
+
+// A second YES of a position: what it adds to the first.
+static bool add_to_yes(struct gr_quorum *quorum, uint8_t position, bool primary, bool durable)
+{
+    bool more_primary = primary && !quorum->is_primary[position];
+    bool more_durable = durable && !quorum->is_durable[position];
+    quorum->primary += more_primary;
+    quorum->durable += more_durable;
+    quorum->is_primary[position] |= more_primary;
+    quorum->is_durable[position] |= more_durable;
+    return more_primary || more_durable;
 }
 
 bool gr_quorum_vote(
@@ -29,11 +42,8 @@ bool gr_quorum_vote(
 {
     gr_assert(position < quorum->n && vote != GR_VOTE_NONE);
     uint8_t *cast = &quorum->vote[position];
-    if (*cast == GR_VOTE_YES && vote == GR_VOTE_YES && durable && !quorum->is_durable[position]) {
-        quorum->is_durable[position] = true;
-        quorum->durable++;
-        return true;
-    }
+    if (*cast == GR_VOTE_YES && vote == GR_VOTE_YES)
+        return add_to_yes(quorum, position, primary, durable);
     bool first = *cast == GR_VOTE_NONE;
     bool after_all = *cast == GR_VOTE_MUTE && vote == GR_VOTE_YES;
     if (!first && !after_all)
@@ -60,8 +70,9 @@ bool gr_quorum_lost(const struct gr_quorum *quorum)
 {
     int waiting = quorum->n - quorum->yes - quorum->no - quorum->mute;
     int undurable = quorum->yes - quorum->durable;
+    int unowned = quorum->yes - quorum->primary; // a substitute said yes; the owner still may
     return quorum->yes + waiting < quorum->need ||
-           quorum->primary + waiting < quorum->need_primary ||
+           quorum->primary + unowned + waiting < quorum->need_primary ||
            quorum->durable + undurable + waiting < quorum->need_durable;
 }
 

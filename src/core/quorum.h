@@ -18,14 +18,15 @@ struct gr_quorum {
     uint8_t n, need, need_primary, need_durable;
     uint8_t yes, primary, durable, no, mute;
     uint8_t vote[GR_POSITIONS_MAX];
-    bool is_durable[GR_POSITIONS_MAX];
+    bool is_durable[GR_POSITIONS_MAX], is_primary[GR_POSITIONS_MAX];
 };
 
 void gr_quorum_init(
     struct gr_quorum *quorum, uint8_t n, uint8_t need, uint8_t need_primary, uint8_t need_durable);
-// Casts the vote of a position. A position votes once: a later vote changes nothing, except that a
-// YES follows a MUTE, and a durable YES adds durability to an earlier YES. Returns true if anything
-// changed.
+// Casts the vote of a position; `primary`: its owner cast it, not a node that stands in (§4.6). A
+// position votes once: a later vote changes nothing, except that a YES follows a MUTE, and that a
+// YES adds to an earlier YES what that lacked: durability, or that the owner has it too. Returns
+// true if anything changed.
 bool gr_quorum_vote(
     struct gr_quorum *quorum, uint8_t position, enum gr_vote vote, bool primary, bool durable);
 // Enough YES, of primaries and durable ones too.

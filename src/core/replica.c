@@ -473,11 +473,13 @@ static void tell_ack(struct gr_node *node, struct gr_keyop *op, enum gr_err stat
 }
 
 // The write is durable, or failed: tells whoever waits and frees the op.
-static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
+void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
-    if (op->kind == GR_KEYOP_DELTA)
+    bool acked = op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT;
+    bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
+    if (acked)
         tell_ack(node, op, err);
-    else if (op->kind == GR_KEYOP_PUT && err == GR_OK)
+    else if (put && err == GR_OK)
         gr_put_on_synced(node, op->call);
     else if (op->kind == GR_KEYOP_PUT)
         gr_put_on_failed(node, op->call, err);
@@ -491,12 +493,13 @@ static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err er
 }
 
 // P3: what others may count on waits for the disk; housekeeping waits for nothing.
-static void after_apply(struct gr_node *node, struct gr_keyop *op)
+void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
 {
-    bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA;
+    bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA ||
+                 op->kind == GR_KEYOP_HINT || op->kind == GR_KEYOP_STAND_IN;
     if (!waits || op->write_number <= node->synced ||
         node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
-        end_writer(node, op, GR_OK);
+        gr_keyop_end(node, op, GR_OK);
     else
         gr_list_append(&node->unsynced, &op->link);
 }
@@ -510,9 +513,9 @@ static bool run_writer(struct gr_node *node, struct gr_keyop *op)
         if (op->kind == GR_KEYOP_PUT)
             gr_probe(&node->probes, GR_PROBE_PUT_CACHED);
         if (err == GR_OK)
-            after_apply(node, op);
+            gr_keyop_wait(node, op);
         else
-            end_writer(node, op, err);
+            gr_keyop_end(node, op, err);
         return true;
     }
     emit_read(node, op);
@@ -611,9 +614,9 @@ static void writer_done(
     else if (err != GR_OK)
         header_set(latch, stored);
     if (err == GR_OK)
-        after_apply(node, op);
+        gr_keyop_wait(node, op);
     else
-        end_writer(node, op, err);
+        gr_keyop_end(node, op, err);
     // Only now: what was told may have started other work on the key, and must find the pen taken.
     if (holds)
         latch->holder = NULL;
@@ -665,7 +668,7 @@ void gr_replica_on_synced(struct gr_node *node, uint64_t number)
         if (op->write_number > number)
             return;
         gr_list_remove(&node->unsynced, &op->link);
-        end_writer(node, op, GR_OK);
+        gr_keyop_end(node, op, GR_OK);
     }
 }
 
@@ -692,7 +695,7 @@ bool gr_replica_is_sound(const struct gr_record *record)
     return true;
 }
 
-static bool is_sound(const struct gr_message *message)
+bool gr_replica_is_sound_write(const struct gr_message *message)
 {
     return gr_replica_is_sound(&message->record) &&
            (message->type != GR_MSG_DELTA ||
@@ -707,7 +710,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         return;
     }
     bool reads = message->type == GR_MSG_READ;
-    if (!reads && !is_sound(message)) {
+    if (!reads && !gr_replica_is_sound_write(message)) {
         refuse(node, peer, message, GR_ERR_INVALID);
         return;
     }

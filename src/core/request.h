@@ -81,6 +81,7 @@ struct gr_result {
     enum gr_outcome outcome;
     enum gr_err err;
     uint8_t acks, needed;   // answers or acknowledgements counted, and how many were asked for
+    uint8_t primaries;      // of `acks`: those of the key's owners, not of nodes that stand in
     struct gr_span timeout; // the one that applied
 
     // GET: the merged siblings with values, and the context to hand back. PUT: the new context.

@@ -141,23 +141,41 @@ static uint64_t fallback_rank(uint32_t partition, uint16_t member)
     return gr_hash64(gr_bytes(bytes, sizeof bytes), 0);
 }
 
-uint16_t gr_ring_fallbacks(const struct gr_ring *ring, uint32_t partition, uint16_t *ret_member)
+// The order of those that stand in: hosts that own nothing of the partition first.
+struct place {
+    bool shared;
+    uint64_t rank;
+    uint16_t member;
+};
+
+static struct place place_of(const struct gr_ring *ring, uint32_t partition, uint16_t member)
 {
-    uint16_t count = 0;
+    return (struct place){
+        shares_host(ring, partition, member), fallback_rank(partition, member), member};
+}
+
+static bool is_before(const struct place *a, const struct place *b)
+{
+    if (a->shared != b->shared)
+        return !a->shared;
+    return a->rank != b->rank ? a->rank < b->rank : a->member < b->member;
+}
+
+int gr_ring_next_fallback(
+    const struct gr_ring *ring, uint32_t partition, int after, const bool *usable)
+{
+    struct place last = {0}, best = {0};
+    if (after >= 0)
+        last = place_of(ring, partition, (uint16_t)after);
+    bool found = false;
     for (uint16_t m = 0; m < ring->member_count; m++) {
-        if (gr_ring_position(ring, partition, m) >= 0)
+        if (!usable[m] || gr_ring_position(ring, partition, m) >= 0)
             continue;
-        bool shared = shares_host(ring, partition, m);
-        uint64_t rank = fallback_rank(partition, m);
-        uint16_t at = count++;
-        for (; at > 0; at--) {
-            uint16_t other = ret_member[at - 1];
-            bool other_shared = shares_host(ring, partition, other);
-            if (other_shared != shared ? !other_shared : fallback_rank(partition, other) <= rank)
-                break;
-            ret_member[at] = other;
-        }
-        ret_member[at] = m;
+        struct place place = place_of(ring, partition, m);
+        if ((after >= 0 && !is_before(&last, &place)) || (found && !is_before(&place, &best)))
+            continue;
+        best = place;
+        found = true;
     }
-    return count;
+    return found ? best.member : -1;
 }

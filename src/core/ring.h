@@ -67,9 +67,10 @@ uint32_t gr_ring_first_slot(const struct gr_ring *ring, uint32_t partition);
 const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition);
 // The place of a member in the preference list, or -1.
 int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member);
-// The members that stand in for owners of this partition, best first: hosts that own nothing of it
-// before those that do, then in an order that every node computes alike. Writes at most
-// member_count entries to ret_member and returns how many.
-uint16_t gr_ring_fallbacks(const struct gr_ring *ring, uint32_t partition, uint16_t *ret_member);
+// The next member after `after` (-1: the first) that may stand in for owners of this partition
+// (§4.6), or -1: hosts that own nothing of it before those that do, then in an order that every
+// node computes alike. Only members with usable[member] count, and no owner ever does.
+int gr_ring_next_fallback(
+    const struct gr_ring *ring, uint32_t partition, int after, const bool *usable);
 
 #endif

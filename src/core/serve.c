@@ -295,6 +295,9 @@ void gr_serve_on_link_down(struct gr_node *node, uint16_t peer)
 void gr_entropy_deinit(struct gr_node *node)
 {
     struct gr_entropy *entropy = node->entropy;
+    gr_timer_stop(&node->timers, &entropy->pass.timer);
+    gr_timer_stop(&node->timers, &entropy->round.timer);
+    gr_timer_stop(&node->timers, &entropy->exchange.timer);
     gr_walk_close(node, &entropy->pass.walk);
     gr_walk_close(node, &entropy->exchange.walk);
     gr_arena_deinit(&entropy->exchange.here.arena);

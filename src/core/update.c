@@ -22,7 +22,8 @@ struct gr_update {
 
 static struct gr_done done_of(const struct gr_update *update)
 {
-    return (struct gr_done){.kind = GR_DONE_UPDATE, .call = update->call.id};
+    return (struct gr_done){
+        .kind = GR_DONE_UPDATE, .ticket = update->call.done.ticket, .call = update->call.id};
 }
 
 static struct gr_span timeout_or(struct gr_span asked, struct gr_span standard)
@@ -137,6 +138,7 @@ static void on_read(struct gr_node *node, struct gr_update *update, const struct
         .outcome = effect.err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = effect.err,
         .acks = read->acks,
+        .primaries = read->primaries,
         .needed = read->needed,
         .timeout = read->timeout,
         .existed = old != NULL,
@@ -189,6 +191,7 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
     answer->outcome = result->outcome;
     answer->err = result->err;
     answer->acks = result->acks;
+    answer->primaries = result->primaries;
     answer->needed = result->needed;
     answer->timeout = result->timeout;
     answer->written = result->written;

@@ -78,6 +78,8 @@ static enum gr_err read_entry(const struct gr_scan_page *page, struct gr_bytes r
     case GR_SCAN_LEFTOVER:
         err = gr_disk_read_leftover(row_key, &partition, &key);
         break;
+    case GR_SCAN_HINTS:
+        gr_unreachable("hints are no entries");
     }
     if (err == GR_OK)
         ret->key = gr_key_copy(arena, &key);
@@ -107,13 +109,57 @@ static struct gr_disk_range range_of(
         return gr_disk_range_due(arena, page->wall);
     case GR_SCAN_LEFTOVER:
         return gr_disk_range_leftover(arena, page->partition);
+    case GR_SCAN_HINTS:
+        break; // gr_scan_hints
     }
     gr_unreachable("kind of scan");
+}
+
+// Hints owed to one member: of one key, or a page from a cursor on.
+static enum gr_err run_hints(struct gr_store *store, struct gr_store_snapshot *snapshot,
+    struct gr_arena *arena, struct gr_scan_page *page)
+{
+    bool one_key = page->key.key.size > 0;
+    gr_cursor from = one_key ? gr_cursor_of(page->key.slot, page->key.hash) : page->cursor;
+    struct gr_disk_range range = gr_disk_range_hints(arena, page->owner, from);
+    struct gr_store_scan *scan = gr_store_scan_open(store, snapshot, range.from, range.to);
+    struct gr_bytes row_key, value;
+    uint32_t capacity = 0;
+    size_t bytes = 0;
+    enum gr_err err;
+    page->end = GR_CURSOR_END;
+    while ((err = gr_store_scan_next(scan, &row_key, &value)) == GR_OK) {
+        struct gr_hint hint;
+        err = gr_disk_read_hint(row_key, value, arena, &hint);
+        if (err != GR_OK)
+            break;
+        gr_cursor at = gr_cursor_of(hint.key.slot, hint.key.hash);
+        if (one_key && at > from)
+            break;
+        if (page->hint_count >= page->limit || bytes >= GR_HINT_PAGE_BYTES) {
+            page->end = at;
+            break;
+        }
+        if (one_key && !gr_key_equal(&hint.key, &page->key))
+            continue;
+        hint.key = gr_key_copy(arena, &hint.key);
+        hint.record = gr_record_copy(arena, &hint.record, false);
+        bytes += gr_record_value_bytes(&hint.record);
+        page->hint = grow(arena, page->hint, page->hint_count, &capacity, sizeof(hint));
+        page->hint[page->hint_count++] = hint;
+    }
+    gr_store_scan_close(scan);
+    if (err == GR_OK || err == GR_ERR_NOT_FOUND)
+        return GR_OK;
+    page->hint_count = 0;
+    return err == GR_ERR_FORMAT ? GR_ERR_CORRUPT : err;
 }
 
 enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapshot,
     uint32_t partitions, struct gr_arena *arena, struct gr_scan_page *page)
 {
+    if (page->kind == GR_SCAN_HINTS)
+        return run_hints(store, snapshot, arena, page);
     enum gr_err err = GR_OK;
     uint64_t skip = page->kind == GR_SCAN_RECORDS ? 0 : page->cursor;
     page->end = (gr_cursor)(page->partition + 1) * (GR_SLOTS / partitions) << 38;
@@ -216,6 +262,19 @@ static enum gr_err feed_owed(struct gr_node *node, uint32_t partitions, struct g
     return GR_OK;
 }
 
+static enum gr_err feed_hint(
+    struct gr_node *node, struct gr_bytes key, struct gr_bytes value, struct gr_arena *arena)
+{
+    struct gr_hint hint;
+    enum gr_err err = gr_disk_read_hint(key, value, arena, &hint);
+    if (err != GR_OK)
+        return err;
+    if (hint.owner >= gr_node_config(node)->ring->member_count)
+        return GR_ERR_CORRUPT;
+    gr_node_load_hint(node, &hint);
+    return GR_OK;
+}
+
 static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *snapshot,
     uint32_t partitions, enum gr_disk_kind kind, struct gr_node *node)
 {
@@ -233,6 +292,8 @@ static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *s
             err = feed_partition(node, partitions, key, value);
         else if (kind == GR_DISK_OWED)
             err = feed_owed(node, partitions, key, value, &arena);
+        else if (kind == GR_DISK_HINT)
+            err = feed_hint(node, key, value, &arena);
         else
             err = feed_leftover(node, partitions, key, &last);
         gr_assert(err != GR_ERR_NOT_FOUND);
@@ -250,7 +311,7 @@ enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions, struct gr_
         enum gr_disk_kind kind;
         const char *name;
     } kinds[] = {{GR_DISK_CLOCK, "clock"}, {GR_DISK_PARTITION, "partition"},
-        {GR_DISK_LEFTOVER, "left-over context"}, {GR_DISK_OWED, "damage"}};
+        {GR_DISK_LEFTOVER, "left-over context"}, {GR_DISK_OWED, "damage"}, {GR_DISK_HINT, "hint"}};
     struct gr_store_snapshot *snapshot = gr_store_snapshot_open(store);
     enum gr_err err = GR_OK;
     for (size_t i = 0; err == GR_OK && i < GR_COUNT(kinds); i++) {

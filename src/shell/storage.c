@@ -411,7 +411,10 @@ void gr_storage_scan(struct gr_storage *storage, const struct gr_effect *effect)
         .lenient = effect->lenient,
         .limit = effect->limit,
         .wall = effect->wall,
+        .owner = effect->peer,
     };
+    if (effect->key.key.size > 0)
+        job->page.key = gr_key_copy(&job->arena, &effect->key);
     gr_list_append(&storage->waiting, &job->link);
 }
 
@@ -519,6 +522,8 @@ static void deliver(struct gr_storage *storage, struct job *job, struct gr_event
         ret_event->entry_count = job->page.entry_count;
         ret_event->cursor = job->page.end;
         ret_event->number = job->page.number;
+        ret_event->hint = job->page.hint;
+        ret_event->hint_count = job->page.hint_count;
         return;
     }
     ret_event->type = GR_EVENT_READ_DONE;

@@ -6,6 +6,7 @@
 //      x minute slot hash len bucket key    ->
 //      o partition slot hash len bucket key ->
 //      d partition                          -> format, sum, clock
+//      i owner slot hash len bucket key dot -> format, sum, since, delta
 //      m name                               -> the shell's
 //
 // Numbers in keys are big-endian, so that memcmp sorts them; numbers in values are varints.
@@ -26,6 +27,7 @@
 #include "wire/field.h"
 
 enum {
+    DOT_BYTES = 8 + 8 + 8,
     TAIL_BYTES = 2 + 8 + 1,   // slot, hash, length of the bucket; then bucket and key
     VALUE_HEAD_BYTES = 1 + 4, // format, sum
     INTERVAL_BYTES_MIN = 2,
@@ -140,6 +142,23 @@ static struct gr_bytes leftover_key(
     return key_end(&row);
 }
 
+static void write_dot(struct gr_writer *out, const struct gr_dot *dot)
+{
+    gr_write_u64_big(out, dot->actor.store);
+    gr_write_u64_big(out, dot->actor.run);
+    gr_write_u64_big(out, dot->counter);
+}
+
+static struct gr_bytes hint_key(struct gr_arena *arena, const struct gr_hint *hint)
+{
+    gr_assert(hint->owner < GR_MEMBERS_MAX);
+    struct gr_writer row = key_begin(arena, GR_DISK_HINT, 2 + tail_bytes(&hint->key) + DOT_BYTES);
+    gr_write_u16_big(&row, hint->owner);
+    write_tail(&row, &hint->key);
+    write_dot(&row, &hint->dot);
+    return key_end(&row);
+}
+
 // ---- ranges ----------------------------------------------------------------------------------
 
 struct gr_disk_range gr_disk_range_kind(struct gr_arena *arena, enum gr_disk_kind kind)
@@ -196,6 +215,18 @@ struct gr_disk_range gr_disk_range_leftover(struct gr_arena *arena, uint32_t par
     return partition_range(arena, GR_DISK_LEFTOVER, partition);
 }
 
+struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint16_t owner, gr_cursor cursor)
+{
+    gr_assert(owner < GR_MEMBERS_MAX);
+    struct gr_writer from = key_begin(arena, GR_DISK_HINT, 2 + 2 + 8);
+    struct gr_writer to = key_begin(arena, GR_DISK_HINT, 2);
+    gr_write_u16_big(&from, owner);
+    gr_write_u16_big(&from, (uint16_t)(cursor >> 38));
+    gr_write_u64_big(&from, cursor << 26);
+    gr_write_u16_big(&to, (uint16_t)(owner + 1));
+    return (struct gr_disk_range){key_end(&from), key_end(&to)};
+}
+
 struct gr_disk_range gr_disk_range_due(struct gr_arena *arena, struct gr_wall wall)
 {
     // A row stands under the minute at which it is due, so the minute that has just begun is in.
@@ -234,6 +265,30 @@ static void value_end(
     sink->put(sink->host, row_key, gr_writer_bytes(value));
 }
 
+static void write_fields(struct gr_writer *value, const struct gr_record *record)
+{
+    for (uint32_t i = 0; i < record->count; i++)
+        gr_assert(!record->sibling[i].bare); // its value would be lost
+    struct gr_field_out fields;
+    gr_field_out_init(&fields, value, UINT32_MAX);
+    gr_field_write_record(&fields, record, false);
+    gr_field_out_deinit(&fields);
+}
+
+static void write_hint(struct gr_arena *arena, struct gr_writer *value, const struct gr_hint *hint,
+    bool remove, const struct gr_disk_sink *sink)
+{
+    struct gr_bytes row_key = hint_key(arena, hint);
+    if (remove) {
+        sink->remove(sink->host, row_key);
+        return;
+    }
+    value_begin(value);
+    gr_write_varint(value, (uint64_t)GR_MAX(hint->since.ms, 0));
+    write_fields(value, &hint->record);
+    value_end(value, row_key, sink);
+}
+
 static void write_record(struct gr_arena *arena, struct gr_writer *value,
     const struct gr_store_write *w, const struct gr_disk_sink *sink)
 {
@@ -242,13 +297,8 @@ static void write_record(struct gr_arena *arena, struct gr_writer *value,
         sink->remove(sink->host, row_key);
         return;
     }
-    for (uint32_t i = 0; i < w->record->count; i++)
-        gr_assert(!w->record->sibling[i].bare); // its value would be lost
     value_begin(value);
-    struct gr_field_out fields;
-    gr_field_out_init(&fields, value, UINT32_MAX);
-    gr_field_write_record(&fields, w->record, false);
-    gr_field_out_deinit(&fields);
+    write_fields(value, w->record);
     value_end(value, row_key, sink);
 }
 
@@ -326,9 +376,11 @@ void gr_disk_write(
     }
     if (w->owed_changed)
         write_owed(&arena, &value, w, sink);
+    for (uint32_t i = 0; i < w->hint_count; i++)
+        write_hint(&arena, &value, &w->hint[i], w->hint_remove, sink);
     for (uint32_t i = 0; i < w->row_count; i++)
         write_clock(&arena, &value, w->partition, w->row[i], sink);
-    if (w->key.key.size > 0)
+    if (w->key.key.size > 0 || w->owed_changed)
         write_partition(&arena, &value, w, self, sink);
     gr_writer_deinit(&value);
     gr_arena_deinit(&arena);
@@ -371,22 +423,27 @@ static uint32_t read_partition(struct gr_reader *reader)
     return partition;
 }
 
-// Slot, hash and names to the end of the key; I2.
-static struct gr_key read_tail(struct gr_reader *reader)
+// Slot, hash and names up to `behind` bytes before the end of the key; I2.
+static struct gr_key read_tail_before(struct gr_reader *reader, size_t behind)
 {
     uint16_t slot = gr_read_u16_big(reader);
     uint64_t hash = gr_read_u64_big(reader);
     uint8_t bucket_bytes = gr_read_u8(reader);
     struct gr_bytes bucket = gr_read_bytes(reader, bucket_bytes);
     size_t left = gr_reader_left(reader);
-    if (reader->bad || bucket.size == 0 || left == 0 || left > GR_KEY_BYTES_MAX) {
+    if (reader->bad || bucket.size == 0 || left <= behind || left - behind > GR_KEY_BYTES_MAX) {
         gr_reader_fail(reader);
         return (struct gr_key){0};
     }
-    struct gr_key key = gr_key_make(bucket, gr_read_bytes(reader, left));
+    struct gr_key key = gr_key_make(bucket, gr_read_bytes(reader, left - behind));
     if (key.slot != slot || key.hash != hash)
         gr_reader_fail(reader);
     return key;
+}
+
+static struct gr_key read_tail(struct gr_reader *reader)
+{
+    return read_tail_before(reader, 0);
 }
 
 enum gr_err gr_disk_read_record_key(struct gr_bytes row_key, struct gr_key *ret)
@@ -517,5 +574,28 @@ enum gr_err gr_disk_read_owed(struct gr_bytes row_key, struct gr_bytes value,
         return GR_ERR_CORRUPT;
     *ret_partition = partition;
     *ret_owed = owed;
+    return GR_OK;
+}
+
+enum gr_err gr_disk_read_hint(
+    struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_hint *ret)
+{
+    struct gr_reader key = open_key(row_key, GR_DISK_HINT);
+    struct gr_hint hint = {.owner = gr_read_u16_big(&key)};
+    hint.key = read_tail_before(&key, DOT_BYTES);
+    hint.dot.actor.store = gr_read_u64_big(&key);
+    hint.dot.actor.run = gr_read_u64_big(&key);
+    hint.dot.counter = gr_read_u64_big(&key);
+    struct gr_bytes content = content_of(row_key, value);
+    if (!gr_reader_done(&key) || content.size == 0 || hint.owner >= GR_MEMBERS_MAX ||
+        hint.dot.counter == 0 || hint.dot.counter > GR_COUNTER_MAX)
+        return GR_ERR_CORRUPT;
+    struct gr_field_in in;
+    gr_field_in_init(&in, content, arena, UINT32_MAX);
+    hint.since.ms = (int64_t)gr_field_read_varint(&in, INT64_MAX);
+    hint.record = gr_field_read_record(&in, GR_FIELD_VALUES_ALL);
+    if (!gr_reader_done(&in.reader) || !gr_context_covers(&hint.record.context, &hint.dot))
+        return GR_ERR_CORRUPT;
+    *ret = hint;
     return GR_OK;
 }

@@ -13,7 +13,7 @@
 
 enum {
     GR_DISK_FORMAT = 1, // first byte of every value
-    GR_DISK_KEY_BYTES_MAX = 1 + 4 + 2 + 8 + 1 + GR_BUCKET_BYTES_MAX + GR_KEY_BYTES_MAX,
+    GR_DISK_KEY_BYTES_MAX = 1 + 2 + 2 + 8 + 1 + GR_BUCKET_BYTES_MAX + GR_KEY_BYTES_MAX + 24,
 };
 
 // The first byte of a row's key.
@@ -24,6 +24,7 @@ enum gr_disk_kind {
     GR_DISK_DUE = 'x',       // minute, slot, hash, bucket, key -> nothing
     GR_DISK_LEFTOVER = 'o',  // partition, slot, hash, bucket, key -> nothing
     GR_DISK_OWED = 'd',      // partition -> the clock that it owes since it was damaged
+    GR_DISK_HINT = 'i',      // owner, slot, hash, bucket, key, dot -> since, the delta
     GR_DISK_META = 'm',      // a name -> whatever the shell keeps there
 };
 
@@ -69,6 +70,8 @@ struct gr_disk_range gr_disk_range_records(
 struct gr_disk_range gr_disk_range_cursors(struct gr_arena *arena, gr_cursor from, gr_cursor to);
 struct gr_disk_range gr_disk_range_clock(struct gr_arena *arena, uint32_t partition);
 struct gr_disk_range gr_disk_range_leftover(struct gr_arena *arena, uint32_t partition);
+// The hints owed to a member, from a cursor on: 0 means all of them.
+struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint16_t owner, gr_cursor cursor);
 // The due rows of every minute that is over at `wall`: all that they name is due then.
 struct gr_disk_range gr_disk_range_due(struct gr_arena *arena, struct gr_wall wall);
 
@@ -103,6 +106,9 @@ GR_MUST_USE enum gr_err gr_disk_read_due(
     struct gr_bytes row_key, struct gr_wall *ret_minute, struct gr_key *ret_key);
 GR_MUST_USE enum gr_err gr_disk_read_leftover(
     struct gr_bytes row_key, uint32_t *ret_partition, struct gr_key *ret_key);
+// Bucket, key and value are borrowed; arrays are in `arena`.
+GR_MUST_USE enum gr_err gr_disk_read_hint(
+    struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_hint *ret);
 
 // The clock's rows are in `arena`.
 GR_MUST_USE enum gr_err gr_disk_read_owed(struct gr_bytes row_key, struct gr_bytes value,

@@ -336,11 +336,13 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     case GR_MSG_FORWARDED:
         gr_write_u8(w, (uint8_t)m->outcome);
         gr_write_u8(w, m->acks);
+        gr_write_u8(w, m->primaries);
         gr_write_u8(w, m->settled);
         gr_write_u64(w, m->hybrid_needed);
         gr_field_write_context(out, &m->record.context);
         return;
     case GR_MSG_DELTA:
+        gr_write_varint(w, m->owed_to);
         gr_field_write_dot(out, &m->dot);
         gr_field_write_record(out, &m->record, false);
         return;
@@ -349,6 +351,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         return;
     case GR_MSG_READ:
         gr_write_u8(w, m->bare);
+        gr_write_varint(w, m->owed_to);
         return;
     case GR_MSG_STATE:
     case GR_MSG_REPAIR:
@@ -395,11 +398,13 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
     case GR_MSG_FORWARDED:
         m->outcome = (enum gr_outcome)gr_field_read_u8(in, GR_INDETERMINATE);
         m->acks = gr_read_u8(&in->reader);
+        m->primaries = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
         m->hybrid_needed = gr_read_u64(&in->reader);
         m->record.context = gr_field_read_context(in);
         return;
     case GR_MSG_DELTA:
+        m->owed_to = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX);
         m->dot = gr_field_read_dot(in);
         m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
         return;
@@ -408,6 +413,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         return;
     case GR_MSG_READ:
         m->bare = gr_field_read_u8(in, 1);
+        m->owed_to = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX);
         return;
     case GR_MSG_STATE:
         m->record = gr_field_read_record(in, GR_FIELD_VALUES_ANY);
@@ -452,6 +458,7 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
     gr_write_u8(out, (uint8_t)m->type);
     gr_write_varint(out, m->id);
     gr_write_u64(out, m->run);
+    gr_write_u64(out, m->to);
     gr_write_varint(out, m->sequence);
     gr_write_u64(out, m->hybrid);
     gr_write_varint(out, m->deadline_ms);
@@ -521,6 +528,7 @@ enum gr_err gr_frame_decode(
     struct gr_message m = {.type = (enum gr_message_type)type};
     m.id = gr_read_varint(reader);
     m.run = gr_read_u64(reader);
+    m.to = gr_read_u64(reader);
     m.sequence = gr_read_varint(reader);
     m.hybrid = gr_read_u64(reader);
     m.deadline_ms = (uint32_t)gr_field_read_varint(&in, UINT32_MAX);

@@ -17,7 +17,6 @@
 
 #include "base/bytes.h"
 #include "core/node.h"
-#include "core/request.h"
 #include "wire/token.h"
 
 struct gr_redis;
@@ -48,6 +47,7 @@ struct gr_redis_info {
     uint64_t memory_max_bytes; // 0 = no limit is set
     int64_t keys;              // with values, in the partitions that this node holds
     struct gr_node_stats node; // anti-entropy and the rest; zero when no node runs
+    uint64_t hint_bytes_max;
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
@@ -70,6 +70,8 @@ struct gr_redis_host {
     const struct gr_ring *(*ring)(void *host);
     uint16_t (*self)(void *host);
     bool (*peer_up)(void *host, uint16_t member); // true for self
+    // What this node keeps for a member; nothing for itself, and while it is loading.
+    struct gr_debt_view (*debt)(void *host, uint16_t member);
     const struct gr_token_key *(*token_key)(void *host);
 
     void (*info)(void *host, struct gr_redis_info *ret_info);

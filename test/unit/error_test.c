@@ -66,6 +66,7 @@ static void test_numbers_stay(void **state)
     assert_int_equal(GR_ERR_TIMEOUT, 16);
     assert_int_equal(GR_ERR_CORRUPT, 21);
     assert_int_equal(GR_ERR_REFUSED, 26);
+    assert_int_equal(GR_ERR_HINTS_FULL, 27);
 }
 
 int main(void)

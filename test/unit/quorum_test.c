@@ -18,8 +18,7 @@ struct ballot {
     bool primary, durable;
 };
 
-// What a position has said; only primaries serve a position from the start, so a position's vote
-// is primary or not for good.
+// What a position has said, and what its later votes added.
 struct naive {
     enum gr_vote vote[GR_POSITIONS_MAX];
     bool durable[GR_POSITIONS_MAX], primary[GR_POSITIONS_MAX];
@@ -35,10 +34,12 @@ static bool naive_vote(struct naive *naive, const struct ballot *b)
         naive->primary[b->position] = b->vote == GR_VOTE_YES && b->primary;
         return true;
     }
-    bool more = before == GR_VOTE_YES && b->vote == GR_VOTE_YES && b->durable &&
-                !naive->durable[b->position];
-    naive->durable[b->position] = naive->durable[b->position] || more;
-    return more;
+    if (before != GR_VOTE_YES || b->vote != GR_VOTE_YES)
+        return false;
+    bool durable = naive->durable[b->position], primary = naive->primary[b->position];
+    naive->durable[b->position] = durable || b->durable;
+    naive->primary[b->position] = primary || b->primary;
+    return naive->durable[b->position] != durable || naive->primary[b->position] != primary;
 }
 
 struct counts {
@@ -65,7 +66,7 @@ static bool naive_met(const struct naive *naive, const struct gr_quorum *q)
 }
 
 // The best that can come: all who have not voted say yes, as durable primaries, and every yes
-// becomes durable.
+// becomes durable and its owner's.
 static bool naive_lost(const struct naive *naive, const struct gr_quorum *q)
 {
     struct naive best = *naive;

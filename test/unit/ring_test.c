@@ -163,6 +163,23 @@ static bool fallbacks_hold(
 
 // G3: two tables made alike give one order; it is not the order of the members, which would make
 // the same few stand in for everything.
+static uint16_t fallbacks_of(const struct gr_ring *ring, uint32_t partition, uint16_t *ret)
+{
+    bool usable[GR_MEMBERS_MAX];
+    for (uint16_t m = 0; m < ring->member_count; m++)
+        usable[m] = true;
+    uint16_t count = 0;
+    int at = -1;
+    while ((at = gr_ring_next_fallback(ring, partition, at, usable)) >= 0)
+        ret[count++] = (uint16_t)at;
+    // One that cannot be used is passed over, and changes nothing else.
+    if (count > 2) {
+        usable[ret[1]] = false;
+        assert_int_equal(gr_ring_next_fallback(ring, partition, ret[0], usable), ret[2]);
+    }
+    return count;
+}
+
 static void test_fallbacks(void **state)
 {
     (void)state;
@@ -176,8 +193,8 @@ static void test_fallbacks(void **state)
         uint32_t first[GR_COUNT(member)] = {0};
         for (uint32_t p = 0; p < 64; p++) {
             uint16_t a[GR_COUNT(member)], b[GR_COUNT(member)];
-            uint16_t count = gr_ring_fallbacks(&mine, p, a);
-            assert_int_equal(gr_ring_fallbacks(&yours, p, b), count);
+            uint16_t count = fallbacks_of(&mine, p, a);
+            assert_int_equal(fallbacks_of(&yours, p, b), count);
             assert_memory_equal(a, b, count * sizeof *a);
             assert_true(fallbacks_hold(&mine, p, a, count));
             for (uint16_t i = 1; i < count; i++)
