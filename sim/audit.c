@@ -155,8 +155,20 @@ static void audit_expiry(struct sim *sim)
 }
 
 // Every owner is back: what others kept for it has been delivered.
+static bool any_hints(struct sim *sim)
+{
+    for (int n = 0; n < sim->node_count; n++)
+        for (int owner = 0; owner < sim->node_count; owner++)
+            if (gr_node_debt(sim->node[n].node, (uint16_t)owner).count != 0)
+                return true;
+    return false;
+}
+
 static void audit_hints(struct sim *sim)
 {
+    // A key with one place in its queue takes its hints one at a time.
+    for (int looks = 0; looks < 120 && any_hints(sim); looks++)
+        sim_run_until(sim, sim->now + 500 * (int64_t)MS);
     for (int n = 0; n < sim->node_count; n++)
         for (int owner = 0; owner < sim->node_count; owner++) {
             struct gr_debt_view debt = gr_node_debt(sim->node[n].node, (uint16_t)owner);
