@@ -270,8 +270,8 @@ static bool add_row(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
-void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
-    struct sim_sums *sums)
+void sim_disk_sums(
+    struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums)
 {
     struct gr_arena arena = {0};
     struct adding adding = {ring, partition, &arena, sums};

@@ -10,7 +10,8 @@
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
 //   O3  A get with R + W > N covers every write acknowledged before it began, unless a disk that
-//       held it was lost; in the end such a write is there if any disk that held it is.  (promise 2)
+//       held it was lost; in the end such a write is there if any disk that held it is.  (promise
+//       2)
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, and every request is answered at most once.
 #include <stdarg.h>

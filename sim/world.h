@@ -46,8 +46,8 @@ struct sim_sums {
     int64_t count;       // keys with siblings
     uint32_t leftover;   // keys with left-over context
 };
-void sim_disk_sums(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition,
-    struct sim_sums *sums);
+void sim_disk_sums(
+    struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 

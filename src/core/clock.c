@@ -443,8 +443,8 @@ struct gr_clock gr_clock_copy(const struct gr_clock *clock)
         copy.row[i].interval = NULL;
         if (count > 0) {
             copy.row[i].interval = gr_hook_memory(NULL, count * sizeof *copy.row[i].interval);
-            memcpy(copy.row[i].interval, clock->row[i].interval,
-                count * sizeof *copy.row[i].interval);
+            memcpy(
+                copy.row[i].interval, clock->row[i].interval, count * sizeof *copy.row[i].interval);
         }
     }
     return copy;

@@ -18,6 +18,7 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     p->damaged = true;
     node->stats.damaged++;
     p->hashed = false;
+    node->stats.unread -= p->leaf == NULL; // it was read, or need not be
     gr_probe(&node->probes, GR_PROBE_PASS_DAMAGED);
     gr_node_emit(
         node, &(struct gr_effect){.type = GR_EFFECT_LOG, .text = how, .partition = partition});

@@ -298,11 +298,6 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
 
-// Adds all that a peer had seen, after a complete exchange: one write of clock rows alone.
-void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen);
-// Every sibling has its value, and is covered by the context that it came with.
-bool gr_replica_is_sound(const struct gr_record *record);
-
 // ---- sweep.c -------------------------------------------------------------------------------
 
 void gr_sweep_init(struct gr_node *node);

@@ -21,7 +21,8 @@ enum {
 // Appends one frame. Only the fields that message.h names at the type are looked at. When the frame
 // does not fit into `out`, or would pass GR_FRAME_BYTES_MAX or GR_FRAME_ITEMS_MAX, `out` keeps only
 // what it held before and is bad: the caller answers the call that wanted it, clears out->bad and
-// goes on. The record's siblings in DELTA, REPAIR and OFFER must not be bare; those in PAGE are sent bare.
+// goes on. The record's siblings in DELTA, REPAIR and OFFER must not be bare; those in PAGE are
+// sent bare.
 void gr_frame_encode(struct gr_writer *out, const struct gr_message *m);
 
 // Appends a frame without a message, which says only that the sender lives; split gives it an empty
@@ -42,9 +43,9 @@ GR_MUST_USE enum gr_err gr_frame_split(
 // computed anew; bucket, key and value limits; partition below GR_PARTITIONS_MAX (not the cluster's
 // Q: that is the node's to check); cursor at most GR_CURSOR_END; w, pw and dw at most
 // GR_REPLICAS_MAX; count between -2^53 and 2^53, so that sums cannot overflow; clocks
-// sorted and sound, as many as partitions in COVER; at most GR_MERKLE_LEAVES_MAX sums; no value in a
-// delete; no bare sibling in DELTA, REPAIR and OFFER, only bare ones in PAGE; nothing left over. Memory
-// taken is at most a few hundred bytes for each of GR_FRAME_ITEMS_MAX items. Errors:
+// sorted and sound, as many as partitions in COVER; at most GR_MERKLE_LEAVES_MAX sums; no value in
+// a delete; no bare sibling in DELTA, REPAIR and OFFER, only bare ones in PAGE; nothing left over.
+// Memory taken is at most a few hundred bytes for each of GR_FRAME_ITEMS_MAX items. Errors:
 // GR_ERR_MALFORMED; *ret is untouched then.
 GR_MUST_USE enum gr_err gr_frame_decode(
     struct gr_bytes frame_body, struct gr_arena *arena, struct gr_message *ret);

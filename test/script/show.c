@@ -106,7 +106,12 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
 static void show_send(struct text *text, struct words *words, const struct gr_effect *effect)
 {
     const struct gr_message *m = effect->message;
-    text_add(text, "send %d %s", effect->peer, type_name[m->type]);
+    const char *name = entropy_name(m->type);
+    text_add(text, "send %d %s", effect->peer, name != NULL ? name : type_name[m->type]);
+    if (name != NULL) {
+        entropy_show(text, words, m);
+        return;
+    }
     bool answers = m->type == GR_MSG_FORWARDED || m->type == GR_MSG_ACK ||
                    m->type == GR_MSG_STATE || m->type == GR_MSG_PAGE || m->type == GR_MSG_COUNTED ||
                    m->type == GR_MSG_ACKED;
@@ -156,7 +161,9 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
 {
     text_add(text, "write w%llu ", (unsigned long long)write->number);
     text_bytes(text, write->key.key);
-    if (write->record == NULL) {
+    if (write->key.key.size == 0) {
+        text_add(text, "clocks");
+    } else if (write->record == NULL) {
         text_add(text, " gone");
     } else {
         text_add(text, " ");
