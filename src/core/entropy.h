@@ -7,6 +7,7 @@
 //   round.c     which peer, which partitions: compares clocks, begins exchanges
 //   exchange.c  one partition with one peer: finds the keys that differ, gives and takes, joins
 //   serve.c     the same as the peer that is asked
+//   state.c     a key's state from a peer, weighed before it is merged
 //   damage.c    what is done when the store is not what was written
 #ifndef GR_CORE_ENTROPY_H
 #define GR_CORE_ENTROPY_H
@@ -124,6 +125,24 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer);
 void gr_serve_on_page(
     struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err);
+
+// ---- state.c -------------------------------------------------------------------------------
+
+// Every sibling has its value, and is covered by the context that it came with.
+bool gr_state_is_sound(const struct gr_record *record);
+// What a keyop brings, before it is merged: GR_ERR_CORRUPT if it shows that this replica has lost a
+// record (the partition is damaged then), GR_ERR_INVALID if a sibling came without its value and is
+// neither here nor replaced here. What must not be believed is taken out of *incoming.
+GR_MUST_USE enum gr_err gr_state_admit(struct gr_node *node, struct gr_keyop *op,
+    const struct gr_record *filled, struct gr_record *incoming);
+// True if merging changes nothing that is stored, nor the clock: then no value need be read.
+bool gr_state_is_known(struct gr_node *node, const struct gr_keyop *op,
+    const struct gr_record *stored, const struct gr_record *merged);
+// TAKEN: the outcome of an OFFER, bare where the offer had the value; or why there is none.
+void gr_state_tell(
+    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *merged);
+// Adds all that a peer had seen, after a complete exchange: one write of clock rows alone.
+void gr_state_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen);
 
 // ---- damage.c ------------------------------------------------------------------------------
 

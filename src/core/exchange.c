@@ -141,7 +141,7 @@ static bool goes_on(struct gr_node *node)
 static void take_all(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
-    gr_replica_join(node, x->partition, &x->theirs);
+    gr_state_join(node, x->partition, &x->theirs);
     gr_damage_gave(node, x->partition, x->peer);
 }
 
@@ -216,7 +216,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
     }
     x->theirs = gr_clock_copy(&message->clock_list[0]);
     if (node->config.canary == GR_CANARY_EARLY_JOIN)
-        gr_replica_join(node, x->partition, &x->theirs);
+        gr_state_join(node, x->partition, &x->theirs);
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
     memset(x->differs, 0, sizeof x->differs);
     x->branches = 0;
@@ -239,7 +239,9 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
 {
     struct gr_exchange *x = exchange_of(node);
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES, at = 0;
-    uint32_t want = (uint32_t)__builtin_popcount(x->branches) * width;
+    uint32_t want = 0;
+    for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
+        want += (x->branches >> i & 1) * width;
     if (message->status != GR_OK || message->sum_count != want || !goes_on(node)) {
         end(node, false);
         return;

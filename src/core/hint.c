@@ -175,7 +175,7 @@ static enum gr_err keep(struct gr_node *node, uint16_t peer, const struct gr_mes
     };
     if (node->store != GR_OK)
         return node->store;
-    if (!gr_replica_is_sound_write(message))
+    if (!gr_replica_is_sound(message))
         return GR_ERR_INVALID;
     if (!has_room(node, gr_hint_bytes(&hint)))
         return GR_ERR_HINTS_FULL;

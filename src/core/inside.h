@@ -434,12 +434,8 @@ void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
 // Tells whoever waits how it ended, and frees it.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err);
 
-// Adds all that a peer had seen, after a complete exchange: one write of clock rows alone.
-void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen);
-// Every sibling has its value, and is covered by the context that it came with.
-bool gr_replica_is_sound(const struct gr_record *record);
-// The same of a message's record; of a DELTA, its dot too.
-bool gr_replica_is_sound_write(const struct gr_message *message);
+// True if a DELTA or REPAIR may be taken: its record is sound, and covers its dot.
+bool gr_replica_is_sound(const struct gr_message *message);
 
 // ---- sweep.c -------------------------------------------------------------------------------
 

@@ -58,9 +58,10 @@ static bool choose(struct gr_node *node)
 // The scrub spreads its walks over the interval; first passes follow each other.
 static void rest(struct gr_node *node)
 {
-    const struct gr_pass *pass = &node->entropy->pass;
+    struct gr_pass *pass = &node->entropy->pass;
     struct gr_span span = {
         node->config.scrub_interval.ns / GR_MAX((int64_t)node->stats.partitions, 1)};
+    pass->building &= node->stats.unread > 0;
     if (pass->building)
         span.ns = GR_MIN(node->now.ns - pass->asked.ns, REST_MS_MAX * (int64_t)1000000);
     wake(node, span);

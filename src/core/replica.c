@@ -11,7 +11,6 @@
 //   P3  A dot is acknowledged to others only after the write that holds it is durable.
 //   P4  The cached header of a latch is the stored record without values, or unknown.
 //   P5  A record that cannot be read is an error, never an absence.
-//   P6  An absence is believed only from one that has seen a write which is not known here.
 //
 //   submit --busy--> freed
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
@@ -346,57 +345,6 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     };
 }
 
-static void tell_taken(
-    struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *merged)
-{
-    struct gr_message taken = {
-        .type = GR_MSG_TAKEN, .id = op->peer_call, .index = op->index, .status = status};
-    if (status == GR_OK) {
-        struct gr_sibling *sibling =
-            gr_arena_array(&node->scratch, struct gr_sibling, merged->count);
-        for (uint32_t i = 0; i < merged->count; i++) {
-            sibling[i] = merged->sibling[i];
-            if (gr_record_find(&op->incoming, &sibling[i].dot) != NULL) {
-                sibling[i].bare = true;
-                sibling[i].value = gr_bytes(NULL, 0);
-            }
-        }
-        taken.record = *merged;
-        taken.record.sibling = merged->count > 0 ? sibling : NULL;
-    }
-    (void)gr_node_send(node, op->peer, &taken);
-}
-
-// P6. What an exchange or a repair brings, looked at before it is merged. An absence that comes
-// from one that has seen no more than is here is not taken: there is no write that could have
-// caused it. False: this replica has lost a record.
-static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_record *filled,
-    struct gr_record *incoming)
-{
-    if (node->config.canary == GR_CANARY_LOSS_BELIEVED)
-        return true;
-    if (op->kind == GR_KEYOP_OFFER && gr_damage_shows(incoming, filled)) {
-        gr_probe(&node->probes, GR_PROBE_EXCHANGE_DISPUTED);
-        *incoming = GR_RECORD_NOTHING;
-    }
-    if (!gr_damage_shows(filled, incoming))
-        return true;
-    gr_probe(&node->probes, GR_PROBE_EXCHANGE_LOST);
-    gr_damage_partition(node, op->partition, "a peer shows a value that was lost here");
-    return false;
-}
-
-// Every sibling that comes without its value is here, or replaced here.
-static bool has_values(const struct gr_record *filled, const struct gr_record *incoming)
-{
-    for (uint32_t i = 0; i < incoming->count; i++)
-        if (incoming->sibling[i].bare &&
-            gr_record_find(filled, &incoming->sibling[i].dot) == NULL &&
-            !gr_context_covers(&filled->context, &incoming->sibling[i].dot))
-            return false;
-    return true;
-}
-
 // The write itself: merge into what is stored, and let the clock learn in the same step (P2).
 // False if a sibling that stays has no value here: the record must be read first.
 static bool apply(
@@ -422,19 +370,14 @@ static bool apply(
         }
         incoming = draw(node, op, &filled, &intent);
     }
-    bool state =
-        op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN || op->kind == GR_KEYOP_REPAIR;
-    if (state && !judge(node, op, &filled, &incoming)) {
-        *ret_err = GR_ERR_CORRUPT;
+    *ret_err = gr_state_admit(node, op, &filled, &incoming);
+    if (*ret_err != GR_OK)
         return true;
-    }
-    if (!has_values(&filled, &incoming)) {
-        *ret_err = GR_ERR_INVALID;
-        return true;
-    }
     struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
                                   ? gr_record_drop_due(&node->scratch, &filled, node->wall)
                                   : gr_record_merge(&node->scratch, &filled, &incoming);
+    if (op->kind == GR_KEYOP_TAKEN && gr_state_is_known(node, op, stored, &merged))
+        return true;
     if (lacks_values(&merged, &GR_CONTEXT_NOTHING)) {
         gr_assert(op->kind != GR_KEYOP_PUT);
         return false;
@@ -450,7 +393,7 @@ static bool apply(
             gr_probe(&node->probes, GR_PROBE_PUT_SIBLING);
         gr_put_on_written(node, op->call, &op->dot, &incoming);
     } else if (op->kind == GR_KEYOP_OFFER) {
-        tell_taken(node, op, GR_OK, &merged);
+        gr_state_tell(node, op, GR_OK, &merged);
     } else if (op->kind == GR_KEYOP_EXPIRE) {
         if (merged.count < filled.count)
             gr_probe(&node->probes, GR_PROBE_RECORD_EXPIRED);
@@ -486,7 +429,7 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
     else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
         gr_sweep_on_keyop(node, op->stuck || err != GR_OK);
     else if (op->kind == GR_KEYOP_OFFER && err != GR_OK)
-        tell_taken(node, op, err, NULL);
+        gr_state_tell(node, op, err, NULL);
     else if (op->kind == GR_KEYOP_TAKEN)
         gr_exchange_on_merged(node, op->call, op->index, err);
     keyop_free(node, op);
@@ -684,20 +627,9 @@ static void refuse(
         (void)gr_node_send(node, peer, &answer);
 }
 
-// What a peer says was written must be covered by the context that it came with: else the clock
-// would learn dots whose effect is not in the record.
-bool gr_replica_is_sound(const struct gr_record *record)
+bool gr_replica_is_sound(const struct gr_message *message)
 {
-    for (uint32_t i = 0; i < record->count; i++)
-        if (record->sibling[i].bare ||
-            !gr_context_covers(&record->context, &record->sibling[i].dot))
-            return false;
-    return true;
-}
-
-bool gr_replica_is_sound_write(const struct gr_message *message)
-{
-    return gr_replica_is_sound(&message->record) &&
+    return gr_state_is_sound(&message->record) &&
            (message->type != GR_MSG_DELTA ||
                gr_context_covers(&message->record.context, &message->dot));
 }
@@ -710,7 +642,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         return;
     }
     bool reads = message->type == GR_MSG_READ;
-    if (!reads && !gr_replica_is_sound_write(message)) {
+    if (!reads && !gr_replica_is_sound(message)) {
         refuse(node, peer, message, GR_ERR_INVALID);
         return;
     }
@@ -740,30 +672,6 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         node->stats.busy++;
         refuse(node, peer, message, GR_ERR_BUSY);
     }
-}
-
-void gr_replica_join(struct gr_node *node, uint32_t partition, const struct gr_clock *seen)
-{
-    struct gr_partition *p = &node->partition[partition];
-    if (gr_clock_includes(&p->clock, seen))
-        return;
-    gr_clock_join(&p->clock, seen);
-    p->base_moved = true;
-    p->hashed = false;
-    const struct gr_clock_row **row =
-        gr_arena_array(&node->scratch, const struct gr_clock_row *, seen->count);
-    for (uint32_t i = 0; i < seen->count; i++)
-        row[i] = gr_clock_row(&p->clock, seen->row[i].actor);
-    struct gr_store_write write = {
-        .number = ++node->writes,
-        .partition = partition,
-        .row = row,
-        .row_count = seen->count,
-        .counter = p->counter,
-        .count = p->count,
-        .sum = p->sum,
-    };
-    gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = &write});
 }
 
 void gr_replica_deinit(struct gr_node *node)

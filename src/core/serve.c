@@ -204,7 +204,7 @@ static void take(struct gr_node *node, uint16_t peer, const struct gr_message *m
     const struct gr_served *served = &node->entropy->served[peer];
     enum gr_err err = GR_OK;
     if (gr_ring_partition(node->ring, message->key.slot) != served->partition ||
-        !gr_replica_is_sound(&message->record))
+        !gr_state_is_sound(&message->record))
         err = GR_ERR_INVALID;
     struct gr_keyop *op = NULL;
     if (err == GR_OK)
@@ -230,7 +230,7 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
     bool valid = message->clock_count == 1 && message->partition == served->partition;
     enum gr_err err = valid ? GR_OK : GR_ERR_INVALID;
     if (err == GR_OK) {
-        gr_replica_join(node, served->partition, &message->clock_list[0]);
+        gr_state_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer);
     }
     close_served(node, served);

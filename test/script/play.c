@@ -5,7 +5,8 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= sweep]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= sweep
+//        exchange= grace= scrub=]
 //                                        the first event; `sweep`: housekeeping's scans are shown
 //                                        too
 //   at 20ms                              time passes; due timers fire on the way
@@ -20,7 +21,7 @@
 //            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
 //   read t1 RECORD | ERROR               the disk answers; `absent`: there is no such row
 //   page s1 foo bar                      keys of an index; KEY*128 stands for KEY0 ... KEY127
-//   page s1 CONTEXT end=p3 foo RECORD .. records of a partition
+//   page s1 CONTEXT end=p3 [holds=W] foo RECORD .. records of a partition; of which writes
 //   page s1 hints foo 1:4 RECORD .. for=2 [since=5 end=at:bar]
 //                                        hints owed to member 2; without end=, there are no more
 //   synced w3
@@ -32,6 +33,7 @@
 //          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= settled context=
 //          needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the
 //          frame
+//          probe .. joined              of anti-entropy: see entropy.c
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
 //   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
@@ -290,6 +292,7 @@ static void on_page(struct player *player, const struct line *line)
     struct words *words = &player->words;
     struct gr_event event = {.type = GR_EVENT_SCAN_DONE};
     event.ticket = words_name(words, &words->scans, word(line, 1));
+    event.number = (uint64_t)words_number(words, words_option(line, "holds", "0"));
     bool records = line->count > 2 && words_is_context(line->word[2]);
     if (line->count == 3 && !records && is(word(line, 2), "io")) {
         event.status = GR_ERR_IO;
@@ -298,7 +301,8 @@ static void on_page(struct player *player, const struct line *line)
     } else if (records) {
         event.context = words_context(words, line->word[2]);
         event.cursor = words_cursor(words, words_option(line, "end", NULL));
-        event.entry_count = read_entries(player, line, 4, true, &event.entry);
+        event.entry_count =
+            read_entries(player, line, event.number > 0 ? 5 : 4, true, &event.entry);
     } else {
         event.entry_count = read_entries(player, line, 2, false, &event.entry);
     }
@@ -418,7 +422,7 @@ static void on_peer(struct player *player, const struct line *line)
     struct gr_message m = {.type = GR_MSG_TYPE_COUNT};
     uint16_t peer = (uint16_t)(words_number(words, word(line, 1)) % GR_MEMBERS_MAX);
     for (int i = 1; i < GR_MSG_TYPE_COUNT; i++)
-        if (is(word(line, 2), type[i]))
+        if (is(word(line, 2), type[i] != NULL ? type[i] : entropy_name((enum gr_message_type)i)))
             m.type = (enum gr_message_type)i;
     if (m.type == GR_MSG_TYPE_COUNT) {
         words->wrong = "a peer does not say this";
@@ -430,7 +434,9 @@ static void on_peer(struct player *player, const struct line *line)
     m.sequence = ++player->sequence[peer];
     m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
     m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
-    if (m.type == GR_MSG_FORWARD) {
+    if (entropy_name(m.type) != NULL) {
+        entropy_read(words, line, gr_node_config(player->node)->self, peer, &m);
+    } else if (m.type == GR_MSG_FORWARD) {
         m.key = words_key(words, word(line, 4));
         read_forward(player, line, &m);
     } else if (m.type == GR_MSG_FORWARDED) {

@@ -151,8 +151,12 @@ static void show_message(struct text *text, struct words *words, const struct gr
 static void show_send(struct text *text, struct words *words, const struct gr_effect *effect)
 {
     const struct gr_message *m = effect->message;
-    text_add(text, "send %d %s", effect->peer, type_name[m->type]);
-    show_message(text, words, m);
+    const char *name = entropy_name(m->type);
+    text_add(text, "send %d %s", effect->peer, name != NULL ? name : type_name[m->type]);
+    if (name != NULL)
+        entropy_show(text, words, m);
+    else
+        show_message(text, words, m);
     if (m->to != 1000u + effect->peer)
         text_add(text, " to=%llu", (unsigned long long)m->to);
 }
@@ -189,7 +193,9 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
     text_add(text, "write w%llu ", (unsigned long long)write->number);
     text_bytes(text, write->key.key);
     bool keyed = write->key.key.size > 0;
-    if (keyed && write->record == NULL) {
+    if (!keyed && write->hint_count == 0)
+        text_add(text, "clocks");
+    else if (keyed && write->record == NULL) {
         text_add(text, " gone");
     } else if (keyed) {
         text_add(text, " ");
@@ -206,8 +212,13 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
     }
     if (write->drawn != NULL)
         text_add(text, " counter=%llu", (unsigned long long)write->counter);
-    if (keyed || write->count_changed)
+    if (keyed || write->hint_count == 0)
         text_add(text, " keys=%lld", (long long)write->count);
+    if (write->owed_changed)
+        text_add(text, write->owed == NULL ? " owes-nothing" : " owes=");
+    for (uint32_t i = 0; write->owed != NULL && i < write->owed->count; i++)
+        text_add(text, "%s%c:%llu", i == 0 ? "" : ",", (char)write->owed->row[i].actor.store,
+            (unsigned long long)write->owed->row[i].base);
     show_due(text, "due", write->due_add, write->due_add_count);
     show_due(text, "undue", write->due_remove, write->due_remove_count);
     if (write->leftover != 0)

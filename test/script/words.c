@@ -233,6 +233,12 @@ gr_cursor words_cursor(struct words *words, const char *text)
         struct gr_key key = words_key(words, text + 3);
         return gr_cursor_of(key.slot, key.hash);
     }
+    if (text != NULL && strncmp(text, "leaf:", 5) == 0) {
+        struct gr_key key = words_key(words, text + 5);
+        uint32_t at = gr_ring_partition(words->ring, key.slot);
+        uint32_t leaf = gr_merkle_leaf(words->ring, at, gr_cursor_of(key.slot, key.hash));
+        return gr_merkle_first(words->ring, at, leaf + 1);
+    }
     int64_t partition = words_number(words, text != NULL && *text == 'p' ? text + 1 : text);
     if (partition < 0 || partition > words->ring->partitions) {
         fail(words, text);

@@ -5,7 +5,8 @@
 //   sibling  0:1=x@10+12!60000     value x, put at 10 ms, touched at 12 ms, due at 60,000 ms
 //            0:1~@10               the same without its value
 //   record   [0:1=x@10] {0:1-1}    siblings and context; `nothing` when there is neither
-//   cursor   p3, at:foo, after:foo, end   where partition 3 begins, key foo, behind it, behind all
+//   cursor   p3, at:foo, after:foo, end   where partition 3 begins, key foo, behind it, behind all;
+//            leaf:foo              behind the Merkle leaf that holds foo
 //
 // Times are milliseconds after the start of the script, for the node's clock and the time of day.
 // Tickets and calls get names in the order in which they are first seen: t1 (a read), s1 (a scan),
@@ -32,6 +33,7 @@ struct words {
     struct names reads, scans, calls;
     struct gr_key key[NAMES_MAX]; // every key that was named
     uint32_t key_count;
+    uint32_t branches; // that the node asked for last
     const char *wrong; // the first word that was not understood, or NULL
 };
 
@@ -78,5 +80,12 @@ void text_cursor(struct text *text, const struct words *words, gr_cursor cursor)
 void text_err(struct text *text, enum gr_err err);
 // The name of an id; a new one if it was not seen before.
 void text_name(struct text *text, struct names *names, char kind, uint64_t id);
+
+// Anti-entropy (entropy.c): the name of its messages, or NULL; the rest of a line that says one to
+// node `self`; one that the node sends.
+const char *entropy_name(enum gr_message_type type);
+void entropy_read(struct words *words, const struct line *line, uint16_t self, uint16_t peer,
+    struct gr_message *m);
+void entropy_show(struct text *text, struct words *words, const struct gr_message *m);
 
 #endif

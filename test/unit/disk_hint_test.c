@@ -109,7 +109,7 @@ static void test_hint_ranges(void **state)
             assert_false(within(gr_disk_range_hints(&arena, owners[k], cursor + 1), row));
         }
         assert_true(within(gr_disk_range_kind(&arena, GR_DISK_HINT), row));
-        assert_false(within(gr_disk_range_kind(&arena, GR_DISK_COUNT), row));
+        assert_false(within(gr_disk_range_kind(&arena, GR_DISK_PARTITION), row));
         gr_arena_clear(&arena);
         gr_arena_clear(&rows.arena);
     }

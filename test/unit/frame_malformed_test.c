@@ -287,6 +287,92 @@ static void test_context_is_normalised(void **state)
     gr_writer_deinit(&body);
 }
 
+static void write_row(struct gr_writer *body, uint64_t number, uint64_t store, uint64_t base,
+    uint64_t first, uint64_t more)
+{
+    gr_write_varint(body, number);
+    if (store > 0) { // an actor that is told here
+        gr_write_u64(body, store);
+        gr_write_u64(body, 1);
+    }
+    gr_write_varint(body, base);
+    gr_write_varint(body, first > 0);
+    if (first > 0) {
+        gr_write_varint(body, first);
+        gr_write_varint(body, more);
+    }
+}
+
+// A clock that is not sound would make its receiver claim what nobody has seen.
+static void test_clocks_out_of_order(void **state)
+{
+    (void)state;
+    static const uint64_t max = INT64_MAX;
+    static const struct {
+        uint64_t first_store, second_store, base, first, more;
+        enum gr_err err;
+    } table[] = {
+        {5, 6, 1, 0, 0, GR_OK},
+        {5, 6, 0, 2, 0, GR_OK},
+        {5, 6, max, 0, 0, GR_OK},
+        {5, 6, max - 3, 2, 1, GR_OK},
+        {6, 5, 1, 0, 0, GR_ERR_MALFORMED},       // not sorted
+        {5, 0, 1, 0, 0, GR_ERR_MALFORMED},       // the same actor twice
+        {5, 6, 0, 0, 0, GR_ERR_MALFORMED},       // a row that says nothing
+        {5, 6, 1, 1, 0, GR_ERR_MALFORMED},       // an interval that touches the base
+        {5, 6, max, 2, 0, GR_ERR_MALFORMED},     // past the largest counter
+        {5, 6, max - 3, 2, 2, GR_ERR_MALFORMED}, // likewise
+        {5, 6, max + 1, 0, 0, GR_ERR_MALFORMED},
+    };
+    struct gr_writer body;
+    gr_writer_init(&body, 1 << 20);
+    for (size_t i = 0; i < GR_COUNT(table); i++) {
+        begin(&body, GR_MSG_JOIN);
+        gr_write_varint(&body, 7);
+        gr_write_varint(&body, 1); // clocks
+        gr_write_varint(&body, 2); // rows
+        write_row(&body, 0, table[i].first_store, 1, 0, 0);
+        write_row(&body, table[i].second_store > 0, table[i].second_store, table[i].base,
+            table[i].first, table[i].more);
+        assert_int_equal(verdict(&body), table[i].err);
+    }
+    // As many clocks as partitions.
+    for (uint64_t clocks = 0; clocks < 3; clocks++) {
+        begin(&body, GR_MSG_COVER);
+        gr_write_varint(&body, 1);
+        gr_write_varint(&body, 3);
+        gr_write_varint(&body, clocks);
+        for (uint64_t i = 0; i < clocks; i++)
+            gr_write_varint(&body, 0);
+        assert_int_equal(verdict(&body), clocks == 1 ? GR_OK : GR_ERR_MALFORMED);
+    }
+    // No more sums than a tree has leaves; branches that there are; values in an offer.
+    for (uint32_t sums = GR_MERKLE_LEAVES_MAX; sums <= GR_MERKLE_LEAVES_MAX + 1; sums++) {
+        begin(&body, GR_MSG_LEAVES);
+        gr_write_u8(&body, GR_OK);
+        gr_write_varint(&body, sums);
+        for (uint32_t i = 0; i < 2 * sums; i++)
+            gr_write_u64(&body, i);
+        assert_int_equal(verdict(&body), sums == GR_MERKLE_LEAVES_MAX ? GR_OK : GR_ERR_MALFORMED);
+    }
+    for (uint64_t branches = 0xffff; branches <= 0x10000; branches++) {
+        begin(&body, GR_MSG_BRANCH);
+        gr_write_varint(&body, branches);
+        assert_int_equal(verdict(&body), branches == 0xffff ? GR_OK : GR_ERR_MALFORMED);
+    }
+    for (uint64_t size = 0; size < 2; size++) {
+        begin(&body, GR_MSG_OFFER);
+        write_key(&body, 1, 1);
+        gr_write_varint(&body, 0); // index
+        gr_write_varint(&body, 1);
+        write_sibling(&body, 0, true, 1, size);
+        gr_write_varint(&body, 0);
+        gr_write_varint(&body, 0);
+        assert_int_equal(verdict(&body), size == 1 ? GR_OK : GR_ERR_MALFORMED);
+    }
+    gr_writer_deinit(&body);
+}
+
 // Counts are compared with what is there before memory is taken.
 static void test_counts_are_bounded(void **state)
 {
@@ -300,6 +386,14 @@ static void test_counts_are_bounded(void **state)
         assert_int_equal(verdict(&body), GR_ERR_MALFORMED);
         begin(&body, GR_MSG_STATE);
         gr_write_u8(&body, GR_OK);
+        gr_write_varint(&body, counts[i]);
+        assert_int_equal(verdict(&body), GR_ERR_MALFORMED);
+        begin(&body, GR_MSG_PROBED);
+        gr_write_varint(&body, counts[i]);
+        assert_int_equal(verdict(&body), GR_ERR_MALFORMED);
+        begin(&body, GR_MSG_JOIN);
+        gr_write_varint(&body, 0);
+        gr_write_varint(&body, 1);
         gr_write_varint(&body, counts[i]);
         assert_int_equal(verdict(&body), GR_ERR_MALFORMED);
         begin(&body, GR_MSG_PAGE);
@@ -359,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_records_out_of_order),
         cmocka_unit_test(test_writes_out_of_range),
         cmocka_unit_test(test_context_is_normalised),
+        cmocka_unit_test(test_clocks_out_of_order),
         cmocka_unit_test(test_counts_are_bounded),
         cmocka_unit_test(test_split_limits),
     };

@@ -49,6 +49,86 @@ static void add_partitions(struct gr_random *random, struct gr_arena *arena, str
     m->partition_list = list;
 }
 
+static struct gr_clock some_clock(struct gr_random *random, struct gr_arena *arena)
+{
+    struct gr_clock clock = {.row = gr_arena_array(arena, struct gr_clock_row, 8)};
+    uint64_t rows = gr_random_below(random, 9);
+    for (uint64_t store = 1; store <= rows; store++) {
+        struct gr_clock_row *row = &clock.row[clock.count++];
+        *row = (struct gr_clock_row){.actor = {store, gr_random_next(random)}};
+        row->interval = gr_arena_array(arena, struct gr_interval, 4);
+        row->base = gr_random_below(random, 3) * gr_random_below(random, 1000);
+        uint64_t last = row->base;
+        uint64_t count = gr_random_below(random, 5);
+        for (uint64_t i = row->base > 0 ? 0 : 1; i <= count && i < 4; i++) {
+            struct gr_interval *interval = &row->interval[row->interval_count++];
+            interval->first = last + 2 + gr_random_below(random, 10);
+            interval->last = last = interval->first + some_u64(random) % 1000;
+        }
+        if (last == 0)
+            row->base = 1;
+    }
+    return clock;
+}
+
+static void add_clocks(
+    struct gr_random *random, struct gr_arena *arena, struct gr_message *m, uint32_t count)
+{
+    struct gr_clock *clock = gr_arena_array(arena, struct gr_clock, count);
+    for (uint32_t i = 0; i < count; i++)
+        clock[i] = some_clock(random, arena);
+    m->clock_list = clock;
+    m->clock_count = count;
+}
+
+static void add_sums(struct gr_random *random, struct gr_arena *arena, struct gr_message *m)
+{
+    m->sum_count = (uint32_t)gr_random_below(random, GR_MERKLE_LEAVES_MAX + 1);
+    struct gr_sum *sum = gr_arena_array(arena, struct gr_sum, m->sum_count);
+    for (uint32_t i = 0; i < m->sum_count; i++)
+        sum[i] = (struct gr_sum){gr_random_next(random), gr_random_next(random)};
+    m->sum_list = sum;
+}
+
+static void add_hashes(struct gr_random *random, struct gr_arena *arena, struct gr_message *m)
+{
+    m->hash_count = (uint32_t)gr_random_below(random, 50);
+    uint64_t *hash = gr_arena_array(arena, uint64_t, m->hash_count);
+    for (uint32_t i = 0; i < m->hash_count; i++)
+        hash[i] = gr_random_next(random);
+    m->hash_list = hash;
+}
+
+static void add_entropy(struct gr_random *random, struct gr_arena *arena, struct gr_message *m)
+{
+    enum gr_message_type type = m->type;
+    if (type == GR_MSG_PROBE)
+        m->hash = gr_random_next(random);
+    if (type == GR_MSG_PROBED)
+        add_hashes(random, arena, m);
+    if (type == GR_MSG_COVER || type == GR_MSG_COVERED)
+        add_partitions(random, arena, m);
+    if (type == GR_MSG_COVER)
+        add_clocks(random, arena, m, m->partition_count);
+    if (type == GR_MSG_BEGUN || type == GR_MSG_JOIN)
+        add_clocks(random, arena, m, 1);
+    if (type == GR_MSG_BEGUN || type == GR_MSG_LEAVES)
+        add_sums(random, arena, m);
+    if (type == GR_MSG_BEGIN || type == GR_MSG_JOIN)
+        m->partition = (uint32_t)gr_random_below(random, GR_PARTITIONS_MAX);
+    if (type == GR_MSG_BRANCH)
+        m->branches = (uint32_t)gr_random_below(random, 1 << GR_MERKLE_BRANCHES);
+    if (type == GR_MSG_WALK) {
+        m->cursor = gr_random_below(random, GR_CURSOR_END + 1);
+        m->cursor_end = gr_random_below(random, GR_CURSOR_END + 1);
+        m->limit = (uint32_t)some_u64(random);
+    }
+    if (type == GR_MSG_OFFER || type == GR_MSG_TAKEN) {
+        m->index = (uint32_t)some_u64(random);
+        m->record = some_record(random, arena, type == GR_MSG_OFFER ? SOME_ALL : SOME_ANY);
+    }
+}
+
 // Only the fields that message.h names at the type; the others are zero, as a decoder leaves them.
 static struct gr_message some_message(
     struct gr_random *random, struct gr_arena *arena, enum gr_message_type type)
@@ -63,10 +143,11 @@ static struct gr_message some_message(
         .deadline_ms = (uint32_t)some_u64(random),
     };
     if (type == GR_MSG_FORWARD || type == GR_MSG_DELTA || type == GR_MSG_READ ||
-        type == GR_MSG_REPAIR)
+        type == GR_MSG_REPAIR || type == GR_MSG_OFFER)
         m.key = some_key(random, arena);
     if (type == GR_MSG_FORWARDED || type == GR_MSG_ACK || type == GR_MSG_STATE ||
-        type == GR_MSG_PAGE || type == GR_MSG_COUNTED)
+        type == GR_MSG_PAGE || type == GR_MSG_COUNTED || type == GR_MSG_BEGUN ||
+        type == GR_MSG_LEAVES || type == GR_MSG_TAKEN || type == GR_MSG_JOINED)
         m.status = (enum gr_err)gr_random_below(random, GR_ERR_COUNT);
     if (type == GR_MSG_FORWARD)
         m.write = some_write(random, arena);
@@ -106,6 +187,7 @@ static struct gr_message some_message(
         add_partitions(random, arena, &m);
     if (type == GR_MSG_COUNTED)
         m.count = (int64_t)gr_random_below(random, ((uint64_t)1 << 54) + 1) - ((int64_t)1 << 53);
+    add_entropy(random, arena, &m);
     return m;
 }
 
@@ -116,6 +198,21 @@ static bool same_write(const struct gr_write *a, const struct gr_write *b)
            a->expires.ms == b->expires.ms && a->remove == b->remove && a->plain == b->plain &&
            gr_bytes_equal(a->value, b->value) && gr_context_equal(&a->context, &b->context) &&
            a->w == b->w && a->pw == b->pw && a->dw == b->dw;
+}
+
+static bool same_entropy(const struct gr_message *a, const struct gr_message *b)
+{
+    bool same = a->hash == b->hash && a->hash_count == b->hash_count &&
+                a->clock_count == b->clock_count && a->sum_count == b->sum_count &&
+                a->branches == b->branches && a->cursor_end == b->cursor_end &&
+                a->index == b->index;
+    for (uint32_t i = 0; same && i < a->hash_count; i++)
+        same = a->hash_list[i] == b->hash_list[i];
+    for (uint32_t i = 0; same && i < a->clock_count; i++)
+        same = gr_clock_equal(&a->clock_list[i], &b->clock_list[i]);
+    for (uint32_t i = 0; same && i < a->sum_count; i++)
+        same = gr_sum_equal(a->sum_list[i], b->sum_list[i]);
+    return same;
 }
 
 static bool same_message(const struct gr_message *a, const struct gr_message *b)
@@ -136,7 +233,7 @@ static bool same_message(const struct gr_message *a, const struct gr_message *b)
                same_record(&a->entry[i].record, &b->entry[i].record);
     for (uint32_t i = 0; same && i < a->partition_count; i++)
         same = a->partition_list[i] == b->partition_list[i];
-    return same;
+    return same && same_entropy(a, b);
 }
 
 static void test_round_trip(void **state)
@@ -438,6 +535,53 @@ static void test_known_bytes(void **state)
     gr_writer_deinit(&out);
 }
 
+// What an exchange begins and ends with: clocks as rows of bases and distances, sums, a partition.
+static void test_known_clocks(void **state)
+{
+    (void)state;
+    struct gr_interval interval = {10, 12};
+    struct gr_clock_row row[] = {
+        {.actor = {1, 2}, .base = 3, .interval = &interval, .interval_count = 1},
+        {.actor = {1, 5}, .base = 300},
+    };
+    struct gr_clock clock = {.row = row, .count = 2};
+    struct gr_sum sum = {0x0807060504030201, 0x100f0e0d0c0b0a09};
+    struct gr_message m = {.type = GR_MSG_BEGUN,
+        .id = 1,
+        .run = 2,
+        .sequence = 3,
+        .hybrid = 4,
+        .deadline_ms = 5,
+        .clock_list = &clock,
+        .clock_count = 1,
+        .sum_list = &sum,
+        .sum_count = 1};
+    static const char clock_bytes[] = "0102"               // one clock, two rows
+                                      "000100000000000000" // actor 0, told here
+                                      "020000000000000003" // ... its run, base 3
+                                      "010702"             // one interval: 7 further, 2 long
+                                      "010100000000000000" // actor 1, told here
+                                      "0500000000000000"
+                                      "ac0200"; // base 300, no interval
+    char text[1000], want[1000];
+    struct gr_writer out;
+    gr_writer_init(&out, GR_FRAME_BYTES_MAX);
+    gr_frame_encode(&out, &m);
+    hex(gr_writer_bytes(&out), text);
+    snprintf(want, sizeof want, "%s%s%s", "00", clock_bytes,
+        "010102030405060708" // one sum, its low half
+        "090a0b0c0d0e0f10"); // its high half
+    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 1 + 8 + 1), want);
+    gr_writer_clear(&out);
+    m.type = GR_MSG_JOIN;
+    m.partition = 7;
+    gr_frame_encode(&out, &m);
+    hex(gr_writer_bytes(&out), text);
+    snprintf(want, sizeof want, "07%s", clock_bytes);
+    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 1 + 8 + 1), want);
+    gr_writer_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_keepalive),
         cmocka_unit_test(test_does_not_fit),
         cmocka_unit_test(test_known_bytes),
+        cmocka_unit_test(test_known_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
