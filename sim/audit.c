@@ -12,7 +12,7 @@ void sim_audit_key(struct sim *sim, int n, int key)
     struct sim_node *host = &sim->node[n];
     const struct gr_key *at = &sim->clients.key[key];
     uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
-    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0)
+    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0 || host->suspect[key])
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
@@ -164,7 +164,7 @@ static void audit_hints(struct sim *sim)
 void sim_audit(struct sim *sim)
 {
     audit_hints(sim);
-    if (sim->faults.minutes)
+    if (sim->plan.minutes)
         audit_expiry(sim);
     for (int c = 0; c < sim->clients.count; c++)
         if (sim->clients.client[c].waits_for >= 0)
