@@ -43,6 +43,7 @@ struct host {
     uint32_t asked_first, asked_count; // asked[asked_first .. asked_count - 1]
     struct host_entry *entry;
     char linked[128];
+    bool owes;
 };
 
 static inline struct host_entry *host_find(struct host *host, struct gr_bytes key, bool make)
@@ -170,6 +171,7 @@ static inline void host_answer(struct host *host, const struct gr_request *reque
     struct gr_result result = {.ticket = (uint64_t)9 << 32 | request->ticket,
         .op = request->op,
         .acks = 2,
+        .primaries = 2,
         .needed = 2,
         .now = host->wall};
     struct host_entry *entry = NULL;
@@ -306,6 +308,14 @@ static inline bool host_peer_up(void *arg, uint16_t member)
     return member == 0 || !((struct host *)arg)->peer_down;
 }
 
+static inline struct gr_debt_view host_debt(void *arg, uint16_t member)
+{
+    struct host *host = arg;
+    struct gr_wall oldest = {host->wall.ms - 12345};
+    return member == 1 && host->owes ? (struct gr_debt_view){7, 890, oldest}
+                                     : (struct gr_debt_view){0};
+}
+
 static inline const struct gr_token_key *host_token(void *arg)
 {
     return &((struct host *)arg)->token;
@@ -352,6 +362,7 @@ static inline struct gr_redis *host_connect(struct host *host, const struct gr_r
         .ring = host_ring,
         .self = host_self,
         .peer_up = host_peer_up,
+        .debt = host_debt,
         .token_key = host_token,
         .info = host_info,
         .settings = host_settings,

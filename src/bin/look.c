@@ -1,4 +1,4 @@
-// gramme status, key where, key explain: how the cluster is, and where a key is.
+// gramme status, hints, key where, key explain: how the cluster is, and where a key is.
 //
 // Nothing here is computed: what a node says is shown. `status` asks twice, one node about all and
 // each for itself, because the two may differ, and then the difference is what one wants to see.
@@ -9,6 +9,46 @@
 
 #include "bin/ask.h"
 #include "bin/output.h"
+
+// ---- replies ---------------------------------------------------------------------------------
+
+static void print_json(const struct gramme_reply *reply)
+{
+    bool map = reply->kind == GRAMME_MAP;
+    switch (reply->kind) {
+    case GRAMME_NIL:
+        printf("null");
+        break;
+    case GRAMME_INTEGER:
+        printf("%lld", (long long)reply->integer);
+        break;
+    case GRAMME_DOUBLE:
+        printf("%g", reply->real);
+        break;
+    case GRAMME_BOOLEAN:
+        printf(reply->integer != 0 ? "true" : "false");
+        break;
+    case GRAMME_TEXT:
+    case GRAMME_ERROR:
+        gr_json_bytes(gr_ask_bytes(reply->text));
+        break;
+    case GRAMME_ARRAY:
+    case GRAMME_MAP:
+        printf(map ? "{" : "[");
+        for (size_t i = 0; i < reply->count; i++) {
+            printf(i == 0 ? "" : map && i % 2 == 1 ? ": " : ", ");
+            print_json(&reply->item[i]);
+        }
+        printf(map ? "}" : "]");
+        break;
+    }
+}
+
+static int64_t number_of(const struct gramme_reply *map, const char *name)
+{
+    const struct gramme_reply *value = gr_ask_field(map, name);
+    return value != NULL ? value->integer : 0;
+}
 
 // ---- status ----------------------------------------------------------------------------------
 
@@ -129,6 +169,91 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
     return GR_EXIT_OK;
 }
 
+// ---- hints -----------------------------------------------------------------------------------
+
+static void print_hints_json(const char *name, const struct gramme_reply *reply, const char *error)
+{
+    printf("{\"node\": ");
+    gr_json_text(name);
+    printf(", \"%s\": ", reply != NULL ? "owes" : "error");
+    if (reply != NULL)
+        print_json(reply);
+    else
+        gr_json_text(error);
+    printf("}");
+}
+
+static void add_hint_rows(
+    struct gr_table *table, const char *name, const struct gramme_reply *reply)
+{
+    if (reply == NULL) {
+        gr_table_row(table, (const char *const[]){name, "no answer", "-", "-", "-"});
+        return;
+    }
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct gramme_reply *owed = &reply->item[i];
+        gr_table_row(table, (const char *const[]){name, gr_ask_text(owed, "node"),
+                                gr_table_format(table, "%lld", (long long)number_of(owed, "hints")),
+                                gr_table_format(table, "%lld", (long long)number_of(owed, "bytes")),
+                                gr_table_seconds(table, number_of(owed, "oldest-seconds"))});
+    }
+}
+
+// Asks each of the members, or the one of that name.
+static int show_hints(const struct gr_options *options, const struct gr_ask_member *member,
+    int count, const char *name)
+{
+    bool json = options->output == GR_OUTPUT_JSON;
+    int asked = 0, silent = 0;
+    struct gr_table table;
+    gr_table_init(&table, 5);
+    gr_table_row(&table, (const char *const[]){"NODE", "KEEPS FOR", "HINTS", "BYTES", "OLDEST"});
+    for (int i = 0; i < count; i++) {
+        if (name != NULL && strcmp(name, member[i].name) != 0)
+            continue;
+        struct gramme *client = gramme_open(member[i].address, (unsigned)options->timeout_ms);
+        const struct gramme_reply *reply = NULL;
+        if (gr_ask(client, &reply, "HELLO", "3", NULL) != GRAMME_OK ||
+            gr_ask(client, &reply, "GR.HINTS", NULL) != GRAMME_OK)
+            reply = NULL;
+        if (json)
+            printf(asked == 0 ? "[" : ",\n ");
+        if (json)
+            print_hints_json(member[i].name, reply, gramme_error(client));
+        else
+            add_hint_rows(&table, member[i].name, reply);
+        asked++;
+        silent += reply == NULL;
+        gramme_close(client);
+    }
+    if (json && asked > 0)
+        printf("]\n");
+    else if (asked > 0 && table.rows > 1)
+        gr_table_print(&table);
+    else if (asked > 0)
+        printf("no hints are kept\n");
+    gr_table_deinit(&table);
+    if (asked == 0)
+        return gr_complain(
+            GR_EXIT_ERROR, "there is no node '%s'; `gramme status` lists them", name);
+    return silent == asked ? GR_EXIT_UNREACHABLE : GR_EXIT_OK;
+}
+
+int gr_verb_hints(const struct gr_options *options, int argc, char **argv)
+{
+    static struct gr_ask_member member[GR_MEMBERS_MAX];
+    int count = 0;
+    struct gramme *client = gr_ask_open(options);
+    enum gramme_outcome outcome = gr_ask_members(client, member, GR_MEMBERS_MAX, &count);
+    int code = outcome == GRAMME_OK ? GR_EXIT_OK : gr_ask_failed(options, client, outcome);
+    gramme_close(client);
+    if (outcome == GRAMME_OK && count == 0)
+        return gr_complain(
+            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
+    return outcome == GRAMME_OK ? show_hints(options, member, count, argc > 0 ? argv[0] : NULL)
+                                : code;
+}
+
 // ---- key where, key explain ------------------------------------------------------------------
 
 // Asks in RESP3, which tells maps from lists.
@@ -137,44 +262,6 @@ static enum gramme_outcome ask_about_key(struct gramme *client, const char *comm
 {
     enum gramme_outcome outcome = gr_ask(client, ret_reply, "HELLO", "3", NULL);
     return outcome != GRAMME_OK ? outcome : gr_ask(client, ret_reply, command, key, NULL);
-}
-
-static void print_json(const struct gramme_reply *reply)
-{
-    bool map = reply->kind == GRAMME_MAP;
-    switch (reply->kind) {
-    case GRAMME_NIL:
-        printf("null");
-        break;
-    case GRAMME_INTEGER:
-        printf("%lld", (long long)reply->integer);
-        break;
-    case GRAMME_DOUBLE:
-        printf("%g", reply->real);
-        break;
-    case GRAMME_BOOLEAN:
-        printf(reply->integer != 0 ? "true" : "false");
-        break;
-    case GRAMME_TEXT:
-    case GRAMME_ERROR:
-        gr_json_bytes(gr_ask_bytes(reply->text));
-        break;
-    case GRAMME_ARRAY:
-    case GRAMME_MAP:
-        printf(map ? "{" : "[");
-        for (size_t i = 0; i < reply->count; i++) {
-            printf(i == 0 ? "" : map && i % 2 == 1 ? ": " : ", ");
-            print_json(&reply->item[i]);
-        }
-        printf(map ? "}" : "]");
-        break;
-    }
-}
-
-static int64_t number_of(const struct gramme_reply *map, const char *name)
-{
-    const struct gramme_reply *value = gr_ask_field(map, name);
-    return value != NULL ? value->integer : 0;
 }
 
 // Asks a node about a key and shows what it says, to people with `print`.

@@ -64,6 +64,13 @@ const struct gr_verb gr_verbs[] = {
         "Asks one node for the members of its cluster and what it believes of each (SEEN), then\n"
         "asks each member itself (ASKED). Where they differ a link is cut or the news is young.",
         ASKING, 0, 0, gr_verb_status},
+    {"hints", "show what nodes keep for those that are away", "[NODE]",
+        "A write whose owner is away is kept by a node that stands in for it, as a hint, until "
+        "the\n"
+        "owner is back and has it on its disk. Asks every node, or NODE, and prints for whom it\n"
+        "keeps hints: how many, how many bytes, and how old the oldest is. A node that cannot be\n"
+        "asked may keep some too.",
+        ASKING, 0, 1, gr_verb_hints},
     {"key where", "show which nodes hold a key", "KEY",
         "Prints the key's slot, its partition, and its preference list: the nodes that own it, in\n"
         "the order in which they are asked.",

@@ -8,9 +8,9 @@
 // An owner that cannot be reached, or is late, may be spoken for by a node that keeps hints of this
 // key for it: with the other owners down that is where the newest writes are.
 //
-//   E1  Each position of the preference list answers at most once, and only what it can read. A
-//       node that stands in answers for one position at most, only with hints in hand (H4), and
-//       never counts toward PR.
+//   E1  Each position of the preference list counts once, and only what it can read is said. A node
+//       that stands in speaks for one position at most, only with hints in hand (H4), and never
+//       counts toward PR; the owner's own answer, when it comes after all, does.
 //   E2  The answer is the merge of at least R filled states; its values are complete.
 //   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
 //       alone, and only when every value of the merge is at hand.
@@ -23,6 +23,16 @@
 #include "core/inside.h"
 
 enum position_state { UNASKED, ASKED, ANSWERED, FAILED };
+
+enum { SUBSTITUTES_MAX = 32 };
+
+struct substitute {
+    uint16_t member;
+    uint8_t position;
+    bool open;  // it has not answered
+    bool spoke; // it had hints: it votes once, and R answers are those of R nodes
+    struct gr_instant asked_at;
+};
 
 struct gr_get {
     struct gr_call call;
@@ -39,12 +49,14 @@ struct gr_get {
     struct gr_instant asked_at[GR_REPLICAS_MAX];
     struct gr_record record[GR_REPLICAS_MAX];
     struct gr_record merged;
-    // Those who stand in, by position.
-    int asked_for[GR_REPLICAS_MAX];  // the member asked, -1: none is
+    // Those who stand in. A member is asked for one position at a time: its answer does not say
+    // for which.
+    struct substitute substitute[SUBSTITUTES_MAX];
+    int substitute_count;
     int last_asked[GR_REPLICAS_MAX]; // where the walk over the healthy others is, -1: not begun
-    uint8_t tries[GR_REPLICAS_MAX];
-    uint8_t stood_in;                 // positions that such a node answered for, a bit each,
-    uint16_t server[GR_REPLICAS_MAX]; // and which
+    bool walked[GR_REPLICAS_MAX];    // it has met all of them
+    uint8_t stood_in;                // positions that such a node answered for, a bit each
+    struct gr_record hints[GR_REPLICAS_MAX]; // what it said
 };
 
 static void progress(struct gr_node *node, struct gr_get *get);
@@ -57,20 +69,40 @@ static uint8_t count_state(const struct gr_node *node, const struct gr_get *get,
     return count;
 }
 
+static uint8_t primaries(const struct gr_node *node, const struct gr_get *get)
+{
+    return count_state(node, get, ANSWERED);
+}
+
+// Its owner has answered, or a node that stands in for it.
+static bool is_answered(const struct gr_get *get, uint8_t position)
+{
+    return get->state[position] == ANSWERED || get->stood_in >> position & 1;
+}
+
+static uint8_t count_answered(const struct gr_node *node, const struct gr_get *get)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += is_answered(get, i);
+    return count;
+}
+
+// A node that stands in for the owner of the position was asked and may still answer.
+static bool is_substituted(const struct gr_get *get, uint8_t position)
+{
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].open && get->substitute[i].position == position)
+            return true;
+    return false;
+}
+
 // Positions from which an answer may still come.
 static uint8_t outstanding(const struct gr_node *node, const struct gr_get *get)
 {
     uint8_t count = 0;
     for (uint8_t i = 0; i < node->ring->n; i++)
-        count += get->state[i] == ASKED || get->asked_for[i] >= 0;
-    return count;
-}
-
-static uint8_t primaries(const struct gr_node *node, const struct gr_get *get)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        count += get->state[i] == ANSWERED && !(get->stood_in >> i & 1);
+        count += get->state[i] == ASKED || is_substituted(get, i);
     return count;
 }
 
@@ -125,54 +157,77 @@ static struct gr_instant hedge_at(
     return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
 }
 
+static bool is_late(struct gr_node *node, const struct substitute *substitute)
+{
+    struct gr_span hedge = node->peer[substitute->member].hedge;
+    return gr_instant_reached(node->now, gr_instant_after(substitute->asked_at, hedge));
+}
+
 // True if the position's owner will not answer, or not soon, and someone else might.
 static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uint8_t i)
 {
-    bool late = get->state[i] == ASKED && gr_instant_reached(node->now, hedge_at(node, get, i));
-    return get->state[i] != ANSWERED && (get->state[i] != ASKED || late) && get->asked_for[i] < 0 &&
-           get->tries[i] < 2 * node->ring->n && !get->options.explain;
+    if (get->options.explain || get->walked[i] || is_answered(get, i) ||
+        (get->state[i] == ASKED && !gr_instant_reached(node->now, hedge_at(node, get, i))))
+        return false;
+    for (int s = 0; s < get->substitute_count; s++)
+        if (get->substitute[s].open && get->substitute[s].position == i &&
+            !is_late(node, &get->substitute[s]))
+            return false;
+    return true;
 }
 
-// A node votes once: R answers are those of R nodes.
-static bool has_part(const struct gr_node *node, const struct gr_get *get, int member)
+static struct substitute *find_substitute(struct gr_get *get, uint16_t member)
 {
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        if (get->asked_for[i] == member || ((get->stood_in >> i & 1) && get->server[i] == member))
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].open && get->substitute[i].member == member)
+            return &get->substitute[i];
+    return NULL;
+}
+
+static bool has_spoken(const struct gr_get *get, uint16_t member)
+{
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].spoke && get->substitute[i].member == member)
             return true;
     return false;
 }
 
-// Asks a node that may keep hints of this key for the owner of that position.
+// Sends the question to one that may keep hints of this key for the owner.
+static bool ask_one_for(struct gr_node *node, struct gr_get *get, uint16_t owner, uint16_t member)
+{
+    if (member == node->config.self)
+        return gr_hint_read(node, owner, &get->key, get->call.id, false);
+    struct gr_message read = {
+        .type = GR_MSG_READ,
+        .id = get->call.id,
+        .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
+        .key = get->key,
+        .owed_to = (uint32_t)owner + 1,
+    };
+    return gr_node_send(node, member, &read);
+}
+
+// Asks the next of the walk for that position. False if nobody can be asked, or not yet: whoever is
+// asked for another position answers that first, unless it is late.
 static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
 {
     uint16_t owner = gr_ring_owners(node->ring, get->partition)[i];
-    while (get->tries[i] < 2 * node->ring->n) {
+    while (get->substitute_count < SUBSTITUTES_MAX) {
         int member = gr_node_next_fallback(node, get->partition, get->last_asked[i], true);
         if (member < 0)
             break;
+        const struct substitute *busy = find_substitute(get, (uint16_t)member);
+        if (busy != NULL && !is_late(node, busy))
+            return false;
         get->last_asked[i] = member;
-        if (has_part(node, get, member))
+        if (busy != NULL || has_spoken(get, (uint16_t)member) ||
+            !ask_one_for(node, get, owner, (uint16_t)member))
             continue;
-        get->tries[i]++;
-        bool asked;
-        if (member == node->config.self) {
-            asked = gr_hint_read(node, owner, &get->key, get->call.id, false);
-        } else {
-            struct gr_message read = {
-                .type = GR_MSG_READ,
-                .id = get->call.id,
-                .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
-                .key = get->key,
-                .owed_to = (uint32_t)owner + 1,
-            };
-            asked = gr_node_send(node, (uint16_t)member, &read);
-        }
-        if (asked) {
-            get->asked_for[i] = member;
-            return true;
-        }
+        get->substitute[get->substitute_count++] = (struct substitute){
+            .member = (uint16_t)member, .position = i, .open = true, .asked_at = node->now};
+        return true;
     }
-    get->tries[i] = 2 * node->ring->n;
+    get->walked[i] = true;
     return false;
 }
 
@@ -218,6 +273,13 @@ static void set_timer(struct gr_node *node, struct gr_get *get)
         if (hedge.ns > node->now.ns && hedge.ns < at.ns)
             at = hedge;
     }
+    for (int i = 0; i < get->substitute_count && !get->answered; i++) {
+        const struct substitute *substitute = &get->substitute[i];
+        struct gr_instant hedge =
+            gr_instant_after(substitute->asked_at, node->peer[substitute->member].hedge);
+        if (substitute->open && hedge.ns > node->now.ns && hedge.ns < at.ns)
+            at = hedge;
+    }
     gr_timer_set(&node->timers, &get->call.timer, at);
 }
 
@@ -250,7 +312,7 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
     struct gr_result result = {
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
-        .acks = count_state(node, get, ANSWERED),
+        .acks = count_answered(node, get),
         .primaries = primaries(node, get),
         .needed = GR_MAX(get->options.r, get->options.pr),
         .timeout = get->options.timeout,
@@ -293,9 +355,12 @@ static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 static void merge_all(struct gr_node *node, struct gr_get *get)
 {
     struct gr_record merged = GR_RECORD_NOTHING;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < node->ring->n; i++) {
         if (get->state[i] == ANSWERED)
             merged = gr_record_merge(&node->scratch, &merged, &get->record[i]);
+        if (get->stood_in >> i & 1)
+            merged = gr_record_merge(&node->scratch, &merged, &get->hints[i]);
+    }
     // Values stay where they are: in the copies of the replicas' states.
     get->merged = gr_record_borrow(&get->call.arena, &merged);
 }
@@ -314,8 +379,7 @@ static void end(struct gr_node *node, struct gr_get *get)
     merge_all(node, get);
     bool bare = node->config.canary == GR_CANARY_REPAIR_BARE;
     for (uint8_t i = 0; i < node->ring->n && !get->options.explain; i++) {
-        bool owner_answered = get->state[i] == ANSWERED && !(get->stood_in >> i & 1);
-        if (!owner_answered || (!complete(&get->merged) && !bare))
+        if (get->state[i] != ANSWERED || (!complete(&get->merged) && !bare))
             continue;
         if (bare && !complete(&get->merged))
             get->merged = (struct gr_record){.context = get->merged.context};
@@ -386,8 +450,18 @@ static void progress_explain(struct gr_node *node, struct gr_get *get)
 
 static bool is_met(const struct gr_node *node, const struct gr_get *get)
 {
-    return count_state(node, get, ANSWERED) >= get->options.r &&
-           primaries(node, get) >= get->options.pr;
+    return count_answered(node, get) >= get->options.r && primaries(node, get) >= get->options.pr;
+}
+
+// Owners that have answered, were asked, or can be.
+static uint8_t owners_may_answer(const struct gr_node *node, const struct gr_get *get)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        count += get->state[i] == ANSWERED || get->state[i] == ASKED ||
+                 (get->state[i] == UNASKED && gr_node_peer_up(node, owner[i]));
+    return count;
 }
 
 // It will be met if everyone who was asked answers.
@@ -395,7 +469,7 @@ static bool may_be_met(const struct gr_node *node, const struct gr_get *get)
 {
     uint8_t some = 0, owners = primaries(node, get);
     for (uint8_t i = 0; i < node->ring->n; i++) {
-        some += get->state[i] == ANSWERED || get->state[i] == ASKED || get->asked_for[i] >= 0;
+        some += is_answered(get, i) || get->state[i] == ASKED || is_substituted(get, i);
         owners += get->state[i] == ASKED;
     }
     return some >= get->options.r && owners >= get->options.pr;
@@ -413,7 +487,7 @@ static void progress(struct gr_node *node, struct gr_get *get)
             end(node, get);
         return;
     }
-    uint8_t answered = count_state(node, get, ANSWERED);
+    uint8_t answered = count_answered(node, get);
     if (is_met(node, get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
         if (!complete(&get->merged)) {
@@ -430,8 +504,9 @@ static void progress(struct gr_node *node, struct gr_get *get)
         return;
     }
     while (!may_be_met(node, get)) {
-        if (!ask_next(node, get)) {
-            if (outstanding(node, get) > 0)
+        bool owners = owners_may_answer(node, get) >= get->options.pr;
+        if (!owners || !ask_next(node, get)) {
+            if (owners && outstanding(node, get) > 0)
                 break;
             answer(node, get, GR_ERR_READ_QUORUM);
             gr_call_free(node, &get->call);
@@ -448,19 +523,23 @@ static void progress(struct gr_node *node, struct gr_get *get)
 static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t member,
     enum gr_err status, const struct gr_record *record)
 {
-    uint8_t i = 0;
-    while (i < node->ring->n && get->asked_for[i] != member)
-        i++;
-    if (i == node->ring->n)
+    struct substitute *substitute = find_substitute(get, member);
+    if (substitute == NULL)
         return;
-    get->asked_for[i] = -1;
-    if (status == GR_OK && get->state[i] != ANSWERED) {
+    uint8_t i = substitute->position;
+    substitute->open = false;
+    substitute->spoke = status == GR_OK;
+    if (member != node->config.self)
+        gr_peer_sample(
+            &node->peer[member], (struct gr_span){node->now.ns - substitute->asked_at.ns});
+    if (status == GR_OK && !(get->stood_in >> i & 1)) {
         gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
-        get->state[i] = ANSWERED;
         get->stood_in |= (uint8_t)(1u << i);
-        get->server[i] = member;
-        get->record[i] = gr_record_copy(&get->call.arena, record, false);
+        get->hints[i] = gr_record_copy(&get->call.arena, record, false);
         gr_call_account(node, &get->call);
+    } else if (status != GR_OK && !get->answered) {
+        (void)ask_substitute(
+            node, get); // the next of the walk, or whom another position waited for
     }
     progress(node, get);
 }
@@ -560,7 +639,7 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     get->partition = gr_ring_partition(node->ring, key->slot);
     get->options = *options;
     for (uint8_t i = 0; i < node->ring->n; i++)
-        get->asked_for[i] = get->last_asked[i] = -1;
+        get->last_asked[i] = -1;
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);
     gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);

@@ -33,8 +33,6 @@ struct delivery {
 // A read of what is kept of a key for an owner: for a get here, or for a peer's.
 struct hint_read {
     struct gr_map_link by_ticket;
-    struct gr_arena arena;
-    struct gr_key key;
     bool bare;
     uint64_t call;      // of the get here, or 0:
     uint16_t peer;      // the node that asks,
@@ -75,12 +73,19 @@ static bool has_room(struct gr_node *node, size_t bytes)
     return fits;
 }
 
+// 0 is none.
+static struct gr_wall earlier(struct gr_wall a, struct gr_wall b)
+{
+    return a.ms == 0 || b.ms < a.ms ? b : a;
+}
+
 static void count_kept(struct gr_node *node, const struct gr_hint *hint)
 {
     struct gr_debt *debt = debt_of(node, hint->owner);
     size_t bytes = gr_hint_bytes(hint);
-    if (debt->count++ == 0)
-        debt->oldest = hint->since;
+    debt->count++;
+    debt->oldest = earlier(debt->oldest, hint->since);
+    debt->walked = earlier(debt->walked, hint->since); // the walk may have passed its place
     debt->bytes += bytes;
     debt->fresh = true;
     node->hint_bytes += bytes;
@@ -110,8 +115,7 @@ static struct gr_context own_dot(struct gr_node *node, const struct gr_dot *dot)
                : gr_context_make(&node->scratch, NULL, 0, dot, 1);
 }
 
-enum gr_err gr_hint_stand_in(
-    struct gr_node *node, struct gr_put *put, struct gr_dot *ret_dot, struct gr_record *ret_delta)
+enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t own)
 {
     const struct gr_write *w = &put->write;
     uint8_t n = node->ring->n;
@@ -132,10 +136,10 @@ enum gr_err gr_hint_stand_in(
         return GR_ERR_BUSY;
     struct gr_partition *p = &node->partition[put->partition];
     struct gr_dot dot = {node->config.actor, ++p->counter};
-    struct gr_context own = own_dot(node, &dot);
+    struct gr_context single = own_dot(node, &dot);
     sibling->dot = hint.dot = dot;
     struct gr_context seen = delta.context;
-    delta.context = gr_context_join(&node->scratch, &seen, &own);
+    delta.context = gr_context_join(&node->scratch, &seen, &single);
     hint.record = delta;
     struct gr_hint *kept = gr_arena_array(&node->scratch, struct gr_hint, n);
     for (uint8_t i = 0; i < n; i++) {
@@ -153,9 +157,8 @@ enum gr_err gr_hint_stand_in(
                    .drawn_context = seen,
                });
     op->call = put->call.id;
+    gr_replicate_start(node, put, own, &dot, &delta);
     wait_for_disk(node, op);
-    *ret_dot = dot;
-    *ret_delta = delta;
     return GR_OK;
 }
 
@@ -194,6 +197,7 @@ static void scan_page(struct gr_node *node, uint16_t owner)
 {
     struct gr_debt *debt = debt_of(node, owner);
     debt->fresh = false;
+    debt->from = debt->cursor;
     debt->ticket = gr_node_id(node);
     gr_node_emit(node, &(struct gr_effect){
                            .type = GR_EFFECT_SCAN,
@@ -224,6 +228,11 @@ static void page_done(struct gr_node *node, uint16_t owner)
     struct gr_debt *debt = debt_of(node, owner);
     bool stuck = debt->failed > 0;
     debt->failed = 0;
+    if (stuck && debt->cursor == debt->from) {
+        // One cursor value fills pages that fail: what is behind it must not wait for ever.
+        debt->cursor++;
+        debt->walked = earlier(debt->walked, debt->oldest);
+    }
     if (debt->cursor >= GR_CURSOR_END) { // the walk has met all that were there when it began
         debt->cursor = 0;
         debt->oldest = debt->count == 0 ? (struct gr_wall){0} : debt->walked;
@@ -241,8 +250,7 @@ static void end_delivery(struct gr_node *node, struct delivery *delivery, bool f
     debt->failed += failed;
     if (failed) {
         gr_probe(&node->probes, GR_PROBE_HINT_FAILED);
-        bool older = debt->walked.ms == 0 || delivery->hint.since.ms < debt->walked.ms;
-        debt->walked = older ? delivery->hint.since : debt->walked;
+        debt->walked = earlier(debt->walked, delivery->hint.since);
     }
     gr_call_free(node, &delivery->call);
     if (debt->sent == 0)
@@ -254,6 +262,8 @@ static void forget(struct gr_node *node, const struct delivery *delivery)
 {
     struct gr_debt *debt = debt_of(node, delivery->hint.owner);
     debt->count -= debt->count > 0;
+    if (debt->count == 0)
+        debt->oldest = (struct gr_wall){0};
     debt->bytes -= GR_MIN(debt->bytes, delivery->bytes);
     node->hint_bytes -= GR_MIN(node->hint_bytes, delivery->bytes);
     node->stats.hints_delivered++;
@@ -283,6 +293,12 @@ void gr_hint_on_ack(struct gr_node *node, struct gr_call *call, const struct gr_
 void gr_hint_failed(struct gr_node *node, struct gr_call *call)
 {
     end_delivery(node, (struct delivery *)call, true);
+}
+
+void gr_hint_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
+{
+    if (((struct delivery *)call)->hint.owner == peer)
+        gr_hint_failed(node, call);
 }
 
 static void send(struct gr_node *node, const struct gr_hint *hint)
@@ -317,11 +333,14 @@ static void on_page(struct gr_node *node, uint16_t owner, const struct gr_event 
     struct gr_debt *debt = debt_of(node, owner);
     debt->ticket = 0;
     if (event->status != GR_OK) {
-        gr_node_log(node, "hints cannot be read from the store; they are kept and tried again");
+        if (!debt->unreadable)
+            gr_node_log(node, "hints cannot be read from the store; they are kept and tried again");
+        debt->unreadable = true;
         deliver_soon(node, owner, RETRY_MS);
         return;
     }
     bool from_start = debt->cursor == 0;
+    debt->unreadable = false;
     debt->cursor = event->cursor;
     if (from_start && event->hint_count == 0 && !debt->fresh) { // there is nothing, surely
         node->hint_bytes -= GR_MIN(node->hint_bytes, debt->bytes);
@@ -350,7 +369,6 @@ static bool start_read(
         return false;
     struct hint_read *kept = gr_hook_memory(NULL, sizeof *kept);
     *kept = read;
-    kept->key = gr_key_copy(&kept->arena, key);
     uint64_t ticket = gr_node_id(node);
     gr_map_insert(&node->hint_reads, &kept->by_ticket, ticket);
     gr_node_emit(node, &(struct gr_effect){
@@ -398,7 +416,6 @@ static void on_read(struct gr_node *node, struct hint_read *read, const struct g
     } else if (!gr_instant_reached(node->now, read->deadline)) {
         (void)gr_node_send(node, read->peer, &state);
     }
-    gr_arena_deinit(&read->arena);
     gr_hook_memory(read, 0);
 }
 
@@ -465,7 +482,6 @@ void gr_hint_deinit(struct gr_node *node)
             struct gr_map_link *link = node->hint_reads.bucket[i];
             struct hint_read *read = GR_CONTAINER(link, struct hint_read, by_ticket);
             gr_map_remove(&node->hint_reads, link);
-            gr_arena_deinit(&read->arena);
             gr_hook_memory(read, 0);
         }
     }

@@ -143,13 +143,15 @@ enum gr_timer_kind { GR_TIMER_CALL, GR_TIMER_SWEEP, GR_TIMER_DEBT };
 // What is owed to one member: its hints, and where their delivery is.
 struct gr_debt {
     uint64_t count, bytes;
-    struct gr_wall oldest; // exact after each walk over all of them
-    struct gr_wall walked; // the oldest that the walk under way has met and left, 0: none
+    struct gr_wall oldest; // not later than it is, and exact after a quiet walk over all of them
+    struct gr_wall walked; // the oldest that the walk under way has left or not met, 0: none
     struct gr_timer timer; // of the next page
     uint64_t ticket;       // of the page's SCAN under way, or 0
     gr_cursor cursor;      // where the next page begins
+    gr_cursor from;        // where the page under way began
     uint32_t sent, failed; // of this page: under way, and answered otherwise than "stored"
     bool fresh;            // one was kept since that SCAN was asked for
+    bool unreadable;       // the last SCAN failed, and that was logged
 };
 
 enum gr_sweep_phase { GR_SWEEP_IDLE, GR_SWEEP_DUE, GR_SWEEP_LEFTOVER };
@@ -257,6 +259,7 @@ struct gr_put {
     bool answered;
     bool elsewhere;    // canary rerun-elsewhere: was run again
     bool forward_open; // REPLICATING as one that stands in: the owner asked may still answer
+    uint8_t acks_told; // in the answer
     uint16_t tried;    // positions of the preference list that were asked to coordinate
     uint16_t target;   // FORWARDING: the member asked
     uint8_t own;       // REPLICATING: the position that this node votes for
@@ -334,10 +337,10 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
 
 // The bytes that a hint counts for.
 size_t gr_hint_bytes(const struct gr_hint *hint);
-// Keeps the write for every owner, and tells gr_put_on_synced when that is durable. The dot and the
-// delta are returned in the step's scratch. Not GR_OK: nothing was written.
-GR_MUST_USE enum gr_err gr_hint_stand_in(
-    struct gr_node *node, struct gr_put *put, struct gr_dot *ret_dot, struct gr_record *ret_delta);
+// Draws a dot, keeps the write for every owner, begins to send it to them (gr_replicate_start, with
+// `own`), and tells gr_put_on_synced when the hints are durable. Not GR_OK: nothing was written.
+// The put may be gone afterwards.
+GR_MUST_USE enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t own);
 // A peer's DELTA or READ that names whom this node stands in for.
 void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 // What this node keeps of a key for `owner` goes to the get, as the state of this node. False if it
@@ -351,6 +354,7 @@ void gr_hint_on_link(struct gr_node *node, uint16_t peer);
 void gr_hint_on_ack(struct gr_node *node, struct gr_call *call, const struct gr_message *message);
 // The hint was not acknowledged: it stays.
 void gr_hint_failed(struct gr_node *node, struct gr_call *call);
+void gr_hint_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 void gr_hint_timer(struct gr_node *node, struct gr_timer *timer);
 void gr_hint_init(struct gr_node *node);
 void gr_hint_deinit(struct gr_node *node);

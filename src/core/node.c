@@ -369,7 +369,7 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
         gr_count_on_link_down(node, call, peer);
         break;
     case GR_CALL_HINT:
-        gr_hint_failed(node, call);
+        gr_hint_on_link_down(node, call, peer);
         break;
     case GR_CALL_UPDATE:
         break; // its get or its put notices

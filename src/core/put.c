@@ -44,6 +44,7 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
 {
     gr_assert(!put->answered && (outcome == GR_DONE) == (err == GR_OK));
     put->answered = true;
+    put->acks_told = acks;
     if (outcome == GR_INDETERMINATE) {
         gr_probe(&node->probes, GR_PROBE_PUT_INDETERMINATE);
         node->stats.indeterminate++;
@@ -105,7 +106,7 @@ void gr_put_count_votes(struct gr_node *node, struct gr_put *put, uint8_t acks_b
     bool settled = gr_quorum_settled(quorum);
     bool met = gr_quorum_met(quorum);
     if (put->answered) {
-        if (quorum->yes > acks_before) {
+        if (quorum->yes > GR_MAX(acks_before, put->acks_told)) {
             gr_probe(&node->probes, GR_PROBE_PUT_LATE_ACK);
             gr_done_acked(node, &put->call.done, quorum->yes, settled);
         }
@@ -214,6 +215,33 @@ void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err)
         try_next_owner(node, put, err);
 }
 
+// ---- who is there ---------------------------------------------------------------------------
+
+// Nodes that must be up for a write to be possible.
+static uint8_t needed(const struct gr_write *write)
+{
+    return GR_MAX(GR_MAX(write->w, write->pw), write->dw);
+}
+
+static uint8_t owners_up(struct gr_node *node, uint32_t partition)
+{
+    const uint16_t *owner = gr_ring_owners(node->ring, partition);
+    uint8_t up = 0;
+    for (uint8_t i = 0; i < node->ring->n; i++)
+        up += gr_node_peer_up(node, owner[i]);
+    return up;
+}
+
+// How many positions someone could vote for: with those who could stand in for the owners.
+static uint8_t seats_up(struct gr_node *node, uint32_t partition, uint8_t owners)
+{
+    uint8_t up = owners;
+    int at = -1;
+    while (up < node->ring->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
+        up++;
+    return up;
+}
+
 // ---- standing in ---------------------------------------------------------------------------
 
 // The position that this node votes for when it stands in: of an owner that is down, or of the one
@@ -228,21 +256,19 @@ static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
     return target >= 0 ? (uint8_t)target : 0;
 }
 
-// No owner coordinates: the write becomes a hint for each of them. False if it cannot.
-static bool stand_in(struct gr_node *node, struct gr_put *put)
+// No owner coordinates: the write becomes a hint for each of them. `open`: an owner was asked and
+// may still answer. Not GR_OK: nothing was written. The put may be gone afterwards.
+static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
 {
     if (put->forwarded || gr_ring_position(node->ring, put->partition, node->config.self) >= 0)
-        return false;
-    struct gr_dot dot;
-    struct gr_record delta;
-    bool open = put->state == GR_PUT_FORWARDING && node->peer[put->target].up;
-    if (gr_hint_stand_in(node, put, &dot, &delta) != GR_OK)
-        return false;
-    gr_probe(&node->probes, GR_PROBE_PUT_STOOD_IN);
+        return GR_ERR_UNREACHABLE;
     put->forward_open = open;
-    uint8_t own = own_position(node, put);
-    gr_replicate_start(node, put, own, &dot, &delta);
-    return true;
+    enum gr_err err = gr_hint_stand_in(node, put, own_position(node, put));
+    if (err == GR_OK)
+        gr_probe(&node->probes, GR_PROBE_PUT_STOOD_IN);
+    else
+        put->forward_open = false;
+    return err;
 }
 
 // ---- forwarding ----------------------------------------------------------------------------
@@ -264,8 +290,9 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         return;
     }
     gr_probe(&node->probes, GR_PROBE_PUT_FORWARDED);
-    gr_timer_set(
-        &node->timers, &put->call.timer, gr_instant_after(node->now, node->peer[target].hedge));
+    struct gr_instant late = gr_instant_after(node->now, node->peer[target].hedge);
+    bool ends_first = put->call.deadline.ns < late.ns;
+    gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
 }
 
 // The owner that is up, was not asked yet and answers fastest; -1 if there is none.
@@ -282,19 +309,37 @@ static int best_owner(struct gr_node *node, const struct gr_put *put)
     return best;
 }
 
-// U2: the one before certainly did nothing. What only repeats elsewhere ends here; and an owner
-// that is busy is there, so nobody stands in for it.
+// Nobody coordinates, and nothing was written. This node stands in if enough others are up. An
+// owner that is busy is there, so nobody stands in for it; one that cannot see W nodes is not where
+// this node is, which can.
+static void stand_in_or_reject(struct gr_node *node, struct gr_put *put, enum gr_err why)
+{
+    enum gr_err_class class = gr_err_info(why)->class;
+    bool absent = why == GR_ERR_UNREACHABLE || why == GR_ERR_QUORUM || class == GR_CLASS_OURS ||
+                  class == GR_CLASS_CORRUPTION;
+    uint8_t owners = owners_up(node, put->partition);
+    uint8_t up = seats_up(node, put->partition, owners);
+    if (absent && (up < needed(&put->write) || owners < put->write.pw)) {
+        absent = false;
+        why = GR_ERR_QUORUM;
+    }
+    enum gr_err err = absent ? stand_in(node, put, false) : why;
+    if (err != GR_OK)
+        finish(node, put, GR_REJECTED, err == GR_ERR_UNREACHABLE ? why : err, 0);
+}
+
+// U2: the one before certainly did nothing. What would only be refused again elsewhere ends here.
 static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err why)
 {
     gr_assert(put->state != GR_PUT_REPLICATING && !put->answered);
-    enum gr_err_class class = gr_err_info(why)->class;
-    bool hopeless = class == GR_CLASS_CALLER || why == GR_ERR_TIMEOUT;
-    bool absent =
-        why == GR_ERR_UNREACHABLE || class == GR_CLASS_OURS || class == GR_CLASS_CORRUPTION;
-    int next = put->forwarded || hopeless ? -1 : best_owner(node, put);
+    bool hopeless = gr_err_info(why)->class == GR_CLASS_CALLER || why == GR_ERR_TIMEOUT;
+    if (put->forwarded || hopeless) {
+        finish(node, put, GR_REJECTED, why, 0);
+        return;
+    }
+    int next = best_owner(node, put);
     if (next < 0) {
-        if (!absent || !stand_in(node, put))
-            finish(node, put, GR_REJECTED, why, 0);
+        stand_in_or_reject(node, put, why);
         return;
     }
     if (put->tried != 0)
@@ -309,8 +354,8 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
         return;
     if (put->state == GR_PUT_REPLICATING) { // both runs are under way: the first to be done answers
         put->forward_open = false;
-        put->primaries = message->primaries;
         if (message->outcome == GR_DONE && message->status == GR_OK) {
+            put->primaries = message->primaries;
             put->context =
                 gr_context_join(&put->call.arena, &put->context, &message->record.context);
             gr_call_account(node, &put->call);
@@ -376,7 +421,7 @@ void gr_put_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
     if (put->state == GR_PUT_FORWARDING && put->target == peer) {
         if (put->answered)
             gr_call_free(node, call);
-        else if (!stand_in(node, put))
+        else if (stand_in(node, put, false) != GR_OK)
             finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
         return;
     }
@@ -399,7 +444,7 @@ static void forward_is_late(struct gr_node *node, struct gr_put *put)
         put->elsewhere = true;
         if (next >= 0)
             forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
-    } else if (stand_in(node, put)) {
+    } else if (stand_in(node, put, true) == GR_OK) {
         gr_probe(&node->probes, GR_PROBE_PUT_RUN_TWICE);
     }
 }
@@ -443,25 +488,6 @@ static enum gr_err check_limits(const struct gr_key *key, const struct gr_write 
     return GR_OK;
 }
 
-static uint8_t owners_up(struct gr_node *node, uint32_t partition)
-{
-    const uint16_t *owner = gr_ring_owners(node->ring, partition);
-    uint8_t up = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        up += gr_node_peer_up(node, owner[i]);
-    return up;
-}
-
-// How many positions someone could vote for: with those who could stand in for the owners.
-static uint8_t seats_up(struct gr_node *node, uint32_t partition, uint8_t owners)
-{
-    uint8_t up = owners;
-    int at = -1;
-    while (up < node->ring->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
-        up++;
-    return up;
-}
-
 static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err err,
     const struct gr_write *write, uint8_t up, struct gr_span timeout)
 {
@@ -471,7 +497,7 @@ static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err
     struct gr_result result = {.outcome = GR_REJECTED,
         .err = err,
         .acks = up,
-        .needed = GR_MAX(GR_MAX(write->w, write->pw), write->dw),
+        .needed = needed(write),
         .timeout = timeout,
         .now = node->wall};
     gr_done_tell(node, done, &result, true);
@@ -484,7 +510,7 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     int position = gr_ring_position(node->ring, partition, node->config.self);
     uint8_t owners = owners_up(node, partition);
     uint8_t up = seats_up(node, partition, owners);
-    uint8_t need = GR_MAX(GR_MAX(write->w, write->pw), write->dw);
+    uint8_t need = needed(write);
     enum gr_err err = check_limits(key, write);
     if (err == GR_OK && forwarded && position < 0)
         err = GR_ERR_NOT_OWNER;

@@ -8,7 +8,9 @@
 //   S1  A seat has one vote, and each node votes for at most one seat (Q1).
 //   S2  A substitute's vote is never an owner's: it counts toward W and DW, never toward PW.
 //   S3  A seat says NO only when everyone who was asked for it certainly stored nothing.
-//   S4  Substitutes are asked in the order of the walk, which is the same on every node, so that
+//   S4  This node's own seat gets no substitute: its vote is certain to come, or the store has
+//   failed. S5  Substitutes are asked in the order of the walk, which is the same on every node, so
+//   that
 //       gets look for hints where puts leave them.
 //
 //   seat: owner asked --ack--> voted
@@ -67,6 +69,7 @@ static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8
 // may still answer, the seat says so (S3).
 static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
 {
+    gr_assert(position != put->own);
     struct gr_seat *seat = &put->seat[position];
     while (!seat->closed && !put->released) {
         int next = gr_node_next_fallback(node, put->partition, put->fallback, false);
@@ -80,7 +83,7 @@ static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
             return;
         }
     }
-    if (is_voted(put, position) || is_waiting(put, position) || position == put->own)
+    if (is_voted(put, position) || is_waiting(put, position))
         return;
     (void)gr_quorum_vote(
         &put->quorum, position, seat->doubtful ? GR_VOTE_MUTE : GR_VOTE_NO, !seat->doubtful, false);
@@ -101,7 +104,7 @@ static void set_timer(struct gr_node *node, struct gr_put *put)
     struct gr_instant at = put->call.deadline;
     for (uint8_t i = 0; i < put->quorum.n; i++) {
         const struct gr_seat *seat = &put->seat[i];
-        if (is_voted(put, i) || seat->closed || put->released || seat->asked < 0)
+        if (is_voted(put, i) || i == put->own || seat->closed || put->released || seat->asked < 0)
             continue;
         struct gr_span hedge = node->peer[put->asked[seat->asked].member].hedge;
         struct gr_instant due = gr_instant_after(seat->asked_at, hedge);
@@ -147,7 +150,7 @@ void gr_replicate_on_ack(
         if (gr_quorum_vote(&put->quorum, position, GR_VOTE_YES, primary, message->durable) &&
             stood_in && primary)
             gr_probe(&node->probes, GR_PROBE_PUT_OWNER_AFTER_ALL);
-    } else if (!is_voted(put, position)) {
+    } else if (!is_voted(put, position) && position != put->own) {
         stand_in(node, put, position);
     }
     gr_put_count_votes(node, put, before);
@@ -161,7 +164,7 @@ void gr_replicate_on_link_down(struct gr_node *node, struct gr_put *put, uint16_
         // What was sent may have arrived, and its acknowledgement may not come.
         asked->answered = true;
         put->seat[asked->position].doubtful = true;
-        if (!is_voted(put, asked->position))
+        if (!is_voted(put, asked->position) && asked->position != put->own)
             stand_in(node, put, asked->position);
     }
     gr_put_count_votes(node, put, before);
@@ -171,11 +174,13 @@ void gr_replicate_timer(struct gr_node *node, struct gr_put *put)
 {
     for (uint8_t i = 0; i < put->quorum.n; i++) {
         struct gr_seat *seat = &put->seat[i];
-        if (is_voted(put, i) || seat->closed || seat->asked < 0)
+        if (is_voted(put, i) || i == put->own || seat->closed || seat->asked < 0)
             continue;
         struct gr_span hedge = node->peer[put->asked[seat->asked].member].hedge;
         if (gr_instant_reached(node->now, gr_instant_after(seat->asked_at, hedge)))
             stand_in(node, put, i);
     }
     set_timer(node, put);
+    // When the walk has ended everywhere, nobody needs the value of an answered put any more.
+    gr_put_count_votes(node, put, put->quorum.yes);
 }

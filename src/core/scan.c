@@ -141,6 +141,7 @@ static void answer(struct gr_node *node, struct gr_scan *scan, enum gr_err err)
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
         .acks = answered,
+        .primaries = answered,
         .needed = scan->r,
         .timeout = node->config.read_timeout,
         .now = node->wall,

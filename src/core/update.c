@@ -138,6 +138,7 @@ static void on_read(struct gr_node *node, struct gr_update *update, const struct
         .outcome = effect.err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = effect.err,
         .acks = read->acks,
+        .primaries = read->primaries,
         .needed = read->needed,
         .timeout = read->timeout,
         .existed = old != NULL,

@@ -37,6 +37,8 @@ enum gr_config_kind {
     X(REQUESTS_MAX, "requests_max", COUNT, "10000", 16, 1000000, "", "requests under way at most") \
     X(MEMORY_MAX, "memory_max", SIZE, "256mb", 32 << 20, (int64_t)1 << 40, "",                     \
         "memory that requests under way may take")                                                 \
+    X(HINT_BYTES_MAX, "hint_bytes_max", SIZE, "1gb", 0, (int64_t)1 << 50, "",                      \
+        "hints kept for nodes that are away; over it others stand in")                             \
     X(LOG_LEVEL, "log_level", CHOICE, "info", 0, 0, "error warn info debug", "what is logged")     \
     X(DEMO, "demo", FLAG, "no", 0, 1, "", "let GR.LINK cut and heal links")
 

@@ -60,6 +60,12 @@ static bool peer_up(void *host, uint16_t member)
     return gr_node_peer_up(server->node, member);
 }
 
+static struct gr_debt_view debt(void *host, uint16_t member)
+{
+    const struct gr_server *server = host;
+    return server->node == NULL ? (struct gr_debt_view){0} : gr_node_debt(server->node, member);
+}
+
 static const struct gr_token_key *token_key(void *host)
 {
     const struct gr_server *server = host;
@@ -116,7 +122,14 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_bytes = resident_bytes(),
         .memory_max_bytes = 0,
         .keys = held_keys(server),
+        .hint_bytes_max = (uint64_t)gr_config_number(server->config, GR_SETTING_HINT_BYTES_MAX),
     };
+    if (server->node != NULL) {
+        struct gr_node_stats stats = gr_node_stats(server->node);
+        ret_info->hints_kept = stats.hints_kept;
+        ret_info->hints_delivered = stats.hints_delivered;
+        ret_info->hints_refused = stats.hints_refused;
+    }
 }
 
 static int by_name(const void *a, const void *b)
@@ -186,6 +199,7 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .ring = ring,
         .self = self,
         .peer_up = peer_up,
+        .debt = debt,
         .token_key = token_key,
         .info = info,
         .settings = settings,

@@ -67,6 +67,7 @@ static struct gr_node *make_node(struct gr_server *server)
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
+    node.hint_bytes_max = (uint64_t)gr_config_number(config, GR_SETTING_HINT_BYTES_MAX);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
     return gr_node_new(&node);
 }

@@ -16,7 +16,7 @@
 #define GR_WIRE_REDIS_H
 
 #include "base/bytes.h"
-#include "core/request.h"
+#include "core/node.h"
 #include "wire/token.h"
 
 struct gr_redis;
@@ -46,6 +46,8 @@ struct gr_redis_info {
     uint64_t memory_bytes;     // resident
     uint64_t memory_max_bytes; // 0 = no limit is set
     int64_t keys;              // with values, in the partitions that this node holds
+    uint64_t hint_bytes_max;
+    uint64_t hints_kept, hints_delivered, hints_refused; // since the start
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
@@ -68,6 +70,8 @@ struct gr_redis_host {
     const struct gr_ring *(*ring)(void *host);
     uint16_t (*self)(void *host);
     bool (*peer_up)(void *host, uint16_t member); // true for self
+    // What this node keeps for a member; nothing for itself, and while it is loading.
+    struct gr_debt_view (*debt)(void *host, uint16_t member);
     const struct gr_token_key *(*token_key)(void *host);
 
     void (*info)(void *host, struct gr_redis_info *ret_info);

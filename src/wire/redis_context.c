@@ -73,7 +73,7 @@ static bool read_options(
     cmd->flag = false;
     for (; at < cmd->arg_count; at++) {
         struct gr_bytes word = cmd->arg[at];
-        if ((may & OPT_READ) && gr_redis_is(word, "withmeta")) {
+        if ((may & (OPT_READ | OPT_WRITE)) && gr_redis_is(word, "withmeta")) {
             cmd->flag = true;
             continue;
         }
@@ -199,7 +199,7 @@ GR_REDIS_TAKE(gr_get)
     }
 }
 
-// GR.PUT key context value [W n] [PW n] [DW n] [EX s|PX ms|EXAT s|PXAT ms] [TIMEOUT ms]
+// GR.PUT key context value [W n] [PW n] [DW n] [EX s|PX ms|EXAT s|PXAT ms] [TIMEOUT ms] [WITHMETA]
 GR_REDIS_PREPARE(gr_put)
 {
     cmd->ask.op = GR_OP_PUT;
@@ -208,7 +208,7 @@ GR_REDIS_PREPARE(gr_put)
            gr_redis_value_fits(cmd, cmd->arg[3]) && read_key(cmd) && read_context(session, cmd));
 }
 
-// GR.DEL key context [W n] [PW n] [DW n] [TIMEOUT ms]
+// GR.DEL key context [W n] [PW n] [DW n] [TIMEOUT ms] [WITHMETA]
 GR_REDIS_PREPARE(gr_del)
 {
     cmd->ask.op = GR_OP_PUT;
@@ -220,8 +220,14 @@ GR_REDIS_TAKE(gr_put)
 {
     (void)index;
     struct gr_resp resp = gr_redis_reply(session, cmd);
+    if (cmd->flag)
+        gr_resp_array(&resp, 3);
     if (!reply_token(session, cmd, &resp, &result->record.context))
         gr_resp_null(&resp);
+    if (cmd->flag) {
+        gr_resp_integer(&resp, result->acks);
+        gr_resp_integer(&resp, result->primaries);
+    }
 }
 
 // ---- GR.WHERE GR.EXPLAIN -------------------------------------------------------------------
@@ -308,6 +314,32 @@ GR_REDIS_TAKE(gr_explain)
         const struct gr_context *context = &view->record.context;
         reply_dots(&resp, "seen-up-to", context->vv, context->vv_count);
         reply_dots(&resp, "seen-also", context->cloud, context->cloud_count);
+    }
+}
+
+// GR.HINTS: what this node keeps for each member that it owes something
+GR_REDIS_RUN(gr_hints)
+{
+    const struct gr_redis_host *host = &session->host;
+    const struct gr_ring *ring = host->ring(host->host);
+    int64_t now = host->wall(host->host).ms;
+    size_t owed = 0;
+    for (uint16_t i = 0; i < ring->member_count; i++)
+        owed += host->debt(host->host, i).count > 0;
+    struct gr_resp resp = gr_redis_reply(session, cmd);
+    gr_resp_array(&resp, owed);
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        struct gr_debt_view debt = host->debt(host->host, i);
+        if (debt.count == 0)
+            continue;
+        gr_resp_map(&resp, 6);
+        reply_node(session, &resp, i);
+        gr_resp_text(&resp, "hints");
+        gr_resp_integer(&resp, (int64_t)debt.count);
+        gr_resp_text(&resp, "bytes");
+        gr_resp_integer(&resp, (int64_t)debt.bytes);
+        gr_resp_text(&resp, "oldest-seconds");
+        gr_resp_integer(&resp, GR_MAX(now - debt.oldest.ms, 0) / 1000);
     }
 }
 

@@ -94,6 +94,36 @@ static void print_members(const struct section *section)
             host->peer_up(host->host, i) ? "up" : "down");
 }
 
+// What is kept for others, and a line for each of those who are owed something.
+static void print_hints(const struct section *section)
+{
+    const struct gr_redis_host *host = &section->session->host;
+    const struct gr_redis_info *info = section->info;
+    const struct gr_ring *ring = host->ring(host->host);
+    int64_t now = host->wall(host->host).ms;
+    struct gr_debt_view all = {0};
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        struct gr_debt_view debt = host->debt(host->host, i);
+        all.count += debt.count;
+        all.bytes += debt.bytes;
+    }
+    gr_redis_print(section->to,
+        "hints:%" PRIu64 "\r\nhint_bytes:%" PRIu64 "\r\nhint_bytes_max:%" PRIu64
+        "\r\nhints_kept:%" PRIu64 "\r\nhints_delivered:%" PRIu64 "\r\nhints_refused:%" PRIu64
+        "\r\n",
+        all.count, all.bytes, info->hint_bytes_max, info->hints_kept, info->hints_delivered,
+        info->hints_refused);
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        struct gr_debt_view debt = host->debt(host->host, i);
+        if (debt.count > 0)
+            gr_redis_print(section->to,
+                "hints%u:name=%s,hints=%" PRIu64 ",bytes=%" PRIu64 ",oldest_seconds=%" PRId64
+                "\r\n",
+                i, ring->member[i].name, debt.count, debt.bytes,
+                GR_MAX(now - debt.oldest.ms, 0) / 1000);
+    }
+}
+
 // Keys of the partitions that this node holds; DBSIZE asks the cluster.
 static void print_keyspace(const struct section *section)
 {
@@ -114,6 +144,7 @@ static const struct {
     {"replication", "Replication", print_replication},
     {"cluster", "Cluster", print_cluster},
     {"members", "Members", print_members},
+    {"hints", "Hints", print_hints},
     {"keyspace", "Keyspace", print_keyspace},
 };
 

@@ -274,6 +274,7 @@ GR_REDIS_TAKE(gr_put);
 GR_REDIS_PREPARE(gr_explain);
 GR_REDIS_TAKE(gr_explain);
 GR_REDIS_RUN(gr_where);
+GR_REDIS_RUN(gr_hints);
 GR_REDIS_RUN(gr_link);
 // redis_admin.c: the connection
 GR_REDIS_RUN(ping);

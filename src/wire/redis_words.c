@@ -178,12 +178,16 @@ void gr_redis_result_text(struct gr_writer *to, const struct gr_result *result)
 {
     const struct gr_err_info *info = gr_err_info(result->err);
     int64_t ms = result->timeout.ns / 1000000;
+    // Nodes that stand in count toward R and W, not toward PR and PW: then this is why.
+    char owners[32] = "";
+    if (result->primaries < result->acks)
+        snprintf(owners, sizeof owners, ", %u of them owners", result->primaries);
     if (result->err == GR_ERR_READ_QUORUM) {
-        gr_redis_print(to, "%s %u of R=%u replicas answered within %" PRId64 " ms", info->resp,
-            result->acks, result->needed, ms);
+        gr_redis_print(to, "%s %u of R=%u replicas answered%s within %" PRId64 " ms", info->resp,
+            result->acks, result->needed, owners, ms);
     } else if (result->err == GR_ERR_WRITE_QUORUM) {
-        gr_redis_print(to, "%s write reached %u of W=%u replicas; it may still take effect",
-            info->resp, result->acks, result->needed);
+        gr_redis_print(to, "%s write reached %u of W=%u replicas%s; it may still take effect",
+            info->resp, result->acks, result->needed, owners);
     } else {
         gr_redis_print(to, "%s %s", info->resp, info->text);
         if (result->outcome == GR_INDETERMINATE)

@@ -20,6 +20,13 @@ static void take_put(void *host, struct gr_bytes key, struct gr_bytes value)
         written->value = gr_arena_copy(written->arena, value);
 }
 
+static void take_key(void *host, struct gr_bytes key, struct gr_bytes value)
+{
+    struct written *written = host;
+    written->want_key = gr_arena_copy(written->arena, key);
+    (void)value;
+}
+
 static void take_remove(void *host, struct gr_bytes key)
 {
     (void)host;
@@ -77,6 +84,37 @@ static void read_clock(struct gr_arena *arena, struct gr_bytes key, struct gr_by
     gr_assert(same_row(&row, &again));
 }
 
+static void read_hint(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
+{
+    struct gr_hint hint, again;
+    if (gr_disk_read_hint(key, value, arena, &hint) != GR_OK)
+        return;
+    gr_assert(gr_context_covers(&hint.record.context, &hint.dot));
+    struct written written = {.want_key = key, .arena = arena};
+    struct gr_disk_sink sink = {take_put, take_remove, &written};
+    struct gr_store_write w = {.hint = &hint, .hint_count = 1};
+    gr_disk_write(&w, (struct gr_actor){1, 1}, &sink);
+    gr_assert(gr_disk_read_hint(key, written.value, arena, &again) == GR_OK);
+    gr_assert(hint.owner == again.owner && hint.since.ms == again.since.ms);
+    gr_assert(gr_record_equal(&hint.record, &again.record));
+    gr_assert(gr_record_value_bytes(&hint.record) == gr_record_value_bytes(&again.record));
+}
+
+// The key of the row of a hint, for content that may be one's.
+static struct gr_bytes hint_key(struct gr_arena *arena)
+{
+    struct gr_dot dot = {{1, 2}, 3};
+    struct gr_hint hint = {.owner = 5,
+        .key = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k")),
+        .dot = dot,
+        .record.context = {.cloud = &dot, .cloud_count = 1}};
+    struct written written = {.arena = arena};
+    struct gr_disk_sink sink = {take_key, take_remove, &written};
+    struct gr_store_write w = {.hint = &hint, .hint_count = 1};
+    gr_disk_write(&w, (struct gr_actor){1, 1}, &sink);
+    return written.want_key;
+}
+
 static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
 {
     uint32_t partition;
@@ -86,6 +124,7 @@ static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_byte
     struct gr_wall minute;
     read_record(arena, key, value);
     read_clock(arena, key, value);
+    read_hint(arena, key, value);
     (void)!gr_disk_read_counter(key, value, &partition, &last);
     (void)!gr_disk_read_count(key, value, &partition, &count);
     if (gr_disk_read_due(key, &minute, &name) == GR_OK ||
@@ -124,6 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_record(&arena, row, sealed(&arena, row, rest, left));
         row = gr_disk_clock_key(&arena, 5, (struct gr_actor){1, 2});
         read_clock(&arena, row, sealed(&arena, row, rest, left));
+        row = hint_key(&arena);
+        read_hint(&arena, row, sealed(&arena, row, rest, left));
         row = gr_disk_counter_key(&arena, 5);
         read_all(&arena, row, sealed(&arena, row, rest, left));
         row = gr_disk_count_key(&arena, 5);

@@ -5,7 +5,7 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= sweep]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= sweep]
 //                                        the first event; `sweep`: housekeeping's scans are shown
 //                                        too
 //   at 20ms                              time passes; due timers fire on the way
@@ -21,15 +21,20 @@
 //   read t1 RECORD | ERROR               the disk answers; `absent`: there is no such row
 //   page s1 foo bar                      keys of an index; KEY*128 stands for KEY0 ... KEY127
 //   page s1 CONTEXT end=p3 foo RECORD .. records of a partition
+//   page s1 hints foo 1:4 RECORD .. for=2 [since=5 end=at:bar]
+//                                        hints owed to member 2; without end=, there are no more
 //   synced w3
-//   load clock foo 1:1-3 | leftover foo | count foo 5       before the first event
-//   from 1 delta #7 foo 1:4 RECORD, read #7 foo [bare], repair #7 foo RECORD,
+//   load clock foo 1:1-3 | leftover foo | count foo 5 | hint foo 1:4 RECORD for=2 [since=]
+//                                        before the first event
+//   from 1 delta #7 foo 1:4 RECORD [for=2], read #7 foo [bare] [for=2], repair #7 foo RECORD,
 //          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
-//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= settled context= needed=],
-//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the frame
+//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= settled context=
+//          needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the
+//          frame
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
+//   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
 #include "test/script/play.h"
 
 #include <ctype.h>
@@ -59,7 +64,8 @@ struct player {
 static void emit(void *host, const struct gr_effect *effect)
 {
     struct player *player = host;
-    bool sweeps = effect->type == GR_EFFECT_SCAN && effect->scan != GR_SCAN_RECORDS;
+    bool sweeps = effect->type == GR_EFFECT_SCAN && effect->scan != GR_SCAN_RECORDS &&
+                  effect->scan != GR_SCAN_HINTS;
     if (sweeps && !player->show_sweep) {
         player->sweep_asked = true;
         player->sweep_ticket = effect->ticket;
@@ -138,6 +144,8 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     config.latch_queue_max =
         (uint32_t)words_number(&player->words, words_option(line, "queue", "100"));
     config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
+    config.hint_bytes_max =
+        (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -245,6 +253,32 @@ static uint32_t read_entries(struct player *player, const struct line *line, int
     return count;
 }
 
+// "foo 1:4 RECORD", from word *at on.
+static struct gr_hint read_hint(struct player *player, const struct line *line, int *at)
+{
+    struct words *words = &player->words;
+    struct gr_hint hint = {
+        .owner = (uint16_t)number_of(player, line, "for"),
+        .key = words_key(words, word(line, *at)),
+        .dot = words_dot(words, word(line, *at + 1)),
+        .since = words_wall(words, words_option(line, "since", "0")),
+        .record = words_record(words, line, *at + 2),
+    };
+    *at += 3;
+    if (*at < line->count && words_is_context(line->word[*at]))
+        ++*at;
+    return hint;
+}
+
+static void on_hints(struct player *player, const struct line *line, struct gr_event *event)
+{
+    struct gr_hint *hint = gr_arena_array(&player->arena, struct gr_hint, WORDS_MAX);
+    event->cursor = words_cursor(&player->words, words_option(line, "end", "end"));
+    event->hint = hint;
+    for (int at = 3; at < line->count && strchr(line->word[at], '=') == NULL;)
+        hint[event->hint_count++] = read_hint(player, line, &at);
+}
+
 static void on_page(struct player *player, const struct line *line)
 {
     struct words *words = &player->words;
@@ -253,6 +287,8 @@ static void on_page(struct player *player, const struct line *line)
     bool records = line->count > 2 && words_is_context(line->word[2]);
     if (line->count == 3 && !records && is(word(line, 2), "io")) {
         event.status = GR_ERR_IO;
+    } else if (is(word(line, 2), "hints")) {
+        on_hints(player, line, &event);
     } else if (records) {
         event.context = words_context(words, line->word[2]);
         event.cursor = words_cursor(words, words_option(line, "end", NULL));
@@ -311,6 +347,8 @@ static void read_forwarded(struct player *player, const struct line *line, struc
                                                  : GR_INDETERMINATE;
     m->status = m->outcome == GR_DONE ? GR_OK : words_err(words, word(line, 5));
     m->acks = (uint8_t)number_of(player, line, "acks");
+    m->primaries = (uint8_t)words_number(
+        words, words_option(line, "primaries", words_option(line, "acks", "0")));
     m->settled = words_flag(line, "settled");
     m->record.context = words_context(words, words_option(line, "context", "{}"));
     m->hybrid_needed = words_hybrid(words, words_option(line, "needed", "0"));
@@ -352,6 +390,7 @@ static void read_question(struct player *player, const struct line *line, struct
     }
     m->key = words_key(words, word(line, 4));
     m->bare = words_flag(line, "bare");
+    m->owed_to = (uint32_t)(words_number(words, words_option(line, "for", "-1")) + 1);
     if (m->type == GR_MSG_DELTA)
         m->dot = words_dot(words, word(line, 5));
     if (m->type != GR_MSG_READ)
@@ -429,6 +468,11 @@ static void on_load(struct player *player, const struct line *line)
         gr_node_load_leftover(player->node, partition);
     } else if (is(word(line, 1), "count")) {
         gr_node_load_count(player->node, partition, words_number(words, word(line, 3)));
+    } else if (is(word(line, 1), "hint")) {
+        int at = 2;
+        struct gr_hint hint = read_hint(player, line, &at);
+        if (words->wrong == NULL)
+            gr_node_load_hint(player->node, &hint);
     } else if (line->count == 4 && is(word(line, 1), "clock")) {
         const char *dash = strchr(line->word[3], '-');
         uint64_t first = strtoull(line->word[3] + 2, NULL, 10);
@@ -443,13 +487,38 @@ static void on_load(struct player *player, const struct line *line)
     }
 }
 
+static void put_out(struct player *player, const struct text *text)
+{
+    gr_assert(player->effects.count < EFFECTS_MAX);
+    struct gr_bytes copy = gr_arena_copy(&player->arena, gr_bytes(text->data, text->size + 1));
+    player->effects.text[player->effects.count++] = (const char *)copy.data;
+}
+
 static void on_stats(struct player *player)
 {
     struct gr_node_stats stats = gr_node_stats(player->node);
     struct text text = {.size = 0};
     text_add(&text, "stats calls=%u memory=%zu", stats.calls, stats.memory);
-    struct gr_bytes copy = gr_arena_copy(&player->arena, gr_bytes(text.data, text.size + 1));
-    player->effects.text[player->effects.count++] = (const char *)copy.data;
+    put_out(player, &text);
+}
+
+static void on_debts(struct player *player)
+{
+    uint32_t before = player->effects.count;
+    for (uint16_t m = 0; m < player->ring.member_count; m++) {
+        struct gr_debt_view debt = gr_node_debt(player->node, m);
+        struct text text = {.size = 0};
+        if (debt.count == 0 && debt.bytes == 0)
+            continue;
+        text_add(&text, "debt %d count=%llu bytes=%llu oldest=%lld", m,
+            (unsigned long long)debt.count, (unsigned long long)debt.bytes,
+            (long long)(debt.oldest.ms - SCRIPT_WALL_MS));
+        put_out(player, &text);
+    }
+    struct text none = {.size = 0};
+    text_add(&none, "no debts");
+    if (player->effects.count == before)
+        put_out(player, &none);
 }
 
 static void on_event(struct player *player, const struct line *line, enum gr_canary canary)
@@ -486,6 +555,8 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         say(player);
     else if (is(what, "stats"))
         on_stats(player);
+    else if (is(what, "debts"))
+        on_debts(player);
     else
         words->wrong = what;
 }

@@ -75,7 +75,10 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
     text_add(text, " #%llu", (unsigned long long)m->id);
     if (m->type == GR_MSG_FORWARDED) {
         show_outcome(text, m->outcome, m->status);
-        text_add(text, " acks=%d%s ", m->acks, m->settled ? " settled" : "");
+        text_add(text, " acks=%d", m->acks);
+        if (m->primaries != m->acks && m->outcome != GR_REJECTED)
+            text_add(text, " primaries=%d", m->primaries);
+        text_add(text, "%s ", m->settled ? " settled" : "");
         text_context(text, &m->record.context);
         if (m->status == GR_ERR_TIME_BEHIND) {
             text_add(text, " needed=");
@@ -139,6 +142,8 @@ static void show_message(struct text *text, struct words *words, const struct gr
         text_add(text, " ");
         text_record(text, &m->record);
     }
+    if (m->owed_to != 0)
+        text_add(text, " for=%u", m->owed_to - 1);
     if (m->type != GR_MSG_REPAIR)
         text_add(text, " within=%ums", m->deadline_ms);
 }
@@ -159,16 +164,38 @@ static void show_due(struct text *text, const char *name, const struct gr_wall *
             text, " %s=%lld", name, (long long)(gr_wall_minute(due[i]) - SCRIPT_WALL_MS / 60000));
 }
 
+// The owners, and the write that is kept for each of them.
+static void show_hints(struct text *text, const struct gr_store_write *write)
+{
+    if (write->hint_count == 0)
+        return;
+    const struct gr_hint *hint = write->hint;
+    text_add(text, write->hint_remove ? " unhint" : " hint");
+    for (uint32_t i = 0; i < write->hint_count; i++)
+        text_add(text, "%s%d", i == 0 ? " for=" : ",", hint[i].owner);
+    text_add(text, " ");
+    text_bytes(text, hint->key.key);
+    text_add(text, " ");
+    text_dot(text, &hint->dot);
+    if (write->hint_remove)
+        return;
+    text_add(text, " ");
+    text_record(text, &hint->record);
+    text_add(text, " since=%lld", (long long)(hint->since.ms - SCRIPT_WALL_MS));
+}
+
 static void show_store_write(struct text *text, const struct gr_store_write *write)
 {
     text_add(text, "write w%llu ", (unsigned long long)write->number);
     text_bytes(text, write->key.key);
-    if (write->record == NULL) {
+    bool keyed = write->key.key.size > 0;
+    if (keyed && write->record == NULL) {
         text_add(text, " gone");
-    } else {
+    } else if (keyed) {
         text_add(text, " ");
         text_record(text, write->record);
     }
+    show_hints(text, write);
     for (uint32_t i = 0; i < write->row_count; i++) {
         const struct gr_clock_row *row = write->row[i];
         text_add(text, "%s%c:%llu", i == 0 ? " clock=" : ",", (char)row->actor.store,
@@ -179,7 +206,8 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
     }
     if (write->counter != 0)
         text_add(text, " counter=%llu", (unsigned long long)write->counter);
-    text_add(text, " keys=%lld", (long long)write->count);
+    if (keyed || write->count_changed)
+        text_add(text, " keys=%lld", (long long)write->count);
     show_due(text, "due", write->due_add, write->due_add_count);
     show_due(text, "undue", write->due_remove, write->due_remove_count);
     if (write->leftover != 0)
@@ -188,13 +216,20 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
 
 static void show_scan(struct text *text, struct words *words, const struct gr_effect *effect)
 {
-    static const char *const kind[] = {"records", "due", "leftover"};
+    static const char *const kind[] = {"records", "due", "leftover", "hints"};
     text_add(text, "scan ");
     text_name(text, &words->scans, 's', effect->ticket);
     text_add(text, " %s", kind[effect->scan]);
     if (effect->scan == GR_SCAN_DUE) {
         text_add(text, " until=%lld skip=%llu", (long long)(effect->wall.ms - SCRIPT_WALL_MS),
             (unsigned long long)effect->cursor);
+    } else if (effect->scan == GR_SCAN_HINTS) {
+        text_add(text, " for=%d ", effect->peer);
+        text_bytes(text, effect->key.key);
+        if (effect->key.key.size == 0) {
+            text_add(text, "from=");
+            text_cursor(text, words, effect->cursor);
+        }
     } else {
         text_add(text, " p%u", effect->partition);
         if (effect->scan == GR_SCAN_LEFTOVER && effect->cursor > 0)
@@ -225,6 +260,9 @@ static void show_result(struct text *text, struct words *words, const struct gr_
     show_outcome(text, r->outcome, r->err);
     if (r->op != GR_OP_COUNT)
         text_add(text, " %d/%d", r->acks, r->needed);
+    bool votes = r->op == GR_OP_GET || r->op == GR_OP_PUT || r->op == GR_OP_UPDATE;
+    if (votes && r->primaries != r->acks && r->outcome != GR_REJECTED)
+        text_add(text, " primaries=%d", r->primaries);
     if (r->outcome != GR_DONE)
         return;
     switch (r->op) {

@@ -229,6 +229,10 @@ gr_cursor words_cursor(struct words *words, const char *text)
         struct gr_key key = words_key(words, text + 6);
         return gr_cursor_of(key.slot, key.hash) + 1;
     }
+    if (text != NULL && strncmp(text, "at:", 3) == 0) {
+        struct gr_key key = words_key(words, text + 3);
+        return gr_cursor_of(key.slot, key.hash);
+    }
     int64_t partition = words_number(words, text != NULL && *text == 'p' ? text + 1 : text);
     if (partition < 0 || partition > words->ring->partitions) {
         fail(words, text);
@@ -344,8 +348,9 @@ void text_cursor(struct text *text, const struct words *words, gr_cursor cursor)
         }
     }
     for (uint32_t i = 0; i < words->key_count; i++) {
-        if (cursor == gr_cursor_of(words->key[i].slot, words->key[i].hash) + 1) {
-            text_add(text, "after:");
+        gr_cursor at = gr_cursor_of(words->key[i].slot, words->key[i].hash);
+        if (cursor == at || cursor == at + 1) {
+            text_add(text, cursor == at ? "at:" : "after:");
             text_bytes(text, words->key[i].key);
             return;
         }

@@ -5,7 +5,7 @@
 //   sibling  0:1=x@10+12!60000     value x, put at 10 ms, touched at 12 ms, due at 60,000 ms
 //            0:1~@10               the same without its value
 //   record   [0:1=x@10] {0:1-1}    siblings and context; `nothing` when there is neither
-//   cursor   p3, after:foo, end    where partition 3 begins, behind key foo, behind all
+//   cursor   p3, at:foo, after:foo, end   where partition 3 begins, key foo, behind it, behind all
 //
 // Times are milliseconds after the start of the script, for the node's clock and the time of day.
 // Tickets and calls get names in the order in which they are first seen: t1 (a read), s1 (a scan),

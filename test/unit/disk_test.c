@@ -7,57 +7,7 @@
 #include <cmocka.h>
 
 #include "test/hooks.h"
-#include "test/unit/wire_parts.h"
-#include "wire/disk.h"
-
-// ---- a store that is a list ------------------------------------------------------------------
-
-struct row {
-    struct gr_bytes key, value;
-    bool removed;
-};
-
-struct rows {
-    struct gr_arena arena;
-    struct row row[64];
-    size_t count;
-};
-
-static void take_put(void *host, struct gr_bytes key, struct gr_bytes value)
-{
-    struct rows *rows = host;
-    assert_true(rows->count < GR_COUNT(rows->row));
-    rows->row[rows->count++] = (struct row){
-        .key = gr_arena_copy(&rows->arena, key),
-        .value = gr_arena_copy(&rows->arena, value),
-    };
-}
-
-static void take_remove(void *host, struct gr_bytes key)
-{
-    struct rows *rows = host;
-    assert_true(rows->count < GR_COUNT(rows->row));
-    rows->row[rows->count++] = (struct row){
-        .key = gr_arena_copy(&rows->arena, key),
-        .removed = true,
-    };
-}
-
-static void write_rows(struct rows *rows, const struct gr_store_write *w, struct gr_actor self)
-{
-    rows->count = 0;
-    struct gr_disk_sink sink = {.put = take_put, .remove = take_remove, .host = rows};
-    gr_disk_write(w, self, &sink);
-}
-
-// The n-th row of that kind, or NULL.
-static const struct row *find(const struct rows *rows, enum gr_disk_kind kind, size_t n)
-{
-    for (size_t i = 0; i < rows->count; i++)
-        if (rows->row[i].key.data[0] == (uint8_t)kind && n-- == 0)
-            return &rows->row[i];
-    return NULL;
-}
+#include "test/unit/disk_rows.h"
 
 // ---- random changes --------------------------------------------------------------------------
 
@@ -222,6 +172,7 @@ static enum gr_err read_any(struct gr_bytes key, struct gr_bytes value, struct g
     int64_t count;
     struct gr_wall minute;
     struct gr_key name;
+    struct gr_hint hint;
     if (key.size == 0)
         return gr_disk_read_record(key, value, false, arena, &record);
     switch (key.data[0]) {
@@ -235,6 +186,8 @@ static enum gr_err read_any(struct gr_bytes key, struct gr_bytes value, struct g
         return gr_disk_read_due(key, &minute, &name);
     case GR_DISK_LEFTOVER:
         return gr_disk_read_leftover(key, &partition, &name);
+    case GR_DISK_HINT:
+        return gr_disk_read_hint(key, value, arena, &hint);
     default:
         return gr_disk_read_record(key, value, false, arena, &record);
     }
@@ -296,7 +249,10 @@ static void test_damage(void **state)
         struct gr_clock_row a = some_row(&random, &arena);
         const struct gr_clock_row *changed[] = {&a};
         struct gr_wall due = {100000000};
+        struct gr_hint hint = some_hint(&random, &arena);
         struct gr_store_write w = {
+            .hint = &hint,
+            .hint_count = 1,
             .partition = 5,
             .key = some_key(&random, &arena),
             .record = &record,
@@ -355,16 +311,22 @@ static void test_wrong_key(void **state)
     assert_int_equal(gr_disk_read_due(rows.row[0].key, &minute, &key), GR_ERR_CORRUPT);
     assert_int_equal(gr_disk_read_leftover(rows.row[0].key, &partition, &key), GR_ERR_CORRUPT);
     assert_int_equal(gr_disk_read_record_key(rows.row[1].key, &key), GR_ERR_CORRUPT);
+    // A hint is owed to the one under whose number it stands, and no other dot is in it.
+    struct gr_hint hint = {.owner = 1, .key = w.key, .dot = dot, .record = record};
+    w = (struct gr_store_write){.hint = &hint, .hint_count = 1};
+    write_rows(&rows, &w, (struct gr_actor){1, 1});
+    struct gr_bytes value = rows.row[0].value;
+    for (size_t at = 1; at < rows.row[0].key.size; at++) {
+        uint8_t *damaged = (uint8_t *)gr_arena_copy(&arena, rows.row[0].key).data;
+        damaged[at] ^= 1;
+        struct gr_bytes damaged_key = gr_bytes(damaged, rows.row[0].key.size);
+        assert_int_equal(gr_disk_read_hint(damaged_key, value, &arena, &hint), GR_ERR_CORRUPT);
+    }
     gr_arena_deinit(&arena);
     gr_arena_deinit(&rows.arena);
 }
 
 // ---- order and ranges ------------------------------------------------------------------------
-
-static bool within(struct gr_disk_range range, struct gr_bytes key)
-{
-    return gr_bytes_compare(range.from, key) <= 0 && gr_bytes_compare(key, range.to) < 0;
-}
 
 static int key_order(const struct gr_key *a, const struct gr_key *b)
 {
@@ -512,6 +474,11 @@ static void test_known_bytes(void **state)
         .count = 1,
         .context = {.cloud = &seen, .cloud_count = 1},
     };
+    struct gr_hint hint = {.owner = 258,
+        .key = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k")),
+        .dot = own,
+        .since = {300},
+        .record = {.context = {.cloud = &own, .cloud_count = 1}}};
     struct gr_interval interval = {10, 12};
     struct gr_clock_row row = {
         .actor = {1, 2}, .base = 3, .interval = &interval, .interval_count = 1};
@@ -528,6 +495,8 @@ static void test_known_bytes(void **state)
         .due_add = &sibling.expires,
         .due_add_count = 1,
         .leftover = 1,
+        .hint = &hint,
+        .hint_count = 1,
     };
     static const char *const want[][2] = {
         // r, slot, hash, bucket, key -> format, sum, sibling (see frame_test.c), cloud
@@ -538,6 +507,9 @@ static void test_known_bytes(void **state)
         {"78000000021dcd6e16d65c94b7044901626b", ""},
         // o, partition 258
         {"6f01021dcd6e16d65c94b7044901626b", ""},
+        // i, owner 258, slot, hash, bucket, key, dot -> since 300, no sibling, cloud
+        {"6901021dcd6e16d65c94b7044901626b000000000000000100000000000000020000000000000003",
+            "019014890fac02000001000100000000000000020000000000000003"},
         // c, partition, actor -> base 3, one interval: 7 further, 2 long
         {"63010200000000000000010000000000000002", "0114500bbd03010702"},
         // n -> actor, counter 300

@@ -127,6 +127,38 @@ static void test_keys_out_of_range(void **state)
         begin(&body, GR_MSG_READ);
         write_key(&body, table[i].bucket, table[i].key);
         gr_write_u8(&body, 1);
+        gr_write_varint(&body, 0);
+        assert_int_equal(verdict(&body), table[i].err);
+    }
+    gr_writer_deinit(&body);
+}
+
+// Whom the receiver stands in for is a member, or nobody.
+static void test_owed_to_out_of_range(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t owed_to;
+        enum gr_err err;
+    } table[] = {
+        {0, GR_OK}, {1, GR_OK}, {GR_MEMBERS_MAX, GR_OK}, {GR_MEMBERS_MAX + 1, GR_ERR_MALFORMED},
+        {UINT32_MAX, GR_ERR_MALFORMED},
+        {(uint64_t)1 << 32, GR_ERR_MALFORMED}, // would be 0 in 32 bits
+    };
+    struct gr_writer body;
+    gr_writer_init(&body, 1 << 20);
+    for (size_t i = 0; i < GR_COUNT(table); i++) {
+        begin(&body, GR_MSG_READ);
+        write_key(&body, 1, 1);
+        gr_write_u8(&body, 0);
+        gr_write_varint(&body, table[i].owed_to);
+        assert_int_equal(verdict(&body), table[i].err);
+        begin(&body, GR_MSG_DELTA);
+        write_key(&body, 1, 1);
+        gr_write_varint(&body, table[i].owed_to);
+        write_dot(&body, 0, true, 1);
+        for (int k = 0; k < 3; k++) // no siblings, no context
+            gr_write_varint(&body, 0);
         assert_int_equal(verdict(&body), table[i].err);
     }
     gr_writer_deinit(&body);
@@ -232,6 +264,7 @@ static void test_context_is_normalised(void **state)
     gr_write_u8(&body, GR_OK);
     gr_write_u8(&body, GR_DONE);
     gr_write_u8(&body, 2);
+    gr_write_u8(&body, 2);
     gr_write_u8(&body, 1);
     gr_write_u64(&body, 0);
     gr_write_varint(&body, 3);
@@ -322,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_out_of_range),
         cmocka_unit_test(test_keys_out_of_range),
+        cmocka_unit_test(test_owed_to_out_of_range),
         cmocka_unit_test(test_records_out_of_order),
         cmocka_unit_test(test_writes_out_of_range),
         cmocka_unit_test(test_context_is_normalised),

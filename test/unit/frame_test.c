@@ -73,6 +73,7 @@ static struct gr_message some_message(
     if (type == GR_MSG_FORWARDED) {
         m.outcome = (enum gr_outcome)gr_random_below(random, 3);
         m.acks = (uint8_t)gr_random_next(random);
+        m.primaries = (uint8_t)gr_random_next(random);
         m.settled = gr_random_chance(random, 500);
         m.hybrid_needed = gr_random_next(random);
         m.record.context = some_context(random, arena);
@@ -85,6 +86,8 @@ static struct gr_message some_message(
         m.record = some_record(random, arena, SOME_ALL);
     if (type == GR_MSG_DELTA)
         m.dot = some_dot(random);
+    if (type == GR_MSG_DELTA || type == GR_MSG_READ)
+        m.owed_to = (uint32_t)gr_random_below(random, GR_MEMBERS_MAX + 1);
     m.durable = type == GR_MSG_ACK && gr_random_chance(random, 500);
     m.bare = type == GR_MSG_READ && gr_random_chance(random, 500);
     if (type == GR_MSG_STATE)
@@ -117,17 +120,17 @@ static bool same_write(const struct gr_write *a, const struct gr_write *b)
 
 static bool same_message(const struct gr_message *a, const struct gr_message *b)
 {
-    bool same = a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
-                a->sequence == b->sequence && a->hybrid == b->hybrid &&
-                a->deadline_ms == b->deadline_ms && a->status == b->status &&
-                a->outcome == b->outcome && a->acks == b->acks && a->settled == b->settled &&
-                a->durable == b->durable && a->bare == b->bare && same_key(&a->key, &b->key) &&
-                same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
-                gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
-                a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
-                a->cursor == b->cursor && a->limit == b->limit &&
-                a->entry_count == b->entry_count && a->partition_count == b->partition_count &&
-                a->count == b->count;
+    bool same =
+        a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
+        a->sequence == b->sequence && a->hybrid == b->hybrid && a->deadline_ms == b->deadline_ms &&
+        a->status == b->status && a->outcome == b->outcome && a->acks == b->acks &&
+        a->primaries == b->primaries && a->owed_to == b->owed_to && a->settled == b->settled &&
+        a->durable == b->durable && a->bare == b->bare && same_key(&a->key, &b->key) &&
+        same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
+        gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
+        a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
+        a->cursor == b->cursor && a->limit == b->limit && a->entry_count == b->entry_count &&
+        a->partition_count == b->partition_count && a->count == b->count;
     for (uint32_t i = 0; same && i < a->entry_count; i++)
         same = same_key(&a->entry[i].key, &b->entry[i].key) &&
                same_record(&a->entry[i].record, &b->entry[i].record);
@@ -417,13 +420,13 @@ static void test_known_bytes(void **state)
     gr_frame_encode(&out, &m);
     char text[1000];
     hex(gr_writer_bytes(&out), text);
-    static const char want[] = "50000000b0f23ee9"   // length, checksum
+    static const char want[] = "5100000051326533"   // length, checksum
                                "0203"               // version, type
                                "ac02"               // id
                                "0807060504030201"   // run
                                "181716151413121101" // to, sequence
                                "09000000000000000a" // hybrid time, deadline
-                               "0162016b"           // bucket, key
+                               "0162016b00"         // bucket, key; asked as an owner
                                "000100000000000000" // dot: actor 0, told here:
                                "020000000000000003" // ... its run, the counter
                                "010003"             // one sibling: its dot

@@ -21,6 +21,7 @@ enum {
     RUN = 77,
     PENDING_MAX = 4096,
     REQUESTS = 1500,
+    HINTS_MAX = 512,
     EFFECTS_MAX = 2000
 };
 
@@ -32,10 +33,22 @@ struct pending {
     enum gr_message_type message;
     uint16_t peer;
     int key;
+    struct gr_dot dot; // of a delta
+    bool one_key;      // a scan of hints: of this key alone
+    uint64_t kept;     // hints kept when it was asked for
     uint32_t partition;
     bool early; // a read that saw what was there when it was asked for
     struct gr_arena arena;
     struct gr_record record;
+};
+
+// A hint in the store.
+struct kept {
+    struct gr_hint hint;
+    int key;
+    uint64_t number; // 1, 2, 3 ...
+    bool acked;      // its owner has said that its disk has it
+    struct gr_arena arena;
 };
 
 struct world {
@@ -52,6 +65,9 @@ struct world {
     uint32_t pending_count;
     uint64_t written, sequence[MEMBERS], counter[PARTITIONS];
     uint8_t replies[REQUESTS];
+    struct kept hint[HINTS_MAX];
+    uint32_t hint_count;
+    uint64_t hints_kept, hint_counter;
     uint32_t requests, effects;
     bool calm; // nothing fails any more
 };
@@ -76,11 +92,45 @@ static int find_key(struct world *world, const struct gr_key *key)
     return 0; // scans and counts name none
 }
 
+static struct kept *find_hint(
+    struct world *world, uint16_t owner, int key, const struct gr_dot *dot)
+{
+    for (uint32_t i = 0; i < world->hint_count; i++) {
+        struct kept *kept = &world->hint[i];
+        if (kept->hint.owner == owner && kept->key == key && gr_dot_equal(&kept->hint.dot, dot))
+            return kept;
+    }
+    return NULL;
+}
+
+static void on_hint(struct world *world, const struct gr_hint *hint, bool remove)
+{
+    int key = find_key(world, &hint->key);
+    struct kept *kept = find_hint(world, hint->owner, key, &hint->dot);
+    if (remove) {
+        assert_true(kept != NULL && kept->acked); // H1
+        gr_arena_deinit(&kept->arena);
+        *kept = world->hint[--world->hint_count];
+        return;
+    }
+    assert_true(kept == NULL && world->hint_count < HINTS_MAX);
+    assert_true(gr_ring_position(&world->ring, gr_ring_partition(&world->ring, hint->key.slot),
+                    hint->owner) >= 0);
+    kept = &world->hint[world->hint_count++];
+    *kept = (struct kept){.hint = *hint, .key = key, .number = ++world->hints_kept};
+    kept->hint.key = world->key[key];
+    kept->hint.record = gr_record_copy(&kept->arena, &hint->record, false);
+}
+
 static void on_write(struct world *world, const struct gr_store_write *write)
 {
     assert_true(write->number == world->written + 1);
     assert_true(write->count >= 0 && write->count <= KEYS);
     world->written = write->number;
+    for (uint32_t i = 0; i < write->hint_count; i++)
+        on_hint(world, &write->hint[i], write->hint_remove);
+    if (write->key.key.size == 0)
+        return;
     int k = find_key(world, &write->key);
     struct gr_arena arena = {0};
     struct gr_record copy = GR_RECORD_NOTHING;
@@ -113,11 +163,17 @@ static void emit(void *host, const struct gr_effect *effect)
         .ticket = effect->ticket,
         .scan = effect->scan,
         .partition = effect->partition,
+        .kept = world->hints_kept,
         .early = chance(world, 500)};
     if (effect->type == GR_EFFECT_READ) {
         p->key = find_key(world, &effect->key);
         p->record = gr_record_copy(&p->arena, &world->stored[p->key], false);
+    } else if (effect->type == GR_EFFECT_SCAN && effect->scan == GR_SCAN_HINTS) {
+        p->peer = effect->peer;
+        p->one_key = effect->key.key.size > 0;
+        p->key = find_key(world, &effect->key);
     } else if (effect->type == GR_EFFECT_SEND) {
+        p->dot = effect->message->dot;
         assert_true(effect->message->run == RUN);
         assert_true(effect->message->to == 1000u + effect->peer);
         p->ticket = effect->message->id;
@@ -136,6 +192,12 @@ static void step(struct world *world, struct gr_event event)
     event.wall.ms = world->wall_ms + world->now.ns / 1000000;
     gr_node_step(world->node, &event, &sink);
     gr_arena_clear(&world->arena);
+    for (uint16_t m = 0; m < MEMBERS; m++) {
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < world->hint_count; i++)
+            count += world->hint[i].hint.owner == m;
+        assert_true(gr_node_debt(world->node, m).count == count);
+    }
 }
 
 // ---- answers ---------------------------------------------------------------------------------
@@ -204,7 +266,7 @@ static void answer_peer(struct world *world, const struct pending *p)
         break;
     case GR_MSG_DELTA:
         m.type = GR_MSG_ACK;
-        m.durable = chance(world, 800);
+        m.durable = world->calm || chance(world, 800);
         break;
     case GR_MSG_READ:
         m.type = GR_MSG_STATE;
@@ -221,7 +283,27 @@ static void answer_peer(struct world *world, const struct pending *p)
     default:
         return; // an answer, or a repair
     }
+    struct kept *kept = find_hint(world, p->peer, p->key, &p->dot);
+    if (p->message == GR_MSG_DELTA && kept != NULL && m.status == GR_OK && m.durable)
+        kept->acked = true;
     say(world, p->peer, &m);
+}
+
+// Some of the hints that were asked for, in the order of keys; what was kept since may be missing.
+static void answer_hints(struct world *world, const struct pending *p, struct gr_event *event)
+{
+    struct gr_hint *hint = gr_arena_array(&world->arena, struct gr_hint, HINTS_MAX);
+    event->cursor = GR_CURSOR_END;
+    for (uint32_t i = 0; i < world->hint_count; i++) {
+        const struct kept *kept = &world->hint[i];
+        bool shown = kept->hint.owner == p->peer && (!p->one_key || kept->key == p->key) &&
+                     !(p->early && kept->number > p->kept);
+        if (shown && event->hint_count < 64)
+            hint[event->hint_count++] = kept->hint;
+        else if (shown)
+            event->cursor = 0;
+    }
+    event->hint = hint;
 }
 
 static void answer_disk(struct world *world, const struct pending *p)
@@ -241,7 +323,10 @@ static void answer_disk(struct world *world, const struct pending *p)
     event.type = GR_EVENT_SCAN_DONE;
     event.status = !world->calm && chance(world, 100) ? GR_ERR_IO : GR_OK;
     event.cursor = (gr_cursor)gr_ring_first_slot(&world->ring, p->partition + 1) << 38;
-    for (int k = 0; k < KEYS && p->scan != GR_SCAN_RECORDS; k++)
+    if (p->scan == GR_SCAN_HINTS && event.status == GR_OK)
+        answer_hints(world, p, &event);
+    bool index = p->scan == GR_SCAN_DUE || p->scan == GR_SCAN_LEFTOVER;
+    for (int k = 0; k < KEYS && index; k++)
         if (p->scan == GR_SCAN_DUE ||
             gr_ring_partition(&world->ring, world->key[k].slot) == p->partition)
             entry[event.entry_count++] = (struct gr_entry){.key = world->key[k]};
@@ -310,7 +395,12 @@ static void peer_asks(struct world *world)
     // 2, 1, 4, 3 ...: each second one closes the gap that the one before it left.
     uint64_t *counter = &world->counter[gr_ring_partition(&world->ring, m.key.slot)];
     m.dot = (struct gr_dot){{101, 1}, (*counter ^ 1) + 1};
-    *counter += m.type == GR_MSG_DELTA;
+    bool stands_in = (m.type == GR_MSG_DELTA || m.type == GR_MSG_READ) && chance(world, 300);
+    *counter += m.type == GR_MSG_DELTA && !stands_in;
+    if (stands_in) {
+        m.owed_to = 1 + below(world, MEMBERS + 1);
+        m.dot = (struct gr_dot){{102, 1}, ++world->hint_counter};
+    }
     struct gr_context own = gr_context_make(&world->arena, NULL, 0, &m.dot, 1);
     m.record.context = gr_context_join(&world->arena, &m.record.context, &own);
     gr_hybrid time = gr_hybrid_from((struct gr_wall){world->wall_ms + below(world, 5000)});
@@ -386,6 +476,7 @@ static void begin(struct world *world, uint64_t seed)
     config.memory_max = 2000 + below(world, 100000);
     config.latch_queue_max = 1 + below(world, 5);
     config.cache_max = below(world, 4);
+    config.hint_bytes_max = below(world, 20000);
     world->node = gr_node_new(&config);
     set_links(world, true);
 }
@@ -402,6 +493,7 @@ static void settle(struct world *world)
         step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
     }
     assert_int_equal(world->pending_count, 0);
+    assert_int_equal(world->hint_count, 0); // all were handed over
 }
 
 static void end(struct world *world)
@@ -412,6 +504,8 @@ static void end(struct world *world)
         gr_arena_deinit(&world->pending[i].arena);
     for (int k = 0; k < KEYS; k++)
         gr_arena_deinit(&world->stored_arena[k]);
+    for (uint32_t i = 0; i < world->hint_count; i++)
+        gr_arena_deinit(&world->hint[i].arena);
     gr_arena_deinit(&world->arena);
     assert_int_equal(gr_test_blocks(), 0);
 }
@@ -422,7 +516,7 @@ static void test_whatever_happens(void **state)
 {
     (void)state;
     struct gr_probes reached = {0};
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 200; seed++) {
         begin(&world, seed);
         for (int i = 0; i < 6000; i++)
             any_event(&world);

@@ -345,6 +345,38 @@ static void siblings(void **state)
     }
 }
 
+// Who is owed what, and who acknowledged: owners, or those who stand in for them.
+static void standing_in(void **state)
+{
+    (void)state;
+    ask("GR.HINTS", "*0\r\n");
+    host.owes = true;
+    ask("GR.HINTS", "*1\r\n*12\r\n$4\r\nnode\r\n$2\r\nn2\r\n$7\r\naddress\r\n"
+                    "$14\r\n127.0.0.1:7479\r\n$5\r\nstate\r\n$2\r\nup\r\n"
+                    "$5\r\nhints\r\n:7\r\n$5\r\nbytes\r\n:890\r\n"
+                    "$14\r\noldest-seconds\r\n:12\r\n");
+    ask("INFO hints", "$154\r\n# Hints\r\nhints:7\r\nhint_bytes:890\r\nhint_bytes_max:0\r\n"
+                      "hints_kept:0\r\nhints_delivered:0\r\nhints_refused:0\r\n"
+                      "hints1:name=n2,hints=7,bytes=890,oldest_seconds=12\r\n\r\n");
+    ask("GR.HINTS n2", "-ERR wrong number of arguments for 'gr.hints' command\r\n");
+    struct gr_result result = {.op = GR_OP_PUT, .acks = 3, .primaries = 1, .needed = 2};
+    say("GR.PUT a '' v WITHMETA\r\n");
+    result.ticket = host_take(&host)->ticket;
+    gr_redis_result(host.session, &result);
+    struct gr_writer *output = gr_redis_output(host.session);
+    assert_memory_equal(output->data, "*3\r\n$", 5);
+    const char *tail = "\r\n:3\r\n:1\r\n";
+    assert_memory_equal(output->data + output->size - strlen(tail), tail, strlen(tail));
+    gr_writer_clear(output);
+    result.outcome = GR_INDETERMINATE;
+    result.err = GR_ERR_WRITE_QUORUM;
+    say("GR.PUT a '' v PW 2\r\n");
+    result.ticket = host_take(&host)->ticket;
+    gr_redis_result(host.session, &result);
+    expect("-NOREPLICAS write reached 3 of W=2 replicas, 1 of them owners; it may still take "
+           "effect\r\n");
+}
+
 static void places(void **state)
 {
     (void)state;
@@ -459,6 +491,7 @@ int main(void)
         REDIS_TEST(flush),
         REDIS_TEST(contexts),
         REDIS_TEST(siblings),
+        REDIS_TEST(standing_in),
         REDIS_TEST(places),
         REDIS_TEST(no_demo),
         REDIS_TEST(wait_for),

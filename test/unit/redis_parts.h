@@ -68,6 +68,7 @@ static inline void refuse(
         .outcome = err == GR_ERR_WRITE_QUORUM ? GR_INDETERMINATE : GR_REJECTED,
         .err = err,
         .acks = acks,
+        .primaries = acks,
         .needed = needed,
         .timeout = gr_span_ms(500),
         .now = host.wall};
