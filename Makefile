@@ -32,9 +32,10 @@ fmt: ## format every C file
 # Comments that it has just broken are aligned by a second pass only.
 	@clang-format -i $(C_FILES)
 
-sim: build ## run SEEDS seeds of the simulator from FIRST on
+sim: build ## run SEEDS seeds of the simulator from FIRST on, or SEED=N alone; MINIMISE=1 shrinks it
 	@ninja --quiet -C $(RELEASE) sim/gramme-sim
-	@$(RELEASE)/sim/gramme-sim --first $(FIRST) --seeds $(SEEDS)
+	@$(RELEASE)/sim/gramme-sim $(if $(SEED),--seed $(SEED) $(if $(MINIMISE),--minimise), \
+		--first $(FIRST) --seeds $(SEEDS))
 
 sim-canaries: build ## leave out one rule at a time; the audit must notice each
 	@ninja --quiet -C $(RELEASE) sim/gramme-sim

@@ -12,14 +12,10 @@ void sim_audit_key(struct sim *sim, int n, int key)
     struct sim_node *host = &sim->node[n];
     const struct gr_key *at = &sim->clients.key[key];
     uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
-    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0)
+    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0 || host->suspect[key])
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
-    if (n == sim->lost_node && partition == sim->lost_partition && !sim->lost_found) {
-        gr_arena_deinit(&arena);
-        return; // what it claims is wrong until it notices
-    }
     enum gr_err err = sim_disk_read(&host->disk, at, &arena, &stored);
     if (err == GR_ERR_CORRUPT) { // it rots, and claims nothing until it is replaced
         gr_arena_deinit(&arena);
@@ -28,7 +24,6 @@ void sim_audit_key(struct sim *sim, int n, int key)
     gr_assert(err == GR_OK || err == GR_ERR_NOT_FOUND);
     struct gr_record filled = gr_record_fill(&arena, &stored, gr_node_clock(host->node, partition));
     sim_oracle_state(&sim->oracle, n, key, &filled);
-    sim_oracle_holds(&sim->oracle, n, key, &filled, host->disk.applied, host->disk.synced);
     gr_arena_deinit(&arena);
 }
 
@@ -155,20 +150,8 @@ static void audit_expiry(struct sim *sim)
 }
 
 // Every owner is back: what others kept for it has been delivered.
-static bool any_hints(struct sim *sim)
-{
-    for (int n = 0; n < sim->node_count; n++)
-        for (int owner = 0; owner < sim->node_count; owner++)
-            if (gr_node_debt(sim->node[n].node, (uint16_t)owner).count != 0)
-                return true;
-    return false;
-}
-
 static void audit_hints(struct sim *sim)
 {
-    // A key with one place in its queue takes its hints one at a time.
-    for (int looks = 0; looks < 120 && any_hints(sim); looks++)
-        sim_run_until(sim, sim->now + 500 * (int64_t)MS);
     for (int n = 0; n < sim->node_count; n++)
         for (int owner = 0; owner < sim->node_count; owner++) {
             struct gr_debt_view debt = gr_node_debt(sim->node[n].node, (uint16_t)owner);
@@ -185,7 +168,7 @@ static void audit_hints(struct sim *sim)
 void sim_audit(struct sim *sim)
 {
     audit_hints(sim);
-    if (sim->faults.minutes)
+    if (sim->plan.minutes)
         audit_expiry(sim);
     for (int c = 0; c < sim->clients.count; c++)
         if (sim->clients.client[c].waits_for >= 0)
@@ -202,7 +185,7 @@ void sim_audit(struct sim *sim)
     }
     if (!sim->oracle.failed)
         audit_scan(sim, (int)gr_random_below(&sim->random, (uint64_t)sim->node_count));
-    if (!sim->oracle.failed && sim->faults.silent_loss)
+    if (!sim->oracle.failed && sim->plan.silent_loss)
         sim_audit_silent_loss(sim);
     for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++) {
         sim_run_until(sim, sim->now + 3000 * (int64_t)MS); // late calls end

@@ -13,17 +13,20 @@ static const char *const kind_name[SIM_KINDS] = {
 
 void sim_clients_init(struct sim_clients *clients, struct sim *sim, struct sim_oracle *oracle)
 {
-    struct gr_random *random = sim_random(sim);
+    const struct sim_plan *plan = sim_plan_of(sim);
     *clients = (struct sim_clients){.sim = sim, .oracle = oracle};
-    clients->count = 2 + (int)gr_random_below(random, SIM_CLIENTS_MAX - 1);
-    clients->keys = 1 + (int)gr_random_below(random, SIM_KEYS_MAX);
-    bool together = gr_random_chance(random, 700); // in one partition: they share a clock
+    clients->count = plan->clients;
+    clients->keys = plan->keys;
     for (int k = 0; k < clients->keys; k++) {
-        snprintf(clients->name[k], sizeof clients->name[k], together ? "{t}k%d" : "key%d", k);
+        const char *form = plan->keys_together ? "{t}k%d" : "key%d";
+        snprintf(clients->name[k], sizeof clients->name[k], form, k);
         clients->key[k] = gr_key_make(gr_bytes_text("default"), gr_bytes_text(clients->name[k]));
     }
-    for (int c = 0; c < clients->count; c++)
-        clients->client[c].waits_for = -1;
+    for (int c = 0; c < clients->count; c++) {
+        struct sim_client *client = &clients->client[c];
+        sim_stream_init(&client->random, plan->seed, SIM_STREAM_CLIENT, (uint64_t)c);
+        client->waits_for = -1;
+    }
 }
 
 void sim_clients_deinit(struct sim_clients *clients)
@@ -54,7 +57,7 @@ static void fill_in(
     struct sim_clients *clients, struct sim_client *client, int number, struct gr_request *request)
 {
     struct sim_op *op = &clients->oracle->op[number];
-    struct gr_random *random = sim_random(clients->sim);
+    struct gr_random *random = &client->random;
     int64_t soon = sim_wall(clients->sim).ms + 500 + (int64_t)gr_random_below(random, 8000);
     bool mortal = gr_random_chance(random, 150);
     uint64_t which = gr_random_below(random, 100);
@@ -95,23 +98,24 @@ static void fill_in(
         request->expires.ms = op->expires_ms = soon;
 }
 
-bool sim_clients_act(struct sim_clients *clients, int c)
+void sim_clients_act(struct sim_clients *clients, int c)
 {
-    struct gr_random *random = sim_random(clients->sim);
     struct sim_client *client = &clients->client[c];
+    struct gr_random *random = &client->random;
     if (client->waits_for >= 0)
-        return true;
-    int node = (int)gr_random_below(random, (uint64_t)sim_node_count(clients->sim));
+        return;
+    // As many draws whatever the number of nodes and keys.
+    int node = (int)(gr_random_next(random) % (uint64_t)sim_node_count(clients->sim));
     enum sim_op_kind kind = draw_kind(random);
-    int key = (int)gr_random_below(random, (uint64_t)clients->keys);
+    int key = (int)(gr_random_next(random) % (uint64_t)clients->keys);
     int n = sim_replicas(clients->sim);
     int r = draw_quorum(random, n), w = draw_quorum(random, n);
     if (!sim_node_up(clients->sim, node))
-        return true;
+        return;
     int number =
         sim_oracle_begin(clients->oracle, kind, key, sim_key_partition(clients->sim, key), r, w);
     if (number < 0)
-        return false;
+        return;
     uint64_t value = (uint64_t)number + 1;
     struct gr_request request = {
         .ticket = (uint64_t)c << 32 | (uint64_t)number,
@@ -123,12 +127,13 @@ bool sim_clients_act(struct sim_clients *clients, int c)
     };
     fill_in(clients, client, number, &request);
     client->waits_for = number;
-    if (sim_verbose(clients->sim))
-        printf("client %d asks node %d: %s %s as %d (R=%d W=%d)\n", c, node, kind_name[kind],
-            clients->name[key], number, r, w);
+    struct sim_op *op = &clients->oracle->op[number];
+    op->node = node;
+    sim_progress_begin(clients->sim, op);
+    sim_tell(clients->sim, "client %d asks node %d: %s %s as %d (R=%d W=%d)%s", c, node,
+        kind_name[kind], clients->name[key], number, r, w, op->must ? ", must succeed" : "");
     if (!sim_submit(clients->sim, node, &request))
         client->waits_for = -1;
-    return true;
 }
 
 // Contexts are kept in the client's arena; it is renewed from what is still needed.
@@ -151,11 +156,12 @@ void sim_clients_result(struct sim_clients *clients, const struct gr_result *res
 {
     int c = (int)(result->ticket >> 32), number = (int)(result->ticket & 0xffffffff);
     struct sim_client *client = &clients->client[c];
-    if (sim_verbose(clients->sim))
-        printf("client %d is answered: %d outcome %d %s, %u of %u, %u siblings\n", c, number,
-            (int)result->outcome, gr_err_info(result->err)->name, result->acks, result->needed,
-            result->record.count);
+    static const char *const outcomes[] = {"done", "rejected", "indeterminate"};
+    sim_tell(clients->sim, "client %d is answered: %d %s (%s), %u of %u, %u siblings", c, number,
+        outcomes[result->outcome], gr_err_info(result->err)->name, result->acks, result->needed,
+        result->record.count);
     sim_oracle_result(clients->oracle, number, result);
+    sim_progress_end(clients->sim, number, result);
     if (client->waits_for != number) {
         clients->stray++;
         return;

@@ -117,6 +117,131 @@ void sim_disk_crash(struct sim_disk *disk, uint64_t number)
     disk->applied = disk->synced = 0;
 }
 
+// ---- ruin --------------------------------------------------------------------------------------
+
+// Sets a row of an image, or takes it out.
+static void image_set(struct sim_image *image, struct gr_bytes key, const struct gr_bytes *value)
+{
+    size_t at = 0;
+    while (at < image->count && !gr_bytes_equal(image->row[2 * at], key))
+        at++;
+    bool there = at < image->count;
+    if (there)
+        gr_hook_memory((void *)image->row[2 * at + 1].data, 0);
+    if (value != NULL) {
+        if (!there) {
+            size_t bytes = (image->count + 1) * 2 * sizeof *image->row;
+            image->row = gr_hook_memory(image->row, bytes);
+            image->row[2 * image->count++] = own(key);
+        }
+        image->row[2 * at + 1] = own(*value);
+    } else if (there) {
+        gr_hook_memory((void *)image->row[2 * at].data, 0);
+        image->count--;
+        image->row[2 * at] = image->row[2 * image->count];
+        image->row[2 * at + 1] = image->row[2 * image->count + 1];
+    }
+}
+
+void sim_disk_image(struct sim_disk *disk, struct sim_image *ret)
+{
+    *ret = (struct sim_image){.row = NULL};
+    struct gr_store_snapshot *snapshot = gr_store_snapshot_open(disk->store);
+    struct gr_bytes all = gr_bytes("", 0), key, value;
+    struct gr_store_scan *scan = gr_store_scan_open(disk->store, snapshot, all, all);
+    while (gr_store_scan_next(scan, &key, &value) == GR_OK)
+        image_set(ret, key, &value);
+    gr_store_scan_close(scan);
+    gr_store_snapshot_close(disk->store, snapshot);
+    for (size_t i = disk->undo_count; i-- > 0;)
+        image_set(ret, disk->undo[i].key, disk->undo[i].had ? &disk->undo[i].value : NULL);
+}
+
+void sim_image_deinit(struct sim_image *image)
+{
+    for (size_t i = 0; i < 2 * image->count; i++)
+        gr_hook_memory((void *)image->row[i].data, 0);
+    gr_hook_memory(image->row, 0);
+    *image = (struct sim_image){.row = NULL};
+}
+
+void sim_disk_replace(struct sim_disk *disk, const struct sim_image *image)
+{
+    gr_assert(disk->undo_count == 0 && disk->applied == 0);
+    sim_disk_deinit(disk);
+    sim_disk_init(disk);
+    for (size_t i = 0; image != NULL && i < image->count; i++)
+        gr_store_batch_put(disk->batch, image->row[2 * i], image->row[2 * i + 1]);
+    apply(disk);
+}
+
+bool sim_disk_lose(struct sim_disk *disk, const struct gr_key *key)
+{
+    struct gr_arena arena = {0};
+    struct gr_bytes row = gr_disk_record_key(&arena, key);
+    struct gr_store_value value;
+    bool there = gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value) == GR_OK;
+    if (there) {
+        gr_store_value_done(disk->store, &value);
+        gr_store_batch_delete(disk->batch, row);
+        apply(disk);
+    }
+    gr_arena_deinit(&arena);
+    return there;
+}
+
+bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key, uint64_t draw)
+{
+    struct gr_arena arena = {0};
+    struct gr_bytes row = gr_disk_record_key(&arena, key);
+    struct gr_store_value value;
+    bool there = gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value) == GR_OK;
+    if (there) {
+        struct gr_bytes rotten = own(value.bytes);
+        gr_store_value_done(disk->store, &value);
+        ((uint8_t *)rotten.data)[draw % rotten.size] ^= (uint8_t)(1u << (draw >> 32) % 8);
+        gr_store_batch_put(disk->batch, row, rotten);
+        apply(disk);
+        gr_hook_memory((void *)rotten.data, 0);
+    }
+    gr_arena_deinit(&arena);
+    return there;
+}
+
+static bool row_covers(struct gr_bytes key, struct gr_bytes value, const struct gr_dot *dot)
+{
+    struct gr_arena arena = {0};
+    uint32_t partition;
+    struct gr_clock_row row;
+    must(gr_disk_read_clock(key, value, &arena, &partition, &row));
+    bool covers = dot->counter <= row.base;
+    for (uint32_t i = 0; i < row.interval_count; i++)
+        covers |= row.interval[i].first <= dot->counter && dot->counter <= row.interval[i].last;
+    gr_arena_deinit(&arena);
+    return covers;
+}
+
+bool sim_disk_covers(struct sim_disk *disk, uint32_t partition, const struct gr_dot *dot)
+{
+    struct gr_arena arena = {0};
+    struct gr_bytes row = gr_disk_clock_key(&arena, partition, dot->actor);
+    struct gr_store_value value;
+    bool covers = false;
+    size_t i = 0; // what the row was before the oldest write that is not durable
+    while (i < disk->undo_count && !gr_bytes_equal(disk->undo[i].key, row))
+        i++;
+    if (i < disk->undo_count) {
+        covers = disk->undo[i].had && row_covers(row, disk->undo[i].value, dot);
+    } else if (gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value) == GR_OK) {
+        covers = row_covers(row, value.bytes, dot);
+        gr_store_value_done(disk->store, &value);
+    }
+    gr_arena_deinit(&arena);
+    return covers;
+}
+
+// ---- reading -----------------------------------------------------------------------------------
+
 enum gr_err sim_disk_read(
     struct sim_disk *disk, const struct gr_key *key, struct gr_arena *arena, struct gr_record *ret)
 {
@@ -155,6 +280,7 @@ struct page {
     uint64_t skipped;
     gr_cursor end; // of the page, once it is full
     bool full;
+    enum gr_err status;
     struct gr_hint *hint;
     uint32_t hint_count;
 };
@@ -184,10 +310,13 @@ static bool record_row(void *host, struct gr_bytes key, struct gr_bytes value)
     }
     struct gr_entry *entry = add_entry(page);
     entry->key = at;
-    if (gr_disk_read_record(key, value, true, page->arena, &entry->record) != GR_OK)
+    page->status = gr_disk_read_record(key, value, true, page->arena, &entry->record);
+    if (page->status != GR_OK && page->effect->lenient) {
+        page->status = GR_OK;
         entry->unreadable = true;
+    }
     page->end = cursor + 1;
-    return true;
+    return page->status == GR_OK;
 }
 
 static bool clock_row(void *host, struct gr_bytes key, struct gr_bytes value)
@@ -275,6 +404,7 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
         break;
     }
     gr_clock_deinit(&page.clock);
+    ret->status = page.status;
     ret->entry = page.entry;
     ret->entry_count = page.count;
 }
@@ -309,33 +439,6 @@ void sim_disk_sums(
     memset(sums->leaf, 0, GR_MERKLE_LEAVES_MAX * sizeof *sums->leaf);
     walk(disk, gr_disk_range_records(&arena, ring->partitions, partition, 0), &arena, add_row,
         &adding);
-    gr_arena_deinit(&arena);
-}
-
-bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key)
-{
-    struct gr_arena arena = {0};
-    struct gr_bytes row = gr_disk_record_key(&arena, key);
-    struct gr_store_value value;
-    bool there = gr_store_get(disk->store, row, GR_STORE_READ_ANY, &value) == GR_OK;
-    if (there) {
-        uint8_t *bytes = gr_arena_take(&arena, value.bytes.size);
-        memcpy(bytes, value.bytes.data, value.bytes.size);
-        bytes[value.bytes.size / 2] ^= 1;
-        gr_store_batch_put(disk->batch, row, gr_bytes(bytes, value.bytes.size));
-        gr_store_value_done(disk->store, &value);
-        apply(disk);
-    }
-    gr_arena_deinit(&arena);
-    return there;
-}
-
-void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key)
-{
-    struct gr_arena arena = {0};
-    gr_assert(disk->undo_count == 0);
-    gr_store_batch_delete(disk->batch, gr_disk_record_key(&arena, key));
-    apply(disk);
     gr_arena_deinit(&arena);
 }
 

@@ -1,125 +1,290 @@
-// What goes wrong, drawn per run (swarm): some runs have no fault at all, some have every kind, so
-// that each kind is also met alone.
-#include <stdio.h>
-
+// Carries out the plan: crashes, pauses, cuts, clocks and disks that refuse; then heals.
+//
+// Each action begins at its moment, and most end a while later. Whom it strikes was drawn with it;
+// once a core of nodes is healed it strikes only the rest, so that the plan goes on unchanged while
+// the core must serve. A class is counted when it really changed something.
+//
+//   FA1 Nothing here draws from a generator: an action's numbers are the plan's.
+//   FA2 A healed core is all up, all connected and never struck again.
 #include "sim/world.h"
 
-void sim_draw_faults(struct sim *sim)
+bool sim_strikes(struct sim *sim, enum sim_fault fault, uint64_t place, uint64_t n)
 {
-    struct gr_random *random = &sim->random;
-    struct sim_faults *f = &sim->faults;
-    static const uint32_t delays[] = {300, 2000, 15000, 60000};
-    static const uint32_t syncs[] = {300, 3000, 20000, 120000};
-    *f = (struct sim_faults){
-        .delay_us_max = delays[gr_random_below(random, 4)],
-        .sync_us_max = syncs[gr_random_below(random, 4)],
-    };
-    if (gr_random_chance(random, 500))
-        f->loss = (uint32_t)gr_random_below(random, 80);
-    if (gr_random_chance(random, 500))
-        f->duplicate = (uint32_t)gr_random_below(random, 100);
-    if (gr_random_chance(random, 500))
-        f->slow = (uint32_t)gr_random_below(random, 100);
-    if (gr_random_chance(random, 600))
-        f->crash = (uint32_t)gr_random_below(random, 150);
-    f->crash_in_step = 700;
-    if (gr_random_chance(random, 500))
-        f->cut = (uint32_t)gr_random_below(random, 150);
-    if (gr_random_chance(random, 300))
-        f->pause = (uint32_t)gr_random_below(random, 100);
-    if (gr_random_chance(random, 600))
-        f->read_late = (uint32_t)gr_random_below(random, 500);
-    if (gr_random_chance(random, 200))
-        f->read_error = (uint32_t)gr_random_below(random, 30);
-    if (gr_random_chance(random, 400))
-        f->skew_ms_max = gr_random_chance(random, 800) ? 2000 : 150000;
-    if (gr_random_chance(random, 250))
-        f->disk_loss = 20 + (uint32_t)gr_random_below(random, 200);
-    if (gr_random_chance(random, 400))
-        f->crash_at = 1 + (int)gr_random_below(random, GR_MSG_TYPE_COUNT - 1);
-    if (gr_random_chance(random, 250))
-        f->rot = (uint32_t)gr_random_below(random, 60);
-    f->lost_record = gr_random_chance(random, 100);
-    f->silent_loss = gr_random_chance(random, 100);
-    f->minutes = gr_random_chance(random, 200);
-    f->one_way = gr_random_chance(random, 300);
-    f->link_events = gr_random_chance(random, 700);
+    if (sim->quiet || !sim_plan_has(&sim->plan, fault))
+        return false;
+    bool hit = sim_draw(sim->plan.seed, (int)fault, place, n) % 1000 < sim->plan.rate[fault];
+    sim->report->fault[fault] += hit;
+    return hit;
 }
 
-static void cut_links(struct sim *sim)
+void sim_faults_schedule(struct sim *sim)
 {
-    sim->report->cuts++;
-    int side = 1 + (int)gr_random_below(&sim->random, (1u << sim->node_count) - 2);
-    bool one_way = sim->faults.one_way && gr_random_chance(&sim->random, 500);
+    for (int i = 0; i < sim->plan.action_count; i++) {
+        const struct sim_action *action = &sim->plan.action[i];
+        sim->report->action[action->fault] |= 1u << action->number;
+        sim_push(sim, FAULT, -1, action->at_ms * MS)->ticket = (uint64_t)i;
+    }
+}
+
+// The node that a number means: any of those that may be struck; -1 if there is none.
+static int victim(const struct sim *sim, uint64_t draw)
+{
+    int rest[SIM_NODES_MAX], count = 0;
+    for (int n = 0; n < sim->node_count; n++)
+        if (!(sim->core >> n & 1))
+            rest[count++] = n;
+    return count == 0 ? -1 : rest[draw % (uint64_t)count];
+}
+
+// ---- cuts --------------------------------------------------------------------------------------
+
+static void cut(struct sim_going *going, int from, int to)
+{
+    going->cut[from] |= (uint16_t)(1u << to);
+}
+
+static void spare_core(const struct sim *sim, struct sim_going *going)
+{
+    for (int a = 0; a < sim->node_count; a++)
+        if (sim->core >> a & 1)
+            going->cut[a] &= (uint16_t)~sim->core;
+}
+
+static void split(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    bool one_way = action->fault == SIM_ONE_WAY;
+    unsigned all = (1u << sim->node_count) - 1;
+    unsigned side = 1 + (unsigned)(action->draw[0] % (all - 1));
+    side &= ~sim->core; // it stays together
     for (int a = 0; a < sim->node_count; a++)
         for (int b = 0; b < sim->node_count; b++)
             if ((side >> a & 1) && !(side >> b & 1)) {
-                sim->cut[a][b] = true;
-                sim->cut[b][a] = sim->cut[b][a] || !one_way;
-                if (sim->faults.link_events)
-                    sim_link_changes(sim, a, b, false, 100000);
+                cut(going, a, b);
+                if (!one_way)
+                    cut(going, b, a);
             }
-    if (sim_verbose(sim))
-        printf("cut %x%s\n", (unsigned)side, one_way ? " one way" : "");
+    sim_tell(sim, "split off %x%s", side, one_way ? " one way" : "");
 }
 
-void sim_heal_links(struct sim *sim)
+static void cut_pairs(struct sim *sim, const struct sim_action *action, struct sim_going *going)
 {
-    for (int a = 0; a < sim->node_count; a++)
-        for (int b = 0; b < a; b++) {
-            sim->cut[a][b] = sim->cut[b][a] = false;
-            if (sim->node[a].node != NULL && sim->node[b].node != NULL)
-                sim_link_changes(sim, a, b, true, 20000);
-        }
-    if (sim_verbose(sim))
-        printf("heal\n");
+    uint64_t bits = action->draw[0] & action->draw[1]; // a quarter of the pairs
+    for (int a = 0, pair = 0; a < sim->node_count; a++)
+        for (int b = 0; b < a; b++, pair++)
+            if (bits >> pair & 1) {
+                cut(going, a, b);
+                cut(going, b, a);
+                sim_tell(sim, "cut between %d and %d", a, b);
+            }
 }
 
-void sim_fault_tick(struct sim *sim)
+static bool half_open(struct sim *sim, const struct sim_action *action, struct sim_going *going)
 {
-    struct gr_random *random = &sim->random;
-    struct sim_faults *f = &sim->faults;
-    int n = (int)gr_random_below(random, (uint64_t)sim->node_count);
+    int a = victim(sim, action->draw[0]);
+    int b = (int)(action->draw[1] % (uint64_t)sim->node_count);
+    if (a < 0 || a == b || sim->node[a].node == NULL || sim->node[b].node == NULL)
+        return false;
+    int up = action->draw[2] & 1 ? a : b, down = up == a ? b : a;
+    cut(going, up, down);
+    going->node = up;
+    sim_tell(sim, "half-open: %d believes in its link to %d", up, down);
+    sim_link_noticed(sim, down, up, false, 1000);
+    return true;
+}
+
+static bool begin_cut(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    switch (action->fault) {
+    case SIM_PAIRS:
+        cut_pairs(sim, action, going);
+        break;
+    case SIM_HALF_OPEN:
+        if (!half_open(sim, action, going))
+            return false;
+        break;
+    default:
+        split(sim, action, going);
+    }
+    spare_core(sim, going);
+    bool any = false;
+    for (int n = 0; n < sim->node_count; n++)
+        any |= going->cut[n] != 0;
+    going->on = true;
+    sim_network_cut(sim, sim->plan.link_events && action->fault != SIM_HALF_OPEN);
+    return any;
+}
+
+static void end_cut(struct sim *sim, const struct sim_action *action, const struct sim_going *going)
+{
+    sim_tell(sim, "%s.%d ends", sim_fault_name(action->fault), action->number);
+    int up = going->node;
+    // Whoever believed in a half-open link learns now.
+    for (int b = 0; b < sim->node_count && action->fault == SIM_HALF_OPEN; b++)
+        if (going->cut[up] >> b & 1)
+            sim_link_noticed(sim, up, b, false, 1000);
+    sim_network_cut(sim, false);
+}
+
+// ---- nodes -------------------------------------------------------------------------------------
+
+static bool begin_node(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    int n = victim(sim, action->draw[0]);
+    if (n < 0 || sim->node[n].node == NULL)
+        return false;
     struct sim_node *host = &sim->node[n];
-    if (gr_random_chance(random, f->crash) && host->node != NULL) {
-        if (gr_random_chance(random, f->crash_in_step))
-            host->crash_after = (int)gr_random_below(random, 6);
+    bool of_store = action->fault == SIM_FULL_DISK || action->fault == SIM_FAILED_SYNC;
+    if (of_store && (host->full || host->sync_failed))
+        return false;
+    int64_t until = sim->now + action->lasts_ms * MS;
+    uint64_t how = action->draw[1], much = action->draw[2];
+    *going = (struct sim_going){.on = true, .node = n, .life = host->life};
+    host->bad_at = GR_MAX(host->bad_at, sim->now);
+    sim_tell(sim, "%s.%d strikes node %d for %lld ms", sim_fault_name(action->fault),
+        action->number, n, (long long)action->lasts_ms);
+    switch (action->fault) {
+    case SIM_CRASH:
+        host->down_ms = action->lasts_ms;
+        if (how % 1000 < 700) // between two effects of some step to come
+            host->crash_after = (int)(much % 6);
         else
             sim_crash(sim, n);
+        break;
+    case SIM_PAUSE:
+        host->paused_until = until;
+        host->bad_at = GR_MAX(host->bad_at, until);
+        break;
+    case SIM_SLOW_NODE:
+        host->slow_until = until;
+        host->slow_ns = (int64_t)(1 + much % 80) * MS;
+        // What was delayed may arrive after the spell is over.
+        host->bad_at = GR_MAX(host->bad_at, until + host->slow_ns);
+        break;
+    case SIM_CLOCK_JUMP:
+        host->skew_ms =
+            (int64_t)(much % (2 * (uint64_t)sim->plan.jump_max + 1)) - sim->plan.jump_max;
+        break;
+    case SIM_FULL_DISK:
+        host->full = true;
+        host->bad_at = GR_MAX(host->bad_at, until);
+        sim_tell_store(sim, n, GR_ERR_NO_SPACE);
+        break;
+    case SIM_FAILED_SYNC:
+        host->sync_failed = true;
+        host->syncing = true; // for ever: nothing is durable any more
+        sim_tell_store(sim, n, GR_ERR_IO);
+        break;
+    default:
+        gr_unreachable("not a fault of a node");
     }
-    for (int m = 0; m < sim->node_count; m++) {
-        struct sim_node *down = &sim->node[m];
-        if (down->node == NULL && !down->starting && gr_random_chance(random, 300)) {
-            down->starting = true;
-            sim_push(sim, START, m, sim_within(sim, 1000, 500000));
-        }
+    return true;
+}
+
+static void end_node(
+    struct sim *sim, const struct sim_action *action, const struct sim_going *going)
+{
+    struct sim_node *host = &sim->node[going->node];
+    if (action->fault == SIM_FULL_DISK && host->full) {
+        host->full = false;
+        sim_tell_store(sim, going->node, GR_OK);
     }
-    if (gr_random_chance(random, f->rot))
-        sim_rot(sim);
-    if (gr_random_chance(random, f->cut))
-        cut_links(sim);
-    else if (gr_random_chance(random, 150))
-        sim_heal_links(sim);
-    if (gr_random_chance(random, f->pause) && host->node != NULL)
-        host->paused_until = sim->now + sim_within(sim, 1000, 900000);
-    sim_push(sim, FAULT, -1, (int64_t)FAULT_EVERY_MS * MS);
+    // The operator, or the program itself, starts it again: with a new actor.
+    if (action->fault == SIM_FAILED_SYNC && host->sync_failed && host->life == going->life)
+        sim_crash(sim, going->node);
+}
+
+void sim_fault_begin(struct sim *sim, int index)
+{
+    const struct sim_action *action = &sim->plan.action[index];
+    struct sim_going *going = &sim->going[index];
+    bool done = false;
+    switch (action->fault) {
+    case SIM_CRASH:
+    case SIM_PAUSE:
+    case SIM_SLOW_NODE:
+    case SIM_CLOCK_JUMP:
+    case SIM_FULL_DISK:
+    case SIM_FAILED_SYNC:
+        done = begin_node(sim, action, going);
+        break;
+    case SIM_SPLIT:
+    case SIM_ONE_WAY:
+    case SIM_PAIRS:
+    case SIM_HALF_OPEN:
+        done = begin_cut(sim, action, going);
+        break;
+    default:
+        going->node = victim(sim, action->draw[0]);
+        going->on = done = going->node >= 0 && sim_ruin_begin(sim, action, going);
+    }
+    sim->report->fault[action->fault] += done && action->fault != SIM_ROLLBACK; // that one later
+    if (going->on)
+        sim_push(sim, FAULT_END, -1, action->lasts_ms * MS)->ticket = (uint64_t)index;
+}
+
+void sim_fault_end(struct sim *sim, int index)
+{
+    const struct sim_action *action = &sim->plan.action[index];
+    struct sim_going *going = &sim->going[index];
+    if (!going->on)
+        return;
+    going->on = false;
+    switch (action->fault) {
+    case SIM_SPLIT:
+    case SIM_ONE_WAY:
+    case SIM_PAIRS:
+    case SIM_HALF_OPEN:
+        end_cut(sim, action, going);
+        break;
+    case SIM_FULL_DISK:
+    case SIM_FAILED_SYNC:
+        end_node(sim, action, going);
+        break;
+    case SIM_CRASH:
+    case SIM_PAUSE:
+    case SIM_SLOW_NODE:
+    case SIM_CLOCK_JUMP:
+        break; // ends by itself, or never
+    default:
+        sim_ruin_end(sim, action, going);
+    }
+}
+
+// ---- healing -----------------------------------------------------------------------------------
+
+static void heal_node(struct sim *sim, int n)
+{
+    struct sim_node *host = &sim->node[n];
+    host->paused_until = GR_MIN(host->paused_until, sim->now);
+    host->slow_until = GR_MIN(host->slow_until, sim->now);
+    host->crash_after = -1;
+    host->bad_at = sim->now;
+    if (host->sync_failed)
+        sim_crash(sim, n);
+    if (host->full) {
+        host->full = false;
+        sim_tell_store(sim, n, GR_OK);
+    }
+    sim_start(sim, n);
+}
+
+void sim_heal_core(struct sim *sim, unsigned core)
+{
+    sim->core = core;
+    for (int n = 0; n < sim->node_count; n++)
+        if (core >> n & 1)
+            heal_node(sim, n);
+    for (int i = 0; i < sim->plan.action_count; i++)
+        spare_core(sim, &sim->going[i]);
+    sim_network_cut(sim, false);
+    sim_tell(sim, "nodes %x are well and must serve", core);
 }
 
 void sim_heal(struct sim *sim)
 {
     sim->quiet = true;
-    uint32_t sync_us_max = sim->faults.sync_us_max;
-    bool minutes = sim->faults.minutes, silent_loss = sim->faults.silent_loss;
-    bool lost_record = sim->faults.lost_record;
-    sim->faults = (struct sim_faults){.delay_us_max = 2000,
-        .sync_us_max = sync_us_max,
-        .minutes = minutes,
-        .silent_loss = silent_loss,
-        .lost_record = lost_record};
-    for (int i = 0; i < sim->node_count; i++) {
-        sim->node[i].paused_until = 0;
-        sim->node[i].crash_after = -1;
-        sim_start(sim, i);
-    }
-    sim_heal_links(sim);
+    for (int i = 0; i < sim->plan.action_count; i++)
+        sim_fault_end(sim, i);
+    sim_heal_core(sim, (1u << sim->node_count) - 1);
+    sim->live = false;
 }

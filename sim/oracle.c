@@ -9,31 +9,38 @@
 //       (promise 2: what nobody had seen must not vanish)
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
-//   O3  A get with R + W > N, counting owners, covers every write acknowledged before it began,
-//       unless a disk that held it was lost; in the end such a write is there if any disk that held
-//       it is.  (promise 2)
+//   O3  A get with R + W > N, counting owners, covers every write acknowledged before it began.
+//       (promise 2) Not of writes from before a disk lost what was durable: its vote is empty.
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, no request is coordinated twice by owners, and every request is
 //       answered at most once, by as many as were asked for.
 //   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
+//   O7  What a disk held for certain when another lost it stays. Only a write that no disk held
+//       durably at such a moment is excused.
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "sim/sim.h"
-
-static void set_add(struct sim_set *set, int write)
-{
-    set->word[write / 64] |= 1ull << (write % 64);
-}
 
 static bool set_has(const struct sim_set *set, int write)
 {
     return set->word[write / 64] >> (write % 64) & 1;
 }
 
-static void set_join(struct sim_set *set, const struct sim_set *other)
+static void set_add(struct sim_set *set, int write)
 {
-    for (int i = 0; i < SIM_WORDS; i++)
+    set->word[write / 64] |= 1ull << (write % 64);
+}
+
+// Sets of a key with so many writes are nothing beyond so many words: no need to look there.
+static int words_of(const struct sim_history *history)
+{
+    return (history->count + 63) / 64;
+}
+
+static void set_join(struct sim_set *set, const struct sim_set *other, int words)
+{
+    for (int i = 0; i < words; i++)
         set->word[i] |= other->word[i];
 }
 
@@ -46,14 +53,13 @@ void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
     va_start(args, format);
     vsnprintf(oracle->story, sizeof oracle->story, format, args);
     va_end(args);
-    if (sim_verbose(oracle->sim))
-        printf("FAILED %s\n", oracle->story);
+    sim_tell(oracle->sim, "FAILED %s", oracle->story);
 }
 
 int sim_oracle_begin(
     struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w)
 {
-    if (oracle->count == SIM_OPS_MAX)
+    if (oracle->count >= sim_ops_max(oracle->sim))
         return -1;
     oracle->op[oracle->count] = (struct sim_op){
         .kind = kind,
@@ -63,13 +69,9 @@ int sim_oracle_begin(
         .r = r,
         .w = w,
         .issued = sim_order(oracle->sim),
+        .issued_ns = sim_now(oracle->sim).ns,
     };
     return oracle->count++;
-}
-
-static int number_of(int op, int dot)
-{
-    return op * SIM_DOTS_MAX + dot;
 }
 
 // Any run of the operation: what a second run writes is the same value.
@@ -81,119 +83,182 @@ static bool covers(const struct gr_context *context, const struct sim_op *op)
     return false;
 }
 
-// The write that drew the dot, or -1.
-static int write_of(const struct sim_oracle *oracle, uint32_t partition, const struct gr_dot *dot)
+// The number of the key's write that drew the dot, or -1.
+static int write_of(const struct sim_history *history, const struct gr_dot *dot)
 {
-    for (int i = 0; i < oracle->count; i++)
-        for (int k = 0; k < oracle->op[i].dot_count; k++)
-            if (oracle->op[i].partition == partition && gr_dot_equal(&oracle->op[i].dot[k], dot))
-                return number_of(i, k);
+    for (int i = 0; i < history->count; i++)
+        if (history->write[i]->dot.counter == dot->counter &&
+            gr_dot_equal(&history->write[i]->dot, dot))
+            return i;
     return -1;
 }
 
+// How far a context's version vector goes for an actor.
+static uint64_t base_of(const struct gr_context *context, struct gr_actor actor)
+{
+    uint32_t low = 0, high = context->vv_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = gr_actor_compare(context->vv[middle].actor, actor);
+        if (order == 0)
+            return context->vv[middle].counter;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
 // What a context of a key covers, and everything that those writes had seen.
-static void covered_of(const struct sim_oracle *oracle, int key, const struct gr_context *context,
-    struct sim_set *ret_covered, struct sim_set *ret_past)
+static void covered_of(const struct sim_oracle *oracle, const struct sim_history *history,
+    const struct gr_context *context, struct sim_set *ret_covered, struct sim_set *ret_past)
 {
     *ret_covered = *ret_past = (struct sim_set){0};
-    for (int i = 0; i < oracle->count; i++) {
-        const struct sim_op *op = &oracle->op[i];
-        for (int k = 0; op->key == key && k < op->dot_count; k++) {
-            if (!gr_context_covers(context, &op->dot[k]))
-                continue;
-            set_add(ret_covered, number_of(i, k));
-            set_join(ret_past, &op->past[k]);
-        }
+    // Looked up once for each actor: this is what a run spends its time with.
+    uint64_t base[SIM_ACTORS_MAX];
+    bool known[SIM_ACTORS_MAX];
+    for (int a = 0; a < oracle->actor_count; a++)
+        known[a] = false;
+    for (int i = 0; i < history->count; i++) {
+        const struct sim_write *write = history->write[i];
+        int a = write->actor;
+        if (!known[a])
+            base[a] = base_of(context, write->dot.actor);
+        known[a] = true;
+        if (write->dot.counter > base[a] &&
+            (context->cloud_count == 0 || !gr_context_covers(context, &write->dot)))
+            continue;
+        set_add(ret_covered, i);
+        set_join(ret_past, &write->past, words_of(history));
     }
 }
 
-// Some disk that was neither lost nor damaged since holds a write that had seen this one. Where
-// replicas were damaged, only then can anyone know that it was replaced; and that one must have
-// been heard, which is sure only at the end.
-static bool is_outlived(const struct sim_oracle *oracle, int number)
+enum claim { REPLICA, ANSWER, FINAL };
+
+// A damaged replica forgets what its clock had seen, and keeps what stands beside a record: that a
+// write was replaced, and not by which. So in such a run it is enough that some write replaced it.
+static bool was_replaced(const struct sim_history *history, int number)
 {
-    for (int i = 0; oracle->at_end && i < oracle->count; i++)
-        for (int k = 0; oracle->op[i].held != 0 && k < oracle->op[i].dot_count; k++)
-            if (set_has(&oracle->op[i].past[k], number))
-                return true;
+    for (int i = 0; i < history->count; i++)
+        if (set_has(&history->write[i]->past, number))
+            return true;
     return false;
 }
 
+// And that a shown write was replaced is known again, at the latest when all is quiet, if some disk
+// holds the one that replaced it.
+static bool is_outlived(
+    const struct sim_oracle *oracle, const struct sim_history *history, int number)
+{
+    for (int i = 0; i < history->count; i++) {
+        const struct sim_write *write = history->write[i];
+        if (!set_has(&write->past, number))
+            continue;
+        for (int n = 0; n < sim_node_count(oracle->sim); n++)
+            if (sim_holds(oracle->sim, n, &oracle->op[write->op]))
+                return true;
+    }
+    return false;
+}
+
+// A write that is covered and not shown, and that nothing replaced: a loss, unless it was due.
+static void check_missing(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
+    const struct sim_write *write)
+{
+    const struct sim_op *op = &oracle->op[write->op];
+    int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
+    if (op->expires_ms != 0 && op->expires_ms <= latest)
+        return;
+    // A copy that has silently lost it may say so until it is found out (DESIGN.md §4, D6).
+    if (op->excused || (claim == ANSWER && sim_suspect(oracle->sim, -1, key)))
+        return;
+    sim_oracle_fail(oracle,
+        "%s: key %d claims to have seen write %d, does not show it, and nothing that it covers "
+        "replaced it",
+        where, key, write->op);
+}
+
 // O1 and O2 of a filled record or an answer.
-static void check_claim(
-    struct sim_oracle *oracle, const char *where, int key, const struct gr_record *record)
+static void check_claim(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
+    const struct gr_record *record)
 {
     struct sim_set covered, past, shown = {0};
-    uint32_t partition = sim_key_partition(oracle->sim, key);
-    covered_of(oracle, key, &record->context, &covered, &past);
+    const struct sim_history *history = &oracle->history[key];
+    int words = words_of(history);
+    covered_of(oracle, history, &record->context, &covered, &past);
     for (uint32_t i = 0; i < record->count; i++) {
-        int write = write_of(oracle, partition, &record->sibling[i].dot);
-        if (write < 0 || oracle->op[write / SIM_DOTS_MAX].key != key) {
+        int write = write_of(history, &record->sibling[i].dot);
+        if (write < 0) {
             sim_oracle_fail(oracle, "%s: key %d shows a dot that nobody drew", where, key);
             return;
         }
         set_add(&shown, write);
-        set_join(&past, &oracle->op[write / SIM_DOTS_MAX].past[write % SIM_DOTS_MAX]);
+        set_join(&past, &history->write[write]->past, words);
     }
-    // A damaged replica forgets what its clock had seen, and keeps what stands beside a record:
-    // that a write was replaced, and not by which.
-    struct sim_set replaced = past;
-    for (int i = 0; oracle->damage && i < oracle->count; i++)
-        for (int k = 0; oracle->op[i].key == key && k < oracle->op[i].dot_count; k++)
-            set_join(&replaced, &oracle->op[i].past[k]);
-    int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
-    for (int i = 0; i < oracle->count * SIM_DOTS_MAX; i++) {
-        const struct sim_op *op = &oracle->op[i / SIM_DOTS_MAX];
-        if (op->key != key || i % SIM_DOTS_MAX >= op->dot_count)
-            continue;
-        bool due = op->expires_ms != 0 && op->expires_ms <= latest;
-        if (set_has(&covered, i) && !set_has(&shown, i) && !op->removes && !due &&
-            !set_has(&replaced, i))
-            sim_oracle_fail(oracle,
-                "%s: key %d claims to have seen write %d, does not show it, and nothing that it "
-                "covers replaced it",
-                where, key, i / SIM_DOTS_MAX);
-        if (set_has(&shown, i) && set_has(&past, i) && (!oracle->damage || is_outlived(oracle, i)))
-            sim_oracle_fail(oracle,
-                "%s: key %d shows write %d, which a write that it covers had "
-                "seen",
-                where, key, i / SIM_DOTS_MAX);
+    for (int word = 0; word < words; word++) {
+        uint64_t missing = covered.word[word] & ~shown.word[word] & ~past.word[word] &
+                           ~history->removes.word[word];
+        uint64_t back = shown.word[word] & past.word[word];
+        for (; missing != 0; missing &= missing - 1) {
+            int number = word * 64 + __builtin_ctzll(missing);
+            if (!oracle->damage || !was_replaced(history, number))
+                check_missing(oracle, claim, where, key, history->write[number]);
+        }
+        for (; back != 0; back &= back - 1) {
+            int number = word * 64 + __builtin_ctzll(back);
+            if (!oracle->damage || (claim == FINAL && is_outlived(oracle, history, number)))
+                sim_oracle_fail(oracle,
+                    "%s: key %d shows write %d, which a write that it covers had seen", where, key,
+                    history->write[number]->op);
+        }
     }
+}
+
+static int actor_of(struct sim_oracle *oracle, struct gr_actor actor)
+{
+    int a = 0;
+    while (a < oracle->actor_count && gr_actor_compare(oracle->actor[a], actor) != 0)
+        a++;
+    gr_assert(a < SIM_ACTORS_MAX);
+    oracle->actor_count = GR_MAX(oracle->actor_count, a + 1);
+    oracle->actor[a] = actor;
+    return a;
 }
 
 void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
     const struct gr_context *context, bool by_owner)
 {
     struct sim_op *op = &oracle->op[number];
-    int other = write_of(oracle, op->partition, dot);
-    if (other >= 0)
-        sim_oracle_fail(oracle, "writes %d and %d have the same dot", other / SIM_DOTS_MAX, number);
+    for (int i = 0; i < oracle->write_count; i++) {
+        int other = oracle->write[i].op;
+        if (oracle->op[other].partition == op->partition &&
+            gr_dot_equal(&oracle->write[i].dot, dot))
+            sim_oracle_fail(oracle, "writes %d and %d have the same dot", other, number);
+    }
     if (op->replied && op->outcome == GR_REJECTED)
         sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
     if (op->dot_count == SIM_DOTS_MAX || (by_owner && op->by_owner)) {
         sim_oracle_fail(oracle, "write %d was coordinated twice by owners", number);
         return;
     }
+    struct sim_history *history = &oracle->history[op->key];
     struct sim_set covered, past;
-    covered_of(oracle, op->key, context, &covered, &past);
-    set_join(&covered, &past);
+    covered_of(oracle, history, context, &covered, &past);
+    set_join(&covered, &past, words_of(history));
     op->by_owner |= by_owner;
-    op->past[op->dot_count] = covered;
     op->dot[op->dot_count++] = *dot;
+    struct sim_write *write = &oracle->write[oracle->write_count++];
+    *write = (struct sim_write){
+        .op = number, .dot = *dot, .actor = actor_of(oracle, dot->actor), .past = covered};
+    if (op->removes)
+        set_add(&history->removes, history->count);
+    history->write[history->count++] = write;
 }
 
-void sim_oracle_kept(struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot,
-    uint64_t number, bool gone)
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key)
 {
     oracle->keepers[key] |= 1u << node;
-    int write = write_of(oracle, sim_key_partition(oracle->sim, key), dot);
-    if (write < 0)
-        return;
-    struct sim_op *op = &oracle->op[write / SIM_DOTS_MAX];
-    if (gone)
-        op->held &= ~(1u << node);
-    else if (!(op->held >> node & 1) && op->pending[node] == 0)
-        op->pending[node] = number;
 }
 
 // O3: whatever was acknowledged before the get began.
@@ -206,8 +271,8 @@ static void check_acknowledged(
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
                             op->outcome == GR_DONE && op->ended < get->issued &&
-                            op->primaries + get->primaries > n;
-        if (acknowledged && !op->bereaved && !covers(&record->context, op))
+                            op->primaries + get->primaries > n && op->issued >= oracle->lossy;
+        if (acknowledged && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
                 number, get->r, get->key, i, op->w);
@@ -239,7 +304,7 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot_count > 0)
         sim_oracle_fail(oracle, "write %d was rejected after it had drawn a dot", number);
     if (op->kind == SIM_GET && result->outcome == GR_DONE) {
-        check_claim(oracle, "get", op->key, &result->record);
+        check_claim(oracle, ANSWER, "get", op->key, &result->record);
         check_acknowledged(oracle, number, &result->record);
         for (uint32_t i = 0; i < result->record.count; i++)
             if (result->record.sibling[i].bare)
@@ -254,82 +319,31 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
 {
     char where[32];
     snprintf(where, sizeof where, "replica %d", node);
-    check_claim(oracle, where, key, filled);
+    check_claim(oracle, REPLICA, where, key, filled);
 }
 
-void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
-    uint64_t number, uint64_t synced)
+void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
 {
+    if (votes)
+        oracle->lossy = sim_order(oracle->sim) + 1;
     for (int i = 0; i < oracle->count; i++) {
         struct sim_op *op = &oracle->op[i];
-        if (op->key != key || op->dot_count == 0 || (op->held >> node & 1) ||
-            op->pending[node] != 0 || !covers(&filled->context, op))
+        if (op->dot_count == 0 || op->excused || (key >= 0 && op->key != key))
             continue;
-        if (number <= synced)
-            op->held |= 1u << node;
-        else
-            op->pending[node] = number;
-    }
-}
-
-void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number)
-{
-    for (int i = 0; i < oracle->count; i++) {
-        struct sim_op *op = &oracle->op[i];
-        if (op->pending[node] == 0 || op->pending[node] > number)
-            continue;
-        op->held |= 1u << node;
-        op->pending[node] = 0;
-    }
-}
-
-void sim_oracle_crashed(struct sim_oracle *oracle, int node)
-{
-    for (int i = 0; i < oracle->count; i++)
-        oracle->op[i].pending[node] = 0;
-}
-
-static void lose(struct sim_op *op, int node)
-{
-    op->bereaved |= op->held >> node & 1;
-    op->held &= ~(1u << node);
-    op->pending[node] = 0;
-}
-
-void sim_oracle_lost(struct sim_oracle *oracle, int node, int key)
-{
-    for (int i = 0; i < oracle->count; i++) {
-        struct sim_op *op = &oracle->op[i];
-        if (op->key == key)
-            lose(op, node);
-    }
-}
-
-void sim_oracle_forgot(struct sim_oracle *oracle, int node, uint32_t partition)
-{
-    oracle->damage = true;
-    for (int i = 0; i < oracle->count; i++)
-        if (oracle->op[i].partition == partition)
-            lose(&oracle->op[i], node);
-}
-
-void sim_oracle_wiped(struct sim_oracle *oracle, int node)
-{
-    for (int i = 0; i < oracle->count; i++) {
-        oracle->op[i].bereaved |= oracle->op[i].held >> node & 1;
-        oracle->op[i].held &= ~(1u << node);
+        bool held = false;
+        for (int m = 0; m < sim_node_count(oracle->sim); m++)
+            held |= m != node && sim_holds(oracle->sim, m, op);
+        op->excused = !held;
     }
 }
 
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
 {
-    oracle->at_end = true;
-    check_claim(oracle, "final", key, merged);
+    check_claim(oracle, FINAL, "final", key, merged);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
-                            op->outcome == GR_DONE && op->kind != SIM_GET &&
-                            (!op->bereaved || op->held != 0);
+                            op->outcome == GR_DONE && op->kind != SIM_GET && !op->excused;
         if (acknowledged && !covers(&merged->context, op))
             sim_oracle_fail(
                 oracle, "write %d (W=%d) of key %d was acknowledged and is lost", i, op->w, key);

@@ -101,34 +101,6 @@ void sim_audit_replicas(struct sim *sim)
         for (uint32_t p = 0; p < sim->ring.partitions && !sim->oracle.failed; p++)
             if (is_source(sim, n, p))
                 audit_tree(sim, n, p);
-    if (sim->lost_node >= 0 && !sim->oracle.failed && !sim->lost_found)
-        sim_oracle_fail(&sim->oracle, "node %d lost a record and has not noticed", sim->lost_node);
-}
-
-void sim_lose_record(struct sim *sim)
-{
-    // Nobody asks anything any more: what a client reads before the loss is noticed is not
-    // promised.
-    sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
-    int n = (int)gr_random_below(&sim->random, (uint64_t)sim->node_count);
-    sim_crash(sim, n);
-    struct gr_arena arena = {0};
-    uint32_t from = (uint32_t)gr_random_below(&sim->random, (uint64_t)sim->clients.keys);
-    for (int i = 0; i < sim->clients.keys && sim->lost_node < 0; i++) {
-        const struct gr_key *key =
-            &sim->clients.key[(from + (uint32_t)i) % (uint32_t)sim->clients.keys];
-        struct gr_record stored;
-        if (sim_disk_read(&sim->node[n].disk, key, &arena, &stored) != GR_OK)
-            continue;
-        sim_disk_lose(&sim->node[n].disk, key);
-        sim_oracle_lost(&sim->oracle, n, (int)((from + (uint32_t)i) % (uint32_t)sim->clients.keys));
-        sim->lost_node = n;
-        sim->lost_partition = gr_ring_partition(&sim->ring, key->slot);
-        sim->lost_any = true; // what only this node had seen stays with it
-    }
-    gr_arena_deinit(&arena);
-    sim_run_until(sim, sim->now + 200 * (int64_t)MS); // the links go down
-    sim_start(sim, n);
 }
 
 // The oracle is not asked any more: this is about what one replica does to the others.
@@ -146,14 +118,14 @@ void sim_audit_silent_loss(struct sim *sim)
     for (uint32_t i = 0; fits && i < stored.count; i++)
         fits = stored.sibling[i].expires.ms == 0;
     if (fits) {
+        host->down_ms = 300; // the links go down meanwhile
         sim_crash(sim, n);
-        sim_disk_lose(&host->disk, &sim->clients.key[key]);
+        (void)sim_disk_lose(&host->disk, &sim->clients.key[key]);
         sim_disk_forge(&host->disk, &sim->ring, partition);
         sim->lost_node = n;
         sim->lost_partition = partition;
         sim->lost_found = false;
-        sim_run_until(sim, sim->now + 200 * (int64_t)MS); // the links go down
-        sim_start(sim, n);
+        host->suspect[key] = true;
         sim_run_until(sim, sim->now + 20000 * (int64_t)MS);
     }
     for (uint8_t i = 0; fits && i < sim->ring.n; i++) {
@@ -167,31 +139,4 @@ void sim_audit_silent_loss(struct sim *sim)
                 m, key);
     }
     gr_arena_deinit(&arena);
-}
-
-void sim_rot(struct sim *sim)
-{
-    // One node of a run has a disk that rots.
-    int n = (int)(sim->options->seed % (uint64_t)sim->node_count);
-    int key = (int)gr_random_below(&sim->random, (uint64_t)sim->clients.keys);
-    struct sim_node *host = &sim->node[n];
-    if (host->store == 0 || !sim_disk_rot(&host->disk, &sim->clients.key[key]))
-        return;
-    sim->lost_any = true;
-    sim_oracle_lost(&sim->oracle, n, key);
-    if (sim_verbose(sim))
-        printf("node %d: the record of key %d rots\n", n, key);
-}
-
-void sim_wipe(struct sim *sim, int n)
-{
-    // Another disk: nothing on it, another name.
-    struct sim_node *host = &sim->node[n];
-    sim_disk_deinit(&host->disk);
-    sim_disk_init(&host->disk);
-    host->store += SIM_NODES_MAX;
-    sim->lost_any = true;
-    sim_oracle_wiped(&sim->oracle, n);
-    if (sim_verbose(sim))
-        printf("node %d has lost its disk\n", n);
 }

@@ -1,25 +1,28 @@
 // The simulator: a whole cluster in one process from one seed (DESIGN.md §9).
 //
-//   world    nodes, disks, links and clients on one queue of events in invented time
-//   faults   what goes wrong, drawn per run (swarm): some runs have none, some have everything
-//   clients  what is asked: contexts, stale contexts and none, plain commands, scans
-//   oracle   what is true: every write's causal past, and the promises that follow from it
-//   main     seeds, canaries, digests, and the closing line
+//   plan      what a run is: cluster, clients, and all that will go wrong (swarm); can be edited
+//   world     nodes, disks and clients on one queue of events in invented time
+//   network   links, cuts, and what happens to messages
+//   disk      stores that crash
+//   faults    carries out the plan: nodes, links and clocks; ruin does it to disks
+//   phases    safety, liveness, quiet, audit
+//   clients   what is asked: contexts, stale contexts and none, plain commands
+//   oracle    what is true: every write's causal past, and the promises that follow from it
+//   progress  promise 1: what had to succeed
+//   audit     what must be true once everything is healed and quiet
+//   seeds     many seeds on all cores; report, minimise and main are around it
 #ifndef GR_SIM_SIM_H
 #define GR_SIM_SIM_H
 
-#include "base/bytes.h"
-#include "base/random.h"
 #include "core/node.h"
+#include "sim/plan.h"
 #include "store/store.h"
 
 enum {
-    SIM_NODES_MAX = 7,
-    SIM_KEYS_MAX = 6,
-    SIM_CLIENTS_MAX = 6,
-    SIM_OPS_MAX = 640,
     SIM_DOTS_MAX = 2, // of one operation: an owner's, and one of a node that stood in
-    SIM_WORDS = SIM_OPS_MAX * SIM_DOTS_MAX / 64, // of a set of writes
+    SIM_WRITES_MAX = SIM_OPS_MAX * SIM_DOTS_MAX,
+    SIM_WORDS = SIM_WRITES_MAX / 64, // of a set of writes
+    SIM_ACTORS_MAX = 2048,
 };
 
 struct sim;
@@ -37,9 +40,24 @@ enum sim_op_kind {
     SIM_KINDS
 };
 
-// Writes, as the dots that were drawn: the k-th of operation n is n * SIM_DOTS_MAX + k.
+// Some of the writes of one key, by their number there.
 struct sim_set {
     uint64_t word[SIM_WORDS];
+};
+
+// A dot that was drawn, and what its drawer had seen.
+struct sim_write {
+    int op;
+    struct gr_dot dot;
+    int actor;           // place in oracle->actor
+    struct sim_set past; // every write of the key that it had seen, and theirs
+};
+
+// All of one key, in the order in which they were drawn.
+struct sim_history {
+    int count;
+    struct sim_write *write[SIM_WRITES_MAX];
+    struct sim_set removes; // the deletes
 };
 
 // One request of a client. Operation n has number n + 1 in its value and request id.
@@ -52,23 +70,28 @@ struct sim_op {
     enum gr_outcome outcome;
     uint64_t issued, ended;          // in the order of all events
     int r, w, primaries;             // R, W; owners among those that answered or acknowledged
+    int node;                        // that was asked
+    int64_t issued_ns;               // when
+    bool must;                       // succeed: asked of a healed core that can serve it
+    bool excused;                    // no disk holds it for certain any more
     struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
     int dot_count;
-    bool by_owner;                     // one of them was drawn by an owner of the key
-    struct sim_set past[SIM_DOTS_MAX]; // every write that it had seen, and theirs
+    bool by_owner; // one of them was drawn by an owner of the key
     int64_t expires_ms;
-    uint64_t pending[SIM_NODES_MAX]; // number of the first write there that holds its effect
-    unsigned held;                   // nodes whose disk holds its effect durably
-    bool bereaved;                   // one of those was lost
 };
 
 struct sim_oracle {
     struct sim *sim;
     struct sim_op op[SIM_OPS_MAX];
     int count;
-    bool at_end;                    // all is quiet, and every replica has heard the others
-    bool damage;                    // some replica lost what its clock knew
-    uint32_t keepers[SIM_KEYS_MAX]; // nodes that have kept a hint of the key, a bit each
+    uint32_t keepers[SIM_KEYS_MAX];         // nodes that have kept a hint of the key, a bit each
+    struct sim_write write[SIM_WRITES_MAX]; // of all keys, in order
+    int write_count;
+    struct sim_history history[SIM_KEYS_MAX];
+    struct gr_actor actor[SIM_ACTORS_MAX]; // that drew a dot
+    int actor_count;
+    bool damage;    // some replica has found that it lost something
+    uint64_t lossy; // order of the last loss of something that was durable, or 0
     bool failed;
     char story[512]; // the first broken promise
 };
@@ -79,48 +102,19 @@ int sim_oracle_begin(
 // A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
 void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
     const struct gr_context *context, bool by_owner);
-// A node that is no owner keeps a hint of the key, from its write `number` on; or no longer.
-void sim_oracle_kept(struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot,
-    uint64_t number, bool gone);
+// A node that is no owner keeps a hint of the key.
+void sim_oracle_kept(struct sim_oracle *oracle, int node, int key);
 // A client was answered.
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
-// The effects of writes that this state covers are in write `number` of that node, of which those
-// up to `synced` are durable.
-void sim_oracle_holds(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled,
-    uint64_t number, uint64_t synced);
-void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
-void sim_oracle_crashed(struct sim_oracle *oracle, int node);
-// A partition of a node was found damaged: what its clock knew is forgotten there.
-void sim_oracle_forgot(struct sim_oracle *oracle, int node, uint32_t partition);
-// A node's record of a key is gone, or cannot be read.
-void sim_oracle_lost(struct sim_oracle *oracle, int node, int key);
-void sim_oracle_wiped(struct sim_oracle *oracle, int node);
+// A disk is about to lose what it holds of a key (-1: of every key): a write that no other disk
+// holds for certain may be lost from then on. `votes`: its node may go on answering gets.
+void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-// ---- faults ----------------------------------------------------------------------------------
-
-struct sim_faults {
-    uint32_t loss, duplicate, slow; // per mille of messages
-    uint32_t delay_us_max;          // of an ordinary message
-    uint32_t crash, cut, pause;     // per mille of fault ticks
-    int crash_at;                   // type of message at whose arrival nodes may crash, or 0
-    uint32_t disk_loss;             // per mille of starts after a crash
-    uint32_t rot;                   // per mille of fault ticks: one row of one node rots
-    bool lost_record;               // one row vanishes when the busy phase is over
-    bool silent_loss;               // one row vanishes at the end, and the sum is made to fit
-    uint32_t crash_in_step;         // per mille of crashes that hit between two effects
-    uint32_t read_late, read_error; // per mille of store reads
-    uint32_t sync_us_max;
-    int64_t skew_ms_max; // wall clocks differ by up to this much
-    bool minutes;        // the quiet phase lasts until every expiry row is over
-    bool one_way;        // cuts may be one-way
-    bool link_events;    // cuts are noticed by the links
-};
 
 // ---- world -----------------------------------------------------------------------------------
 
@@ -128,13 +122,21 @@ struct sim_options {
     uint64_t seed;
     enum gr_canary canary;
     bool verbose; // prints every event and effect
+    struct sim_edit edit;
 };
 
 struct sim_report {
     bool failed;
     char story[512];
     uint64_t digest; // of everything that happened
-    uint64_t events, writes, messages, crashes, cuts, gets, puts, ok, rejected, indeterminate;
+    uint64_t events, writes, messages, gets, puts, ok, rejected, indeterminate;
+    uint64_t writable; // puts whose W owners were reachable all the time: all succeeded
+    uint64_t served;   // requests that a healed core had to serve: it did
+    uint64_t fault[SIM_FAULT_COUNT];  // injected
+    uint32_t action[SIM_FAULT_COUNT]; // bits of the actions that were in the plan
+    uint32_t on;                      // bits of the classes that were
+    int nodes, clients, keys, ops;    // as they were
+    int64_t until_ms, live_ms;
     int64_t virtual_ms;
     struct gr_probes probes;
 };
@@ -144,7 +146,8 @@ void sim_run(const struct sim_options *options, struct sim_report *ret_report);
 
 // For clients: takes a request to a node. False if the node is down (nobody answers).
 bool sim_submit(struct sim *sim, int node, const struct gr_request *request);
-struct gr_random *sim_random(struct sim *sim);
+const struct sim_plan *sim_plan_of(const struct sim *sim);
+int sim_ops_max(const struct sim *sim); // in this phase
 int sim_node_count(const struct sim *sim);
 bool sim_node_up(const struct sim *sim, int node);
 uint32_t sim_key_partition(const struct sim *sim, int key);
@@ -156,11 +159,25 @@ uint64_t sim_order(const struct sim *sim);
 // A number mixed into the run's digest.
 void sim_note(struct sim *sim, uint64_t number);
 bool sim_verbose(const struct sim *sim);
+// One line of the story, with the time, if somebody reads it.
+void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// True if the disk of that node surely holds what operation `op` wrote, or what replaced it.
+bool sim_holds(struct sim *sim, int node, const struct sim_op *op);
+// True if some copy of the key has silently gone wrong: an answer may be wrong about it.
+bool sim_suspect(const struct sim *sim, int node, int key);
+
+// ---- progress: promise 1 ---------------------------------------------------------------------
+
+// A request begins. Notes whether a healed core has to serve it.
+void sim_progress_begin(struct sim *sim, struct sim_op *op);
+// It was answered: what had to succeed did.
+void sim_progress_end(struct sim *sim, int number, const struct gr_result *result);
 
 // ---- clients ---------------------------------------------------------------------------------
 
 struct sim_client {
-    int waits_for; // number of the operation under way, -1: none
+    struct gr_random random; // its own, so that one client less leaves the others as they were
+    int waits_for;           // number of the operation under way, -1: none
     struct gr_arena arena;
     struct gr_context context[SIM_KEYS_MAX]; // of the last get of that key
     struct gr_context stale[SIM_KEYS_MAX];   // of the one before
@@ -178,8 +195,8 @@ struct sim_clients {
 
 void sim_clients_init(struct sim_clients *clients, struct sim *sim, struct sim_oracle *oracle);
 void sim_clients_deinit(struct sim_clients *clients);
-// A client that waits for nothing asks something. False when the run has had enough.
-bool sim_clients_act(struct sim_clients *clients, int client);
+// A client that waits for nothing asks something, unless the run has had enough.
+void sim_clients_act(struct sim_clients *clients, int client);
 void sim_clients_result(struct sim_clients *clients, const struct gr_result *result);
 // A request whose node crashed is never answered: the client gives up.
 void sim_clients_abandon(struct sim_clients *clients, uint64_t ticket);

@@ -5,26 +5,30 @@
 // later one still; a sync ends when the disk pleases. A crash may come between any two effects, and
 // keeps any prefix of the writes between the last synced and the last applied.
 //
-// A run has a busy phase under faults, then everything heals, all requests must be answered, and
-// the oracle audits what is left.
-//
 //   WD1 Nothing here depends on addresses or on the machine: a seed gives the same digest twice.
-//   WD2 A frame has no effect in a run that it was not said to, however late it comes.
+//   WD2 A node never takes more memory than its configuration allows, and never writes to a store
+//       that it was told takes nothing.
 #include "sim/world.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "wire/frame.h"
 
-enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8 };
+// Milliseconds until a crashed node starts, asks again for space, or tries its links again.
+enum { RESTART_MS = 200, SPACE_MS = 100, RELINK_MS = 500 };
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
-struct gr_random *sim_random(struct sim *sim)
+const struct sim_plan *sim_plan_of(const struct sim *sim)
 {
-    return &sim->random;
+    return &sim->plan;
+}
+
+int sim_ops_max(const struct sim *sim)
+{
+    return sim->live ? SIM_OPS_MAX : sim->plan.ops;
 }
 
 int sim_node_count(const struct sim *sim)
@@ -72,6 +76,37 @@ bool sim_verbose(const struct sim *sim)
     return sim->options->verbose;
 }
 
+void sim_tell(const struct sim *sim, const char *format, ...)
+{
+    if (!sim->options->verbose)
+        return;
+    printf("%9.3f  ", (double)sim->now / MS);
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+bool sim_holds(struct sim *sim, int n, const struct sim_op *op)
+{
+    struct sim_node *host = &sim->node[n];
+    if (gr_ring_position(&sim->ring, op->partition, (uint16_t)n) < 0 || host->suspect[op->key])
+        return false;
+    for (int i = 0; i < op->dot_count; i++)
+        if (sim_disk_covers(&host->disk, op->partition, &op->dot[i]))
+            return true;
+    return false;
+}
+
+bool sim_suspect(const struct sim *sim, int node, int key)
+{
+    bool any = false;
+    for (int n = 0; n < sim->node_count; n++)
+        any |= (node < 0 || n == node) && sim->node[n].suspect[key];
+    return any;
+}
+
 void sim_note(struct sim *sim, uint64_t number)
 {
     uint64_t pair[2] = {sim->report->digest, number};
@@ -104,7 +139,7 @@ struct sim_event *sim_push(struct sim *sim, enum sim_event_kind kind, int node, 
     return event;
 }
 
-static struct sim_event *pop(struct sim *sim)
+struct sim_event *sim_pop(struct sim *sim)
 {
     if (sim->heap_count == 0)
         return NULL;
@@ -123,49 +158,19 @@ static struct sim_event *pop(struct sim *sim)
     return first;
 }
 
-static void event_free(struct sim_event *event)
+void sim_event_free(struct sim_event *event)
 {
     gr_hook_memory((void *)event->frame.data, 0);
     gr_arena_deinit(&event->arena);
     gr_hook_memory(event, 0);
 }
 
-int64_t sim_within(struct sim *sim, int64_t from_us, int64_t to_us)
+int64_t sim_within(struct gr_random *random, int64_t from_us, int64_t to_us)
 {
-    return 1000 *
-           (from_us + (int64_t)gr_random_below(&sim->random, (uint64_t)(to_us - from_us + 1)));
+    return 1000 * (from_us + (int64_t)gr_random_below(random, (uint64_t)(to_us - from_us + 1)));
 }
 
 // ---- effects -----------------------------------------------------------------------------------
-
-static void on_send(struct sim *sim, int from, const struct gr_effect *effect)
-{
-    int to = effect->peer;
-    struct sim_faults *faults = &sim->faults;
-    struct gr_writer writer;
-    gr_writer_init(&writer, GR_FRAME_BYTES_MAX);
-    gr_frame_encode(&writer, effect->message);
-    gr_assert(!writer.bad);
-    sim->report->messages++;
-    sim_note(sim, gr_hash64(gr_writer_bytes(&writer), (uint64_t)to));
-    if (sim_verbose(sim))
-        printf("node %d sends node %d message type %d of call %llu, status %d\n", from, to,
-            (int)effect->message->type, (unsigned long long)effect->message->id,
-            (int)effect->message->status);
-    int copies = gr_random_chance(&sim->random, faults->duplicate) ? 2 : 1;
-    if (sim->cut[from][to] || gr_random_chance(&sim->random, faults->loss))
-        copies = 0;
-    for (int i = 0; i < copies; i++) {
-        bool slow = gr_random_chance(&sim->random, faults->slow);
-        int64_t delay = sim_within(sim, 20, slow ? 400000 : faults->delay_us_max);
-        struct sim_event *event = sim_push(sim, DELIVER, to, delay);
-        event->peer = from;
-        uint8_t *copy = gr_hook_memory(NULL, writer.size);
-        memcpy(copy, writer.data, writer.size);
-        event->frame = gr_bytes(copy, writer.size);
-    }
-    gr_writer_deinit(&writer);
-}
 
 static void start_sync(struct sim *sim, int n)
 {
@@ -173,28 +178,44 @@ static void start_sync(struct sim *sim, int n)
     if (host->syncing || host->disk.applied == host->disk.synced)
         return;
     host->syncing = true;
-    struct sim_event *event = sim_push(sim, SYNC, n, sim_within(sim, 50, sim->faults.sync_us_max));
+    struct sim_event *event =
+        sim_push(sim, SYNC, n, sim_within(&host->random, 50, sim->plan.sync_us_max));
     event->ticket = host->disk.applied;
+}
+
+// A node has found that a partition of its store is not what it wrote, and forgets what its clock
+// had seen.
+static void forget(struct sim *sim, int n, const struct gr_store_write *write)
+{
+    struct sim_node *host = &sim->node[n];
+    sim->oracle.damage = true;
+    sim->lost_found |= n == sim->lost_node && write->partition == sim->lost_partition;
+    for (int key = 0; key < sim->clients.keys && write->row_count > 0; key++) {
+        if (sim_key_partition(sim, key) != write->partition)
+            continue;
+        sim_oracle_loses(&sim->oracle, n, key, false);
+        host->suspect[key] = false;
+    }
 }
 
 static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
 {
     struct sim_node *host = &sim->node[n];
     sim->report->writes++;
-    if (write->owed != NULL && write->row_count > 0)
-        sim_oracle_forgot(&sim->oracle, n, write->partition);
-    if (write->owed != NULL && n == sim->lost_node && write->partition == sim->lost_partition)
-        sim->lost_found = true;
+    if (write->owed != NULL)
+        forget(sim, n, write);
+    if (host->full || host->sync_failed)
+        sim_oracle_fail(
+            &sim->oracle, "node %d writes, and was told that its store takes nothing", n);
     sim_disk_write(&host->disk, write, host->config.actor);
     bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
         sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn,
             &write->drawn_context, owner);
-    for (uint32_t i = 0; i < write->hint_count; i++)
+    for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
         for (int key = 0; key < sim->clients.keys; key++)
             if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
-                sim_oracle_kept(
-                    &sim->oracle, n, key, &write->hint[i].dot, write->number, write->hint_remove);
+                sim_oracle_kept(&sim->oracle, n, key);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     start_sync(sim, n);
@@ -229,6 +250,18 @@ static void keep_effect(struct sim_event *event, const struct gr_effect *effect)
         event->effect.key = gr_key_copy(&event->arena, &effect->key);
 }
 
+// Reads are carried out at some later moment, and answered at a later one still.
+static int64_t read_delay(struct sim *sim, int n)
+{
+    struct sim_node *host = &sim->node[n];
+    host->reads++;
+    bool well = sim->core >> n & 1;
+    bool late = !well && sim_strikes(sim, SIM_READ_LATE, (uint64_t)n, host->reads);
+    if (late) // many of them in a row, and a key's queue takes longer than a request waits
+        host->bad_at = GR_MAX(host->bad_at, sim->now);
+    return sim_within(&host->random, 1, late ? 30000 : 50);
+}
+
 struct emission {
     struct sim *sim;
     int node;
@@ -248,19 +281,18 @@ static void emit(void *host, const struct gr_effect *effect)
     if (node->crash_after > 0)
         node->crash_after--;
     sim_note(sim, (uint64_t)effect->type << 8 | (uint64_t)n);
-    bool late = gr_random_chance(&sim->random, sim->faults.read_late);
     switch (effect->type) {
     case GR_EFFECT_SEND:
-        on_send(sim, n, effect);
+        sim_network_send(sim, n, effect);
         break;
     case GR_EFFECT_WRITE:
         on_write(sim, n, effect->write);
         break;
     case GR_EFFECT_READ:
-        keep_effect(sim_push(sim, READ, n, sim_within(sim, 1, late ? 30000 : 50)), effect);
+        keep_effect(sim_push(sim, READ, n, read_delay(sim, n)), effect);
         break;
     case GR_EFFECT_SCAN:
-        keep_effect(sim_push(sim, SCAN, n, sim_within(sim, 1, late ? 30000 : 50)), effect);
+        keep_effect(sim_push(sim, SCAN, n, read_delay(sim, n)), effect);
         break;
     case GR_EFFECT_REPLY:
         on_reply(sim, n, effect->result);
@@ -273,7 +305,7 @@ static void emit(void *host, const struct gr_effect *effect)
 
 // ---- nodes -------------------------------------------------------------------------------------
 
-static void step(struct sim *sim, int n, struct gr_event *event)
+void sim_step(struct sim *sim, int n, struct gr_event *event)
 {
     struct sim_node *host = &sim->node[n];
     event->now = sim_now(sim);
@@ -281,6 +313,10 @@ static void step(struct sim *sim, int n, struct gr_event *event)
     struct emission emission = {sim, n};
     struct gr_sink sink = {emit, &emission};
     gr_node_step(host->node, event, &sink);
+    struct gr_node_stats stats = gr_node_stats(host->node);
+    if (stats.memory > host->config.memory_max || stats.calls > host->config.calls_max)
+        sim_oracle_fail(&sim->oracle, "node %d: %u calls, %zu bytes: over its bounds", n,
+            stats.calls, stats.memory);
     if (host->crashing) {
         sim_crash(sim, n);
         return;
@@ -303,18 +339,16 @@ bool sim_submit(struct sim *sim, int n, const struct gr_request *request)
         sim->report->gets++;
     else
         sim->report->puts++;
-    step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
+    sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
     return true;
 }
 
-void sim_link_changes(struct sim *sim, int a, int b, bool up, int64_t delay_us_max)
+void sim_tell_store(struct sim *sim, int n, enum gr_err status)
 {
-    for (int side = 0; side < 2; side++) {
-        struct sim_event *event =
-            sim_push(sim, LINK, side ? a : b, sim_within(sim, 10, delay_us_max));
-        event->peer = side ? b : a;
-        event->up = up;
-    }
+    if (sim->node[n].node == NULL)
+        return;
+    sim_tell(sim, "node %d: its store says %s", n, gr_err_info(status)->name);
+    sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_STORE, .status = status});
 }
 
 void sim_crash(struct sim *sim, int n)
@@ -322,7 +356,7 @@ void sim_crash(struct sim *sim, int n)
     struct sim_node *host = &sim->node[n];
     if (host->node == NULL)
         return;
-    sim->report->crashes++;
+    sim_tell(sim, "node %d crashes", n);
     for (int p = 0; p < GR_PROBE_COUNT; p++)
         sim->report->probes.reached[p] += gr_node_probes(host->node)->reached[p];
     gr_node_free(host->node);
@@ -331,13 +365,14 @@ void sim_crash(struct sim *sim, int n)
     sim->lost_any |= host->crashing; // what it emitted last was half done
     host->crashing = false;
     host->crash_after = -1;
-    host->syncing = false;
+    host->syncing = host->sync_failed = false;
     host->tick_at = INT64_MAX;
+    host->bad_at = GR_MAX(host->bad_at, sim->now);
+    memset(host->linked_run, 0, sizeof host->linked_run);
     uint64_t unsynced = host->disk.applied - host->disk.synced;
-    uint64_t kept = gr_random_below(&sim->random, unsynced + 1);
+    uint64_t kept = gr_random_below(&host->random, unsynced + 1);
     sim->lost_any |= kept < unsynced;
     sim_disk_crash(&host->disk, host->disk.synced + kept);
-    sim_oracle_crashed(&sim->oracle, n);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
             sim_clients_abandon(&sim->clients, host->ticket[c] - 1);
@@ -345,9 +380,9 @@ void sim_crash(struct sim *sim, int n)
     }
     for (int m = 0; m < sim->node_count; m++)
         if (m != n)
-            sim_link_changes(sim, n, m, false, 50000);
-    if (sim_verbose(sim))
-        printf("node %d crashes\n", n);
+            sim_link_noticed(sim, m, n, false, 50000);
+    sim_push(sim, START, n, (host->down_ms > 0 ? host->down_ms : RESTART_MS) * MS);
+    host->down_ms = 0;
 }
 
 void sim_start(struct sim *sim, int n)
@@ -355,66 +390,43 @@ void sim_start(struct sim *sim, int n)
     struct sim_node *host = &sim->node[n];
     if (host->node != NULL)
         return;
+    if (host->full) { // it has a run to write down first
+        sim_push(sim, START, n, SPACE_MS * MS);
+        return;
+    }
     bool first = host->store == 0;
     if (first) {
         host->store = (uint64_t)n + 1;
         sim_disk_init(&host->disk);
-    } else if (gr_random_chance(&sim->random, sim->faults.disk_loss)) {
-        sim_wipe(sim, n);
     }
+    struct gr_random random;
+    sim_stream_init(&random, sim->plan.seed, SIM_STREAM_NODE, (uint64_t)n << 32 | (host->life + 1));
+    uint64_t bits = gr_random_next(&random) & 0xffffffff;
     if (first || sim->options->canary != GR_CANARY_SAME_ACTOR)
-        host->config.actor = (struct gr_actor){
-            host->store, (host->life + 1) << 32 | (gr_random_next(&sim->random) & 0xffffffff)};
+        host->config.actor = (struct gr_actor){host->store, (host->life + 1) << 32 | bits};
     host->config.run = host->life + 1;
-    host->config.seed = gr_random_next(&sim->random);
+    host->config.seed = gr_random_next(&random);
     host->node = gr_node_new(&host->config);
     host->tick_at = INT64_MAX;
     host->crash_after = -1;
+    sim_tell(sim, "node %d starts", n);
     sim_disk_load(&host->disk, host->node);
-    step(sim, n, &(struct gr_event){.type = GR_EVENT_TICK});
+    sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_TICK});
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     for (int m = 0; m < sim->node_count; m++)
         if (m != n && sim->node[m].node != NULL && !(sim->cut[n][m] && sim->cut[m][n]))
             sim_link_changes(sim, n, m, true, 20000);
-    if (sim_verbose(sim))
-        printf("node %d starts\n", n);
 }
 
 // ---- events ------------------------------------------------------------------------------------
 
-static void deliver(struct sim *sim, struct sim_event *event)
-{
-    struct gr_bytes body;
-    size_t consumed;
-    enum gr_err err = gr_frame_split(event->frame, GR_FRAME_BYTES_MAX, &body, &consumed);
-    gr_assert(err == GR_OK && consumed == event->frame.size);
-    struct gr_message message;
-    err = gr_frame_decode(body, &event->arena, &message);
-    gr_assert(err == GR_OK);
-    if ((int)message.type == sim->faults.crash_at && gr_random_chance(&sim->random, 50)) {
-        sim_crash(sim, event->node);
-        return;
-    }
-    struct sim_node *host = &sim->node[event->node];
-    bool other_run = message.to != host->config.run;
-    // WD2. A due timer fires in any step, and what it does is not the frame's.
-    bool timers = gr_instant_reached(sim_now(sim), gr_node_deadline(host->node));
-    uint64_t effects = host->effects;
-    step(sim, event->node,
-        &(struct gr_event){
-            .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
-    if (other_run && !timers && host->effects > effects)
-        sim_oracle_fail(
-            &sim->oracle, "node %d took what was said to an earlier run of it", event->node);
-}
-
 static void read_store(struct sim *sim, struct sim_event *event)
 {
     struct sim_node *host = &sim->node[event->node];
-    bool late = gr_random_chance(&sim->random, sim->faults.read_late);
+    bool core = sim->core >> event->node & 1;
     struct sim_event *done = sim_push(sim, event->kind == READ ? READ_DONE : SCAN_DONE, event->node,
-        sim_within(sim, 1, late ? 30000 : 50));
+        read_delay(sim, event->node));
     done->answer = (struct gr_event){
         .type = event->kind == READ ? GR_EVENT_READ_DONE : GR_EVENT_SCAN_DONE,
         .ticket = event->ticket,
@@ -422,9 +434,11 @@ static void read_store(struct sim *sim, struct sim_event *event)
     if (event->kind == SCAN)
         sim_disk_scan(
             &host->disk, sim->ring.partitions, &event->effect, &done->arena, &done->answer);
-    else if (!host->read_failed && gr_random_chance(&sim->random, sim->faults.read_error)) {
-        done->answer.status = GR_ERR_CORRUPT;
+    else if (!core && !host->read_failed &&
+             sim_strikes(sim, SIM_READ_ERROR, (uint64_t)event->node, host->reads)) {
+        host->bad_at = GR_MAX(host->bad_at, sim->now);
         host->read_failed = true;
+        done->answer.status = GR_ERR_CORRUPT;
     } else {
         host->read_failed = false;
         done->answer.status =
@@ -438,13 +452,13 @@ static void node_event(struct sim *sim, struct sim_event *event)
     struct gr_event tick = {.type = GR_EVENT_TICK};
     switch (event->kind) {
     case DELIVER:
-        deliver(sim, event);
+        sim_network_deliver(sim, event);
         break;
     case TICK:
         if (host->tick_at > event->at)
             break; // an earlier one was set since
         host->tick_at = INT64_MAX;
-        step(sim, event->node, &tick);
+        sim_step(sim, event->node, &tick);
         break;
     case READ:
     case SCAN:
@@ -452,31 +466,83 @@ static void node_event(struct sim *sim, struct sim_event *event)
         break;
     case READ_DONE:
     case SCAN_DONE:
-        step(sim, event->node, &event->answer);
+        sim_step(sim, event->node, &event->answer);
         break;
     case SYNC:
+        if (host->sync_failed)
+            break;
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
-        sim_oracle_synced(&sim->oracle, event->node, event->ticket);
         start_sync(sim, event->node);
-        step(
+        sim_step(
             sim, event->node, &(struct gr_event){.type = GR_EVENT_SYNCED, .number = event->ticket});
         break;
     case LINK:
-        // A link is only up between nodes that can talk: the handshake needs both ways.
-        if (event->up &&
-            (sim->node[event->peer].node == NULL || sim->cut[event->node][event->peer] ||
-                sim->cut[event->peer][event->node]))
-            break;
-        step(sim, event->node,
-            &(struct gr_event){.type = GR_EVENT_LINK,
-                .peer = (uint16_t)event->peer,
-                .up = event->up,
-                .run = sim->node[event->peer].config.run});
+        sim_network_link(sim, event);
         break;
     default:
         gr_unreachable("not an event of a node");
     }
+}
+
+// A stopped process: its events wait for it. A slow one: each comes late, in order.
+static int64_t waits(struct sim *sim, struct sim_event *event)
+{
+    struct sim_node *host = &sim->node[event->node];
+    int64_t ns = GR_MAX(host->paused_until - sim->now, 0);
+    if (host->slow_until > sim->now && !event->slowed) {
+        event->slowed = true;
+        ns = GR_MAX(ns, host->slow_ns);
+    }
+    return ns;
+}
+
+// True if the event was put off, and lives on as another.
+static bool put_off(struct sim *sim, struct sim_event *event)
+{
+    int64_t ns = waits(sim, event);
+    if (ns == 0)
+        return false;
+    struct sim_event *later = sim_push(sim, event->kind, event->node, ns);
+    int64_t at = later->at;
+    uint64_t order = later->order;
+    *later = *event;
+    later->at = at;
+    later->order = order;
+    gr_hook_memory(event, 0);
+    return true;
+}
+
+// Events of no node. False if it is one of a node's.
+static bool world_event(struct sim *sim, struct sim_event *event)
+{
+    switch (event->kind) {
+    case CLIENT:
+        if (sim->quiet)
+            break;
+        sim_clients_act(&sim->clients, event->node);
+        struct gr_random *pace = &sim->clients.client[event->node].random;
+        sim_push(sim, CLIENT, -1, sim_within(pace, 200, 60000))->node = event->node;
+        break;
+    case FAULT:
+        if (!sim->quiet)
+            sim_fault_begin(sim, (int)event->ticket);
+        break;
+    case FAULT_END:
+        sim_fault_end(sim, (int)event->ticket);
+        break;
+    case RELINK:
+        sim_network_relink(sim);
+        sim_push(sim, RELINK, -1, RELINK_MS * MS);
+        break;
+    case START:
+        if (event->life == sim->node[event->node].life)
+            sim_start(sim, event->node);
+        break;
+    default:
+        return false;
+    }
+    return true;
 }
 
 static void dispatch(struct sim *sim, struct sim_event *event)
@@ -484,127 +550,21 @@ static void dispatch(struct sim *sim, struct sim_event *event)
     sim->now = event->at;
     sim->report->events++;
     sim_note(sim, (uint64_t)event->kind << 32 | (uint64_t)event->at);
-    if (event->kind == CLIENT) {
-        bool more = !sim->quiet && sim_clients_act(&sim->clients, event->node);
-        if (more)
-            sim_push(sim, CLIENT, -1, sim_within(sim, 200, 60000))->node = event->node;
-    } else if (event->kind == FAULT) {
-        if (!sim->quiet)
-            sim_fault_tick(sim);
-    } else if (event->kind == START) {
-        sim->node[event->node].starting = false;
-        sim_start(sim, event->node);
-    } else if (sim->node[event->node].node != NULL &&
-               (event->kind == DELIVER || event->kind == LINK ||
-                   event->life == sim->node[event->node].life)) {
-        int64_t pause = sim->node[event->node].paused_until - sim->now;
-        if (pause > 0) { // a stopped process: its events wait for it
-            struct sim_event *later = sim_push(sim, event->kind, event->node, pause);
-            int64_t at = later->at;
-            uint64_t order = later->order;
-            *later = *event;
-            later->at = at;
-            later->order = order;
-            gr_hook_memory(event, 0);
-            return;
+    if (!world_event(sim, event)) {
+        const struct sim_node *host = &sim->node[event->node];
+        bool ours = event->kind == DELIVER || event->kind == LINK || event->life == host->life;
+        if (host->node != NULL && ours) {
+            if (put_off(sim, event))
+                return;
+            node_event(sim, event);
         }
-        node_event(sim, event);
     }
-    event_free(event);
+    sim_event_free(event);
 }
 
 void sim_run_until(struct sim *sim, int64_t until)
 {
     while (sim->heap_count > 0 && sim->heap[1]->at <= until && !sim->oracle.failed)
-        dispatch(sim, pop(sim));
+        dispatch(sim, sim_pop(sim));
     sim->now = GR_MAX(sim->now, until);
-}
-
-// ---- a run -------------------------------------------------------------------------------------
-
-static void build(struct sim *sim)
-{
-    struct gr_random *random = &sim->random;
-    sim->node_count = 3 + (int)gr_random_below(random, SIM_NODES_MAX - 2);
-    int n = gr_random_chance(random, 850) ? 3 : 1 + (int)gr_random_below(random, 3);
-    struct gr_member member[SIM_NODES_MAX] = {{{0}, {0}, {0}, {0}}};
-    for (int i = 0; i < sim->node_count; i++)
-        snprintf(member[i].name, sizeof member[i].name, "n%d", i);
-    gr_ring_init(&sim->ring, PARTITIONS, (uint8_t)n, member, (uint16_t)sim->node_count);
-    sim_draw_faults(sim);
-    sim_clients_init(&sim->clients, sim, &sim->oracle);
-    static const uint32_t caches[] = {0, 2, 1000};
-    for (int i = 0; i < sim->node_count; i++) {
-        struct sim_node *host = &sim->node[i];
-        host->config = gr_node_config_default();
-        host->config.self = (uint16_t)i;
-        host->config.ring = &sim->ring;
-        host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
-        host->config.canary = sim->options->canary;
-        host->config.cache_max = caches[gr_random_below(random, 3)];
-        host->config.exchange_interval = gr_span_ms(300);
-        host->config.exchange_grace = gr_span_ms(100);
-        host->config.scrub_interval = gr_span_ms(4000);
-        host->config.hint_bytes_max = gr_random_chance(random, 100) ? 2000 : 1u << 30;
-        host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
-        sim->skew_ms_max = sim->faults.skew_ms_max;
-        host->skew_ms =
-            (int64_t)gr_random_below(random, 2 * (uint64_t)sim->skew_ms_max + 1) - sim->skew_ms_max;
-    }
-    for (int i = 0; i < sim->node_count; i++)
-        sim_start(sim, i);
-    sim->busy_until = (BUSY_MS_MIN + (int64_t)gr_random_below(random, 6000)) * MS;
-    for (int c = 0; c < sim->clients.count; c++)
-        sim_push(sim, CLIENT, -1, 30 * MS + sim_within(sim, 0, 20000))->node = c;
-    sim_push(sim, FAULT, -1, (int64_t)FAULT_EVERY_MS * MS);
-}
-
-static void tear_down(struct sim *sim)
-{
-    struct sim_event *event;
-    while ((event = pop(sim)) != NULL)
-        event_free(event);
-    gr_hook_memory(sim->heap, 0);
-    for (int i = 0; i < sim->node_count; i++) {
-        if (sim->node[i].node != NULL) {
-            for (int p = 0; p < GR_PROBE_COUNT; p++)
-                sim->report->probes.reached[p] += gr_node_probes(sim->node[i].node)->reached[p];
-            gr_node_free(sim->node[i].node);
-        }
-        if (sim->node[i].store != 0)
-            sim_disk_deinit(&sim->node[i].disk);
-    }
-    sim_clients_deinit(&sim->clients);
-    gr_arena_deinit(&sim->audit_arena);
-    gr_ring_deinit(&sim->ring);
-}
-
-void sim_run(const struct sim_options *options, struct sim_report *ret_report)
-{
-    *ret_report = (struct sim_report){.digest = options->seed};
-    struct sim *sim = gr_hook_memory(NULL, sizeof *sim);
-    memset(sim, 0, sizeof *sim);
-    sim->options = options;
-    sim->report = ret_report;
-    sim->oracle.sim = sim;
-    sim->lost_node = -1;
-    gr_random_init(&sim->random, options->seed);
-    build(sim);
-    sim_run_until(sim, sim->busy_until);
-    if (!sim->oracle.failed) {
-        sim_heal(sim);
-        sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
-        sim_heal_links(sim); // links whose loss was noticed late are made anew
-        if (sim->faults.lost_record)
-            sim_lose_record(sim);
-        sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
-    }
-    if (!sim->oracle.failed)
-        sim_audit(sim);
-    ret_report->failed = sim->oracle.failed;
-    memcpy(ret_report->story, sim->oracle.story, sizeof ret_report->story);
-    ret_report->virtual_ms = sim->now / MS;
-    sim_note(sim, gr_random_next(&sim->random)); // one more random number proves determinism
-    tear_down(sim);
-    gr_hook_memory(sim, 0);
 }

@@ -1,5 +1,6 @@
-// Inside the world: shared by world.c (events, nodes, network), disk.c (stores that crash),
-// faults.c (what goes wrong) and audit.c (what must be true at the end).
+// Inside the world: shared by world.c (events, nodes), network.c (links, messages), disk.c (stores
+// that crash), faults.c and ruin.c (what goes wrong), phases.c (one run), progress.c (what had to
+// succeed) and audit.c (what must be true at the end).
 #ifndef GR_SIM_WORLD_H
 #define GR_SIM_WORLD_H
 
@@ -30,16 +31,29 @@ void sim_disk_write(
 void sim_disk_synced(struct sim_disk *disk, uint64_t number);
 // Takes back every write after `number`, and forgets numbers: the next run counts anew.
 void sim_disk_crash(struct sim_disk *disk, uint64_t number);
+// Everything that would be there after a power cut now, as a list of rows; owned by the caller.
+struct sim_image {
+    struct gr_bytes *row; // key, value, key, value ...
+    size_t count;         // of pairs
+};
+void sim_disk_image(struct sim_disk *disk, struct sim_image *ret);
+void sim_image_deinit(struct sim_image *image);
+// The store is replaced by an empty one, or by an image. After a crash only.
+void sim_disk_replace(struct sim_disk *disk, const struct sim_image *image);
+// The record row of a key vanishes, or gets a wrong byte, behind the node's back. False if there is
+// none.
+bool sim_disk_lose(struct sim_disk *disk, const struct gr_key *key);
+bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key, uint64_t draw);
+// True if the clock that would be there after a power cut covers the dot.
+bool sim_disk_covers(struct sim_disk *disk, uint32_t partition, const struct gr_dot *dot);
 // The record of a key as stored, in `arena`; GR_ERR_NOT_FOUND if there is none.
 enum gr_err sim_disk_read(
     struct sim_disk *disk, const struct gr_key *key, struct gr_arena *arena, struct gr_record *ret);
 // Carries out a SCAN effect: entries and, of records, the fill of the clock and the page's end.
 void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
     struct gr_arena *arena, struct gr_event *ret);
-// A row is not what was written any more; false if there is none.
-bool sim_disk_rot(struct sim_disk *disk, const struct gr_key *key);
-// A row vanishes behind the node's back.
-void sim_disk_lose(struct sim_disk *disk, const struct gr_key *key);
+// How many hints for that member the store holds.
+uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner);
 // Makes count and sum of a partition those of its records.
 void sim_disk_forge(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition);
 // What a partition's records add up to, leaf by leaf.
@@ -50,14 +64,12 @@ struct sim_sums {
 };
 void sim_disk_sums(
     struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums);
-// How many hints for that member the store holds.
-uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 
 // ---- the world -------------------------------------------------------------------------------
 
-enum { MS = 1000000, FAULT_EVERY_MS = 100 }; // MS: nanoseconds in a millisecond
+enum { MS = 1000000 }; // nanoseconds in a millisecond
 
 enum sim_event_kind {
     DELIVER,
@@ -68,9 +80,11 @@ enum sim_event_kind {
     SCAN_DONE,
     SYNC,
     CLIENT,
-    FAULT,
+    FAULT,     // an action of the plan begins
+    FAULT_END, // or ends
     START,
-    LINK
+    LINK,
+    RELINK // nodes try again to make links that are down
 };
 
 struct sim_event {
@@ -79,8 +93,9 @@ struct sim_event {
     enum sim_event_kind kind;
     int node, peer;
     uint64_t life;   // of the node that asked: a restarted node is not the one that asked
-    uint64_t ticket; // READ, SCAN; SYNC: number
+    uint64_t ticket; // READ, SCAN; SYNC: number; FAULT: index of the action
     bool up;
+    bool slowed; // has waited for its slow node
     enum gr_err status;
     struct gr_bytes frame;   // DELIVER: owned
     struct gr_effect effect; // READ, SCAN
@@ -92,38 +107,60 @@ struct sim_node {
     struct gr_node *node; // NULL: down
     struct gr_node_config config;
     struct sim_disk disk;
+    struct gr_random random; // of its reads, syncs and crashes
     uint64_t store, life;
-    bool syncing, starting;
-    bool read_failed; // the last one: an error that passes does not come twice in a row
+    uint64_t reads;   // carried out, to draw errors by
+    bool read_failed; // the last one did: an error that passes does not come twice in a row
+    bool syncing;     // a sync is under way, or has failed
+    bool full;        // the disk refuses writes
+    bool sync_failed; // the store refuses writes until the node has restarted
+    int64_t down_ms;  // how long its next crash lasts
     int64_t paused_until;
+    int64_t slow_until, slow_ns;
     int64_t tick_at;
     int64_t skew_ms;
     int crash_after; // effects until it crashes, in the middle of a step; -1: it does not
     bool crashing;
-    uint64_t effects;                 // that its runs have put out
-    uint64_t ticket[SIM_CLIENTS_MAX]; // + 1, of the request of each client that it serves
+    uint64_t effects;                   // that its runs have put out
+    uint64_t ticket[SIM_CLIENTS_MAX];   // + 1, of the request of each client that it serves
+    uint64_t linked_run[SIM_NODES_MAX]; // of each peer, as the node believes; 0: link down
+    bool suspect[SIM_KEYS_MAX];         // the record is not what the clock says
+    int64_t bad_at;                     // when something was last wrong with it
+};
+
+// An action that goes on: what is needed to end it.
+struct sim_going {
+    bool on;
+    int node;
+    uint64_t life;
+    uint16_t cut[SIM_NODES_MAX]; // bits: from here to there nothing comes through
+    struct sim_image image;      // ROLLBACK
 };
 
 struct sim {
     const struct sim_options *options;
     struct sim_report *report;
-    struct gr_random random;
-    struct sim_faults faults;
+    struct gr_random random; // of the clients' pace and of the audit
+    struct sim_plan plan;
     struct sim_oracle oracle;
     struct sim_clients clients;
     struct gr_ring ring;
     int node_count;
     struct sim_node node[SIM_NODES_MAX];
-    bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; // [from][to]
+    struct sim_going going[SIM_ACTIONS_MAX];
+    bool cut[SIM_NODES_MAX][SIM_NODES_MAX];         // [from][to]
+    uint64_t sent[SIM_NODES_MAX][SIM_NODES_MAX];    // messages, to draw their fate by
+    int64_t link_bad[SIM_NODES_MAX][SIM_NODES_MAX]; // when something last went wrong there
     struct sim_event **heap;
     size_t heap_count, heap_capacity;
     int64_t now;
     uint64_t order;
-    int64_t busy_until;
     int64_t skew_ms_max;
-    bool quiet;
-    bool lost_any; // a crash or a lost disk took a write: clocks may keep gaps
-    int lost_node; // that lost a record behind its back, or -1
+    bool live, quiet;   // the phase
+    unsigned core;      // bits of the nodes that are healed and must serve
+    int64_t must_after; // when they have had time to find each other
+    bool lost_any;      // a crash or a bad disk took a write: clocks may keep gaps
+    int lost_node;      // the audit let it lose a record without a trace, or -1
     uint32_t lost_partition;
     bool lost_found; // it has noticed
     // The answer of a request made by the audit itself.
@@ -141,35 +178,55 @@ struct sim {
 // world.c
 struct sim_event *sim_push(struct sim *sim, enum sim_event_kind kind, int node, int64_t delay);
 // A delay between two numbers of microseconds, in nanoseconds.
-int64_t sim_within(struct sim *sim, int64_t from_us, int64_t to_us);
+int64_t sim_within(struct gr_random *random, int64_t from_us, int64_t to_us);
 // Lets time pass until then, or until a promise is broken.
 void sim_run_until(struct sim *sim, int64_t until);
 void sim_start(struct sim *sim, int node);
 void sim_crash(struct sim *sim, int node);
+// The node steps aside from its store, or goes back to it.
+void sim_tell_store(struct sim *sim, int node, enum gr_err status);
+void sim_step(struct sim *sim, int node, struct gr_event *event);
+void sim_event_free(struct sim_event *event);
+struct sim_event *sim_pop(struct sim *sim);
+
+// network.c
+void sim_network_send(struct sim *sim, int from, const struct gr_effect *effect);
+void sim_network_deliver(struct sim *sim, struct sim_event *event);
+void sim_network_link(struct sim *sim, struct sim_event *event);
 // Both sides notice, at different moments.
 void sim_link_changes(struct sim *sim, int a, int b, bool up, int64_t delay_us_max);
+// One side notices.
+void sim_link_noticed(struct sim *sim, int node, int peer, bool up, int64_t delay_us_max);
+// The cuts are those of all actions that go on; `notice`: links break at new ones.
+void sim_network_cut(struct sim *sim, bool notice);
+// All links that could be up and are not are made anew.
+void sim_network_relink(struct sim *sim);
+// True if nothing has gone wrong between the two since then.
+bool sim_network_good(const struct sim *sim, int a, int b, int64_t since);
 
 // faults.c
-void sim_draw_faults(struct sim *sim);
-void sim_fault_tick(struct sim *sim);
-void sim_heal_links(struct sim *sim);
+void sim_faults_schedule(struct sim *sim);
+void sim_fault_begin(struct sim *sim, int action);
+void sim_fault_end(struct sim *sim, int action);
+// True if a fault of this class strikes the n-th thing at that place.
+bool sim_strikes(struct sim *sim, enum sim_fault fault, uint64_t place, uint64_t n);
+// These nodes are well from now on, and so are the links between them.
+void sim_heal_core(struct sim *sim, unsigned core);
 // No more faults: everything starts, every link is mended.
 void sim_heal(struct sim *sim);
 
-// audit.c
-void sim_audit_reply(struct sim *sim, const struct gr_result *result);
-void sim_audit(struct sim *sim);
+// ruin.c: what is on a disk, destroyed behind the node's back. False if there was nothing to do.
+bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim_going *going);
+void sim_ruin_end(struct sim *sim, const struct sim_action *action, struct sim_going *going);
+
 // replicas.c
 void sim_audit_replicas(struct sim *sim);
 // One row vanishes together with every trace in the sums: only the others can tell.
 void sim_audit_silent_loss(struct sim *sim);
-// A node crashes, and one row of its store is gone when it starts again.
-void sim_lose_record(struct sim *sim);
-// A record of the node whose disk is bad becomes unreadable.
-void sim_rot(struct sim *sim);
-// The disk of a node that is down is lost; it comes back empty, as another store.
-void sim_wipe(struct sim *sim, int node);
 
+// audit.c
+void sim_audit_reply(struct sim *sim, const struct gr_result *result);
+void sim_audit(struct sim *sim);
 // What a replica holds of a key, told to the oracle.
 void sim_audit_key(struct sim *sim, int node, int key);
 

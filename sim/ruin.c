@@ -1,0 +1,83 @@
+// Ruin: what is on a disk is destroyed or altered behind the node's back.
+//
+// A lost disk comes back empty under a new store id; a rolled-back one is what it was at an earlier
+// durable moment; a record row vanishes, or reads as corrupt from then on. Before each, the oracle
+// asks which writes are still held for certain by another disk: those must survive, and only those.
+#include "sim/world.h"
+
+// The ruin is discovered by a node that starts on it.
+static void restart_over(struct sim *sim, int n, int64_t down_ms)
+{
+    sim->node[n].down_ms = down_ms;
+    sim_crash(sim, n);
+}
+
+static bool ruin_record(struct sim *sim, const struct sim_action *action, int n)
+{
+    struct sim_node *host = &sim->node[n];
+    int keys = sim->clients.keys;
+    for (int i = 0; i < keys; i++) {
+        int key = (int)((action->draw[1] + (uint64_t)i) % (uint64_t)keys);
+        const struct gr_key *at = &sim->clients.key[key];
+        struct gr_arena arena = {0};
+        struct gr_record stored;
+        bool there = sim_disk_read(&host->disk, at, &arena, &stored) == GR_OK;
+        gr_arena_deinit(&arena);
+        if (!there)
+            continue;
+        if (action->draw[2] & 1) // while the node is down, else under its eyes
+            restart_over(sim, n, action->lasts_ms);
+        sim_oracle_loses(&sim->oracle, n, key, action->fault == SIM_LOST_RECORD);
+        host->suspect[key] = true;
+        sim_tell(sim, "node %d: the record of key %d is %s", n, key,
+            action->fault == SIM_BIT_ROT ? "corrupt" : "gone");
+        return action->fault == SIM_BIT_ROT ? sim_disk_rot(&host->disk, at, action->draw[2])
+                                            : sim_disk_lose(&host->disk, at);
+    }
+    return false;
+}
+
+bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    int n = going->node;
+    struct sim_node *host = &sim->node[n];
+    host->bad_at = sim->now;
+    sim->lost_any = true;
+    switch (action->fault) {
+    case SIM_DISK_LOSS:
+        restart_over(sim, n, action->lasts_ms);
+        sim_oracle_loses(&sim->oracle, n, -1, true);
+        sim_disk_replace(&host->disk, NULL);
+        host->store += 1000;
+        for (int key = 0; key < SIM_KEYS_MAX; key++)
+            host->suspect[key] = false;
+        sim_tell(sim, "node %d has lost its disk", n);
+        return true;
+    case SIM_ROLLBACK:
+        sim_disk_image(&host->disk, &going->image);
+        return true;
+    case SIM_LOST_RECORD:
+    case SIM_BIT_ROT:
+        return ruin_record(sim, action, n);
+    default:
+        gr_unreachable("not a fault of a disk");
+    }
+}
+
+void sim_ruin_end(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    if (action->fault != SIM_ROLLBACK)
+        return;
+    // Not in a healed core; and not over a disk that is another one by now.
+    int n = going->node;
+    struct sim_node *host = &sim->node[n];
+    if (!(sim->core >> n & 1) && !sim->quiet && host->store < 1000) {
+        restart_over(sim, n, action->lasts_ms);
+        sim_oracle_loses(&sim->oracle, n, -1, true);
+        sim_disk_replace(&host->disk, &going->image);
+        sim->report->fault[SIM_ROLLBACK]++;
+        sim_tell(
+            sim, "node %d: the disk is rolled back by %lld ms", n, (long long)action->lasts_ms);
+    }
+    sim_image_deinit(&going->image);
+}
