@@ -36,7 +36,9 @@ void sim_draw_faults(struct sim *sim)
     if (gr_random_chance(random, 250))
         f->disk_loss = 20 + (uint32_t)gr_random_below(random, 200);
     if (gr_random_chance(random, 400))
-        f->crash_at = 1 + (int)gr_random_below(random, GR_MSG_TYPE_COUNT - 1);
+        f->crash_at = gr_random_chance(random, 600)
+                          ? GR_MSG_OFFER + (int)gr_random_below(random, 4) // .. JOINED
+                          : 1 + (int)gr_random_below(random, GR_MSG_TYPE_COUNT - 1);
     f->lost_record = gr_random_chance(random, 100);
     f->silent_loss = gr_random_chance(random, 100);
     f->minutes = gr_random_chance(random, 200);

@@ -380,7 +380,8 @@ static void deliver(struct sim *sim, struct sim_event *event)
     struct gr_message message;
     err = gr_frame_decode(body, &event->arena, &message);
     gr_assert(err == GR_OK);
-    if ((int)message.type == sim->faults.crash_at && gr_random_chance(&sim->random, 50)) {
+    if ((int)message.type == sim->faults.crash_at &&
+        gr_random_chance(&sim->random, message.type >= GR_MSG_PROBE ? 200 : 30)) {
         sim_crash(sim, event->node);
         return;
     }
