@@ -512,6 +512,8 @@ static void build(struct sim *sim)
     sim_draw_faults(sim);
     sim_clients_init(&sim->clients, sim, &sim->oracle);
     static const uint32_t caches[] = {0, 2, 1000};
+    // Some exchange while writes are still on their way.
+    bool hasty = !sim->faults.minutes && gr_random_chance(random, 200);
     for (int i = 0; i < sim->node_count; i++) {
         struct sim_node *host = &sim->node[i];
         host->config = gr_node_config_default();
@@ -520,8 +522,8 @@ static void build(struct sim *sim)
         host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
-        host->config.exchange_interval = gr_span_ms(300);
-        host->config.exchange_grace = gr_span_ms(100);
+        host->config.exchange_interval = gr_span_ms(hasty ? 40 : 300);
+        host->config.exchange_grace = gr_span_ms(hasty ? 1 : 100);
         host->config.scrub_interval = gr_span_ms(4000);
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
         sim->skew_ms_max = sim->faults.skew_ms_max;
