@@ -93,7 +93,7 @@ void sim_network_deliver(struct sim *sim, struct sim_event *event)
     struct sim_node *host = &sim->node[event->node];
     bool strikes = (int)message.type == sim->plan.crash_at && sim_plan_has(&sim->plan, SIM_CRASH) &&
                    !sim->quiet && !(sim->core >> event->node & 1);
-    if (strikes && gr_random_chance(&host->random, 50)) {
+    if (strikes && gr_random_chance(&host->random, message.type >= GR_MSG_PROBE ? 200 : 30)) {
         sim_crash(sim, event->node);
         return;
     }

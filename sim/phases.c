@@ -34,8 +34,8 @@ static void build_nodes(struct sim *sim)
         host->config.r = host->config.w = (uint8_t)(sim->ring.n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(&random, 3)];
-        host->config.exchange_interval = gr_span_ms(300);
-        host->config.exchange_grace = gr_span_ms(100);
+        host->config.exchange_interval = gr_span_ms(sim->plan.hasty ? 40 : 300);
+        host->config.exchange_grace = gr_span_ms(sim->plan.hasty ? 1 : 100);
         host->config.scrub_interval = gr_span_ms(4000);
         bool small = gr_random_chance(&random, 500) && sim->plan.small_queues;
         host->config.latch_queue_max = small ? 1 : 1024;

@@ -71,7 +71,10 @@ static void draw_cluster(struct sim_plan *plan, const struct sim_edit *edit)
         plan->skew_ms_max = gr_random_chance(&random, 800) ? 2000 : 150000;
     plan->minutes = gr_random_chance(&random, 200);
     if (gr_random_chance(&random, 300))
-        plan->crash_at = 1 + (int)gr_random_below(&random, GR_MSG_TYPE_COUNT - 1);
+        plan->crash_at = gr_random_chance(&random, 600)
+                             ? GR_MSG_OFFER + (int)gr_random_below(&random, 4) // .. JOINED
+                             : 1 + (int)gr_random_below(&random, GR_MSG_TYPE_COUNT - 1);
+    plan->hasty = !plan->minutes && gr_random_chance(&random, 200);
     plan->silent_loss = gr_random_chance(&random, 100);
     plan->link_events = gr_random_chance(&random, 700);
     plan->small_queues = gr_random_chance(&random, 200);

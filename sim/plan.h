@@ -87,6 +87,7 @@ struct sim_plan {
     int64_t skew_ms_max, jump_max; // wall clocks differ by up to the larger of the two
     bool link_events;              // cuts are noticed by the links
     int crash_at;                  // a type of message at whose arrival nodes may crash, 0: none
+    bool hasty;                    // exchanges begin while writes are still on their way
     bool silent_loss;              // the audit takes a record away together with its trace
     bool minutes;                  // the quiet phase lasts until every expiry row is over
     bool small_queues;             // of writers that wait for a key, and of hints
