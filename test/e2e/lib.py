@@ -6,6 +6,7 @@ id however the test ends, and takes its nodes with it. Nothing here waits by sle
 says on stdout, and the return of `gramme demo kill 2`, are the events.
 """
 import atexit
+import json
 import os
 import selectors
 import shutil
@@ -123,6 +124,27 @@ def run(*command, stdin=None, timeout=120, env=None):
 
 def gramme(*words, **more):
     return run(GRAMME, *words, **more)
+
+
+def hints(at):
+    """What each node keeps for others: {"n1": {"n3": 12}}; a node that did not answer has None."""
+    asked = json.loads(gramme("hints", "-o", "json", "--at", at).stdout)
+    return {
+        row["node"]: {owed["node"]: owed["hints"] for owed in row["owes"]} if "owes" in row else None
+        for row in asked
+    }
+
+
+def drained(at, away=None, seconds=60):
+    """Asks until every node answers and none keeps hints; returns what is kept when time is up.
+    The node `away` need not answer, and what is owed to it may be kept."""
+    deadline = time.monotonic() + seconds
+    while True:
+        kept = {node: None if owed is None else {to: count for to, count in owed.items() if to != away}
+                for node, owed in hints(at).items() if node != away}
+        kept = {node: owed for node, owed in kept.items() if owed != {}}
+        if not kept or time.monotonic() >= deadline:
+            return kept
 
 
 def redis_cli(port, *words, **more):
@@ -288,6 +310,7 @@ class Resp:
     """A connection to one node. Replies are bytes, int, None, lists, or RespError values."""
 
     def __init__(self, port, timeout=60):
+        self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb", buffering=1 << 16)
