@@ -112,9 +112,10 @@ static uint64_t base_of(const struct gr_context *context, struct gr_actor actor)
 
 // What a context of a key covers, and everything that those writes had seen.
 static void covered_of(const struct sim_oracle *oracle, const struct sim_history *history,
-    const struct gr_context *context, struct sim_set *ret_covered, struct sim_set *ret_past)
+    const struct gr_context *context, struct sim_set *ret_covered, struct sim_set *ret_past,
+    struct sim_set *ret_sure)
 {
-    *ret_covered = *ret_past = (struct sim_set){0};
+    *ret_covered = *ret_past = *ret_sure = (struct sim_set){0};
     // Looked up once for each actor: this is what a run spends its time with.
     uint64_t base[SIM_ACTORS_MAX];
     bool known[SIM_ACTORS_MAX];
@@ -131,6 +132,7 @@ static void covered_of(const struct sim_oracle *oracle, const struct sim_history
             continue;
         set_add(ret_covered, i);
         set_join(ret_past, &write->past, words_of(history));
+        set_join(ret_sure, &write->sure, words_of(history));
     }
 }
 
@@ -153,7 +155,7 @@ static bool is_outlived(
 {
     for (int i = 0; i < history->count; i++) {
         const struct sim_write *write = history->write[i];
-        if (!set_has(&write->past, number))
+        if (!set_has(&write->sure, number))
             continue;
         for (int n = 0; n < sim_node_count(oracle->sim); n++)
             if (sim_holds(oracle->sim, n, &oracle->op[write->op]))
@@ -183,10 +185,10 @@ static void check_missing(struct sim_oracle *oracle, enum claim claim, const cha
 static void check_claim(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
     const struct gr_record *record)
 {
-    struct sim_set covered, past, shown = {0};
+    struct sim_set covered, past, sure, shown = {0};
     const struct sim_history *history = &oracle->history[key];
     int words = words_of(history);
-    covered_of(oracle, history, &record->context, &covered, &past);
+    covered_of(oracle, history, &record->context, &covered, &past, &sure);
     for (uint32_t i = 0; i < record->count; i++) {
         int write = write_of(history, &record->sibling[i].dot);
         if (write < 0) {
@@ -195,11 +197,12 @@ static void check_claim(struct sim_oracle *oracle, enum claim claim, const char 
         }
         set_add(&shown, write);
         set_join(&past, &history->write[write]->past, words);
+        set_join(&sure, &history->write[write]->sure, words);
     }
     for (int word = 0; word < words; word++) {
         uint64_t missing = covered.word[word] & ~shown.word[word] & ~past.word[word] &
                            ~history->removes.word[word];
-        uint64_t back = shown.word[word] & past.word[word];
+        uint64_t back = shown.word[word] & sure.word[word];
         for (; missing != 0; missing &= missing - 1) {
             int number = word * 64 + __builtin_ctzll(missing);
             if (!oracle->damage || !was_replaced(history, number))
@@ -230,27 +233,41 @@ void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot
     const struct gr_context *context, bool by_owner)
 {
     struct sim_op *op = &oracle->op[number];
+    struct sim_history *history = &oracle->history[op->key];
+    struct sim_write *again = NULL;
     for (int i = 0; i < oracle->write_count; i++) {
         int other = oracle->write[i].op;
-        if (oracle->op[other].partition == op->partition &&
-            gr_dot_equal(&oracle->write[i].dot, dot))
+        bool same = oracle->op[other].partition == op->partition &&
+                    gr_dot_equal(&oracle->write[i].dot, dot);
+        if (same && other == number)
+            again = &oracle->write[i];
+        else if (same)
             sim_oracle_fail(oracle, "writes %d and %d have the same dot", other, number);
     }
     if (op->replied && op->outcome == GR_REJECTED)
         sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
-    if (op->dot_count == SIM_DOTS_MAX || (by_owner && op->by_owner)) {
+    if ((op->dot_count == SIM_DOTS_MAX && again == NULL) || (by_owner && op->by_owner)) {
         sim_oracle_fail(oracle, "write %d was coordinated twice by owners", number);
         return;
     }
-    struct sim_history *history = &oracle->history[op->key];
-    struct sim_set covered, past;
-    covered_of(oracle, history, context, &covered, &past);
-    set_join(&covered, &past, words_of(history));
+    struct sim_set covered, past, sure;
+    covered_of(oracle, history, context, &covered, &past, &sure);
+    set_join(&past, &covered, words_of(history));
+    set_join(&sure, &covered, words_of(history));
     op->by_owner |= by_owner;
+    if (again != NULL) { // run by an owner, and by a node that stood in: one write
+        set_join(&again->past, &past, words_of(history));
+        for (int word = 0; word < SIM_WORDS; word++)
+            again->sure.word[word] &= sure.word[word];
+        return;
+    }
     op->dot[op->dot_count++] = *dot;
     struct sim_write *write = &oracle->write[oracle->write_count++];
-    *write = (struct sim_write){
-        .op = number, .dot = *dot, .actor = actor_of(oracle, dot->actor), .past = covered};
+    *write = (struct sim_write){.op = number,
+        .dot = *dot,
+        .actor = actor_of(oracle, dot->actor),
+        .past = past,
+        .sure = sure};
     if (op->removes)
         set_add(&history->removes, history->count);
     history->write[history->count++] = write;

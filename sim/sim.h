@@ -49,8 +49,9 @@ struct sim_set {
 struct sim_write {
     int op;
     struct gr_dot dot;
-    int actor;           // place in oracle->actor
-    struct sim_set past; // every write of the key that it had seen, and theirs
+    int actor; // place in oracle->actor
+    // Every write of the key that it had seen, and theirs: what some run of it had, and every run.
+    struct sim_set past, sure;
 };
 
 // All of one key, in the order in which they were drawn.

@@ -239,6 +239,9 @@ static void on_reply(struct sim *sim, int n, const struct gr_result *result)
         sim->report->indeterminate++;
         break;
     }
+    // A put that was handed on and is nowhere: its dot is a gap for ever.
+    sim->lost_any |= result->outcome == GR_INDETERMINATE &&
+                     sim->oracle.op[result->ticket & 0xffffffff].dot_count == 0;
     sim_clients_result(&sim->clients, result);
 }
 
@@ -359,6 +362,8 @@ void sim_crash(struct sim *sim, int n)
     sim_tell(sim, "node %d crashes", n);
     for (int p = 0; p < GR_PROBE_COUNT; p++)
         sim->report->probes.reached[p] += gr_node_probes(host->node)->reached[p];
+    struct gr_node_stats stats = gr_node_stats(host->node);
+    sim->lost_any |= stats.calls > 0 || stats.spares > 0; // dots that were drawn for nothing
     gr_node_free(host->node);
     host->node = NULL;
     host->life++;

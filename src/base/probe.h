@@ -44,6 +44,7 @@
     X(EXCHANGE_REFUSED, "an exchange was refused")                                                 \
     X(EXCHANGE_DISPUTED, "an absence was not taken from one that has seen no more")                \
     X(EXCHANGE_LOST, "a peer showed what this replica must have lost")                             \
+    X(DOT_SPARE, "a dot was drawn for a put that did not start, and given back")                   \
     X(PUT_STOOD_IN, "a node that is no owner coordinated a put")                                   \
     X(PUT_RUN_TWICE, "a forwarded put was not answered in time and was written as a hint too")     \
     X(PUT_SUBSTITUTE, "a put asked a node to stand in for an owner")                               \

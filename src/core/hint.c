@@ -135,7 +135,7 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
     if (op == NULL)
         return GR_ERR_BUSY;
     struct gr_partition *p = &node->partition[put->partition];
-    struct gr_dot dot = {node->config.actor, ++p->counter};
+    struct gr_dot dot = w->dot.counter != 0 ? w->dot : gr_spare_draw(node, put->partition);
     struct gr_context single = own_dot(node, &dot);
     sibling->dot = hint.dot = dot;
     struct gr_context seen = delta.context;
@@ -160,6 +160,26 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
     gr_replicate_start(node, put, own, &dot, &delta);
     wait_for_disk(node, op);
     return GR_OK;
+}
+
+bool gr_hint_void(struct gr_node *node, const struct gr_key *key, const struct gr_dot *dot)
+{
+    uint8_t n = node->ring->n;
+    uint32_t partition = gr_ring_partition(node->ring, key->slot);
+    struct gr_context single = own_dot(node, dot);
+    struct gr_hint hint = {
+        .key = *key, .dot = *dot, .since = node->wall, .record = {.context = single}};
+    if (node->store != GR_OK || gr_ring_position(node->ring, partition, node->config.self) >= 0 ||
+        !has_room(node, n * gr_hint_bytes(&hint)))
+        return false;
+    struct gr_hint *kept = gr_arena_array(&node->scratch, struct gr_hint, n);
+    for (uint8_t i = 0; i < n; i++) {
+        kept[i] = hint;
+        kept[i].owner = gr_ring_owners(node->ring, partition)[i];
+        count_kept(node, &kept[i]);
+    }
+    emit(node, &(struct gr_store_write){.partition = partition, .hint = kept, .hint_count = n});
+    return true;
 }
 
 // A peer asks this node to stand in for an owner of the key.

@@ -10,6 +10,7 @@
 //   update.c   the plain face: a get, a computation, a put
 //   scan.c     a page of keys; how many keys there are
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
+//   spare.c    dots that were drawn and not used
 //   hint.c     what a node that stands in for an owner does: keep the write, deliver it (§4.6)
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
 //   peer.c     what is known of the other nodes: links, latency, frames seen
@@ -47,6 +48,14 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took);
 void gr_peer_link(struct gr_peer *peer, uint64_t run);
 // True the first time that a sequence of the run that is linked is seen.
 bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
+
+// A dot that was drawn for a put which certainly did not start: the next one may have it.
+struct gr_spare {
+    struct gr_link link;
+    struct gr_key key; // of that put; owned
+    struct gr_dot dot;
+    struct gr_instant since;
+};
 
 // ---- partitions and latches ------------------------------------------------------------------
 
@@ -204,6 +213,7 @@ struct gr_node {
     struct gr_partition *partition;
     struct gr_peer *peer;
     struct gr_map calls, latches, keyops, scans, hint_reads;
+    struct gr_list spare;    // dots given back, oldest first
     struct gr_debt *debt;    // by member
     uint64_t hint_bytes;     // of all debts
     struct gr_list late;     // calls that have answered
@@ -259,6 +269,16 @@ void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t ack
 
 // The id that the client gave the request, or a new one.
 struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given);
+
+// ---- spare.c -------------------------------------------------------------------------------
+
+// A dot of this run in that partition: one that was given back, or the next.
+struct gr_dot gr_spare_draw(struct gr_node *node, uint32_t partition);
+// The put of that key for which it was drawn certainly did not start anywhere.
+void gr_spare_give_back(struct gr_node *node, const struct gr_key *key, const struct gr_dot *dot);
+// Those that nobody took for a while are told to the owners as writes of nothing.
+void gr_spare_sweep(struct gr_node *node);
+void gr_spare_deinit(struct gr_node *node);
 
 // ---- put.c, replicate.c --------------------------------------------------------------------
 
@@ -336,6 +356,7 @@ void gr_put_on_message(
 struct gr_put_intent {
     struct gr_sibling sibling; // without its dot; unused for a delete, but for its origin
     struct gr_context context; // what the client saw
+    struct gr_dot dot;         // drawn where the put landed; counter 0: to be drawn
     struct gr_request_id id;
     bool remove;
 };
@@ -372,6 +393,8 @@ size_t gr_hint_bytes(const struct gr_hint *hint);
 // `own`), and tells gr_put_on_synced when the hints are durable. Not GR_OK: nothing was written.
 // The put may be gone afterwards.
 GR_MUST_USE enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t own);
+// A dot that nobody will use: kept for every owner as a write of nothing. False: not now.
+bool gr_hint_void(struct gr_node *node, const struct gr_key *key, const struct gr_dot *dot);
 // A peer's DELTA or READ that names whom this node stands in for.
 void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 // What this node keeps of a key for `owner` goes to the get, as the state of this node. False if it

@@ -40,6 +40,7 @@ enum gr_message_type {
 
 // A put as its landing node fixed it: what must not change whoever coordinates.
 struct gr_write {
+    struct gr_dot dot;       // drawn where the put landed; counter 0: its coordinator draws one
     struct gr_request_id id; // of this request; the origin's, unless this is a touch
     struct gr_origin origin;
     gr_hybrid touch; // not 0: an EXPIRE or PERSIST of the value of `origin`

@@ -550,8 +550,10 @@ void gr_node_free(struct gr_node *node)
     gr_entropy_deinit(node);
     gr_scan_free(node);
     gr_hint_deinit(node);
-    for (uint32_t p = 0; p < node->ring->partitions; p++)
+    gr_spare_deinit(node);
+    for (uint32_t p = 0; p < node->ring->partitions; p++) {
         gr_clock_deinit(&node->partition[p].clock);
+    }
     gr_map_deinit(&node->calls);
     gr_timers_deinit(&node->timers);
     gr_arena_deinit(&node->scratch);
@@ -664,5 +666,6 @@ struct gr_node_stats gr_node_stats(const struct gr_node *node)
     stats.calls = node->call_count;
     stats.memory = node->memory;
     stats.latches = node->latches.count;
+    stats.spares = node->spare.count;
     return stats;
 }

@@ -252,6 +252,7 @@ struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member);
 struct gr_node_stats {
     uint32_t calls;   // requests and peers' requests under way
     size_t memory;    // bytes that they take
+    uint32_t spares;  // dots that were drawn for puts which did not start
     uint32_t latches; // keys with something under way or remembered
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;

@@ -1,19 +1,19 @@
 // One put, from the node where it landed to the last acknowledgement (§4.5, §4.6, §5).
 //
-// A put needs a dot, and an owner of the key should draw it: only an owner knows what it replaces.
-// So the node where it lands either is an owner and coordinates, or fixes what must not change
-// (request id, origin time, value, context) and hands it to one. The coordinator writes its own
-// copy and sends the delta to the others in the same step, not waiting for its own disk; it answers
-// when W have acknowledged. When no owner answers, the node stands in: it draws the dot itself,
-// keeps the write as a hint for every owner, and says of its past only what the client saw.
+// An owner of the key should coordinate: only an owner knows what a plain write replaces. So the
+// node where a put lands either is an owner, or fixes what must not change (dot, request id, origin
+// time, value, context) and hands it to one. The coordinator writes its own copy and sends the
+// delta to the others in the same step, not waiting for its own disk; it answers when W have
+// acknowledged. When no owner answers, the node stands in: it draws the dot itself, keeps the write
+// as a hint for every owner, and says of its past only what the client saw.
 //
 //   U1  REJECTED is said only while nothing was written here and no node was asked that may have
 //       written. From the first write or send on it is OK or INDETERMINATE.
 //   U2  A forwarding node asks the next owner only if the one before certainly did not start. What
-//       may have started is never run at another owner: it is written as a hint, with the same
-//       origin, so that both runs are one value.
-//   U3  The origin (time, request id) is fixed before the put is sent anywhere, and at an owner its
-//       time exceeds that of everything the put replaces.
+//       may have started is never run at another owner: it is written as a hint.
+//   U3  The origin (time, request id) and the dot are fixed before the put is sent anywhere, so
+//       however often it is run it is one write: whoever sees one run has seen them all. At an
+//       owner its time exceeds that of everything the put replaces.
 //   U4  The client is told exactly once; acknowledgements that come later are reported apart.
 //
 //            +-- FORWARDING --------- FORWARDED: done / next owner / time behind: again
@@ -75,6 +75,8 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
 static void finish(struct gr_node *node, struct gr_put *put, enum gr_outcome outcome,
     enum gr_err err, uint8_t acks)
 {
+    if (outcome == GR_REJECTED && put->write.dot.counter != 0 && !put->forwarded)
+        gr_spare_give_back(node, &put->key, &put->write.dot);
     answer(node, put, outcome, err, acks, true);
     gr_call_free(node, &put->call);
 }
@@ -163,7 +165,12 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
     if (put == NULL)
         return GR_ERR_TIMEOUT; // it gave up while it waited for its turn: nothing was done
     struct gr_write *write = &put->write;
-    struct gr_context context = write->plain ? filled->context : write->context;
+    // Run here before, or by a node that stood in: what came since must not look replaced by it.
+    bool again = write->dot.counter != 0 &&
+                 gr_clock_has(&node->partition[put->partition].clock, &write->dot);
+    struct gr_context context = !write->plain ? write->context
+                                : again       ? GR_CONTEXT_NOTHING
+                                              : filled->context;
     if (!write->remove && siblings_kept(filled, &context) >= GR_SIBLINGS_MAX)
         return GR_ERR_LIMIT_SIBLINGS;
     gr_hybrid floor = replaced_time(filled, &context);
@@ -182,6 +189,7 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
             .expires = write->expires,
             .value = write->value},
         .context = context,
+        .dot = write->dot,
         .id = write->id,
         .remove = write->remove,
     };
@@ -275,6 +283,8 @@ static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
 
 static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
 {
+    if (put->write.dot.counter == 0)
+        put->write.dot = gr_spare_draw(node, put->partition); // U3
     struct gr_message message = {
         .type = GR_MSG_FORWARD,
         .id = put->call.id,

@@ -330,7 +330,7 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     const struct gr_record *filled, const struct gr_put_intent *intent)
 {
     if (!op->dot_drawn)
-        op->dot = (struct gr_dot){node->config.actor, ++node->partition[op->partition].counter};
+        op->dot = intent->dot.counter != 0 ? intent->dot : gr_spare_draw(node, op->partition);
     struct gr_sibling *sibling = gr_arena_new(&node->scratch, struct gr_sibling);
     *sibling = intent->sibling;
     sibling->dot = op->dot;

@@ -94,6 +94,7 @@ static void next(struct gr_node *node)
 
 void gr_sweep_timer(struct gr_node *node)
 {
+    gr_spare_sweep(node);
     if (node->store != GR_OK)
         rest(node);
     else

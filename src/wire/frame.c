@@ -36,6 +36,7 @@ static uint32_t checksum_of(struct gr_bytes body)
 
 static void write_write(struct gr_field_out *out, const struct gr_write *write)
 {
+    gr_field_write_dot(out, &write->dot);
     gr_write_u64(out->writer, write->id.run);
     gr_write_varint(out->writer, write->id.number);
     gr_field_write_origin(out, &write->origin);
@@ -53,7 +54,8 @@ static void write_write(struct gr_field_out *out, const struct gr_write *write)
 
 static struct gr_write read_write(struct gr_field_in *in)
 {
-    struct gr_write write = {.id.run = gr_read_u64(&in->reader)};
+    struct gr_write write = {.dot = gr_field_read_dot(in)};
+    write.id.run = gr_read_u64(&in->reader);
     write.id.number = gr_read_varint(&in->reader);
     write.origin = gr_field_read_origin(in);
     write.touch = gr_read_varint(&in->reader);
