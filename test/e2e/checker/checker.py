@@ -43,10 +43,11 @@ What is checked, in the words of the promises:
       shown or due, or a DEL that deleted, ended after the value's write began ("concurrent or
       later").
   C6  plain: GET does not show at the end a value whose write had ended before an acknowledged SET of
-      the same key began (whether that one is due by now or not). If every node is an owner and R + W
-      > N, so that a DEL must have met every acknowledged value, none that ended before an
-      acknowledged DEL began either, neither by GET nor as a sibling.
+      the same key began. If every node is an owner and R + W > N, so that a DEL must have met every
+      acknowledged value, none that ended before an acknowledged DEL began either, neither by GET
+      nor as a sibling.
   C7  At the end every node can read every key that was written, and all show the same.
+  C8  plain: C6 for a newer SET whose value has expired by now: it hides what it replaced for good.
 
 Beside the verdict there is the latency of those requests that were sent to a live node which was
 linked, all the while, with W (R for reads) live owners of the key, itself included; and how many of
@@ -108,7 +109,8 @@ class Key:
         kinds = {op["op"] for op in self.ops}
         if kinds & set(EXACT) and kinds & set(PLAIN):
             raise BadHistory(f"{self.name}: written both with and without contexts")
-        return bool(kinds & set(EXACT))
+        # A key that was only ever read is as it was read.
+        return bool(kinds & set(EXACT)) or not kinds & {*PLAIN, "get"}
 
     def reach(self, op):
         """The latest time at which the write can have taken effect."""
@@ -353,7 +355,8 @@ class Checker:
                 if write is None or write["outcome"] != "ok" or write["end"] + SAME_TIME_S >= op["start"]:
                     continue
                 what = "deleted" if op["op"] == "del" else "replaced"
-                self.complain("C6", key, f"{value} is back: it was {what} by {describe(op)}")
+                rule = "C8" if is_due(op, self.end_of(key)) else "C6"
+                self.complain(rule, key, f"{value} is back: it was {what} by {describe(op)}")
 
     # ---- latency -------------------------------------------------------------------------------------
 
