@@ -248,12 +248,14 @@ def read_all(cluster, keys):
 
 def read_until_quiet(cluster, load, seconds):
     """Reads everything through every node again and again, until all nodes show the same as in the
-    pass before. Returns the last pass, and whether that was quiet."""
+    pass before, or so many seconds have passed. Returns the last pass, and how many there were."""
     keys = sorted({op["key"] for client in load.clients for op in client.history})
     deadline = time.monotonic() + seconds
     before = None
+    passes = 0
     while True:
         records = read_all(cluster, keys)
+        passes += 1
         shown = {}
         good = True
         for record in records:
@@ -263,5 +265,5 @@ def read_until_quiet(cluster, load, seconds):
         quiet = good and shown == before
         # What expires soon must have done so before the last pass begins.
         if (quiet and records[0]["start"] > load.due()) or time.monotonic() > deadline:
-            return records, quiet
+            return records, passes
         before = shown

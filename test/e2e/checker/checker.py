@@ -47,7 +47,8 @@ What is checked, in the words of the promises:
       acknowledged value, none that ended before an acknowledged DEL began either, neither by GET
       nor as a sibling.
   C7  At the end every node can read every key that was written, and all show the same.
-  C8  plain: C6 for a newer SET whose value has expired by now: it hides what it replaced for good.
+  C8  plain: C6 for a newer SET whose value has expired by now: it hides what it replaced for good. Of
+      all writes that a value should have given way to the latest decides which rule is broken.
 
 Beside the verdict there is the latency of those requests that were sent to a live node which was
 linked, all the while, with W (R for reads) live owners of the key, itself included; and how many of
@@ -342,21 +343,21 @@ class Checker:
         meta = self.meta
         sure = set(meta["nodes"]) <= self.owners.get(key.name, set(meta["nodes"])) and (
             len(meta["nodes"]) == meta["n"] and meta["r"] + meta["w"] > meta["n"])
-        for op in key.ops:
-            if op["op"] not in PLAIN or op["outcome"] != "ok":
+        newer = [op for op in key.ops if op["outcome"] == "ok" and (op["op"] == "set" or op["op"] == "del" and sure)]
+        newer.sort(key=lambda op: op["start"])
+        for value in sorted(there | siblings):
+            write = key.writes.get(value)
+            if write is None or write["outcome"] != "ok":
                 continue
-            if op["op"] == "del" and not sure:
+            # A SET hides what it has not seen, and hides it from GET. So does a DEL that found nothing:
+            # it has met a value that is due, which hides older siblings, and they stay, hidden.
+            over = [op for op in newer if op["start"] > write["end"] + SAME_TIME_S
+                    and (value in there or op["op"] == "del" and op["deleted"] > 0)]
+            if not over:
                 continue
-            # A DEL that found nothing has met a value that is due, which hides older siblings: they
-            # stay where they are, and hidden.
-            held = siblings if op["op"] == "del" and op["deleted"] > 0 else set()
-            for value in sorted(there | held):
-                write = key.writes.get(value)
-                if write is None or write["outcome"] != "ok" or write["end"] + SAME_TIME_S >= op["start"]:
-                    continue
-                what = "deleted" if op["op"] == "del" else "replaced"
-                rule = "C8" if is_due(op, self.end_of(key)) else "C6"
-                self.complain(rule, key, f"{value} is back: it was {what} by {describe(op)}")
+            what = "deleted" if over[-1]["op"] == "del" else "replaced"
+            rule = "C8" if is_due(over[-1], self.end_of(key)) else "C6"
+            self.complain(rule, key, f"{value} is back: it was {what} by {describe(over[-1])}")
 
     # ---- latency -------------------------------------------------------------------------------------
 
