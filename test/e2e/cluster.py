@@ -275,6 +275,19 @@ class Cluster:
         self.stopped.discard(node)
         return self.settle(f"n{node} goes on") if settle else 0
 
+    def wait_log(self, node, text, since, seconds=30):
+        """Waits until the node's log has this text behind `since` bytes; returns where the log ends."""
+        def has_text():
+            with open(self.path(node, "log"), errors="replace") as file:
+                file.seek(since)
+                return text in file.read()
+
+        wait_until(has_text, seconds, f"n{node} logs {text!r}{self.log(node)}")
+        return self.log_end(node)
+
+    def log_end(self, node):
+        return os.path.getsize(self.path(node, "log"))
+
     def wipe(self, node):
         """A new disk: the node, which was killed, will come back with nothing."""
         if self.process[node].poll() is None:
@@ -304,21 +317,38 @@ class Cluster:
 # ---- disks -----------------------------------------------------------------------------------------
 
 
+has_own_mounts = False
+
+
+def own_mounts():
+    """Goes on in a mount namespace that ends with this process, however it ends; to be called before
+    anything else. Where that is not allowed nothing happens, and SmallDisk says why."""
+    global has_own_mounts
+    has_own_mounts = os.environ.pop("E2E_OWN_MOUNTS", None) is not None
+    if not has_own_mounts and os.geteuid() == 0:
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0:
+            os.environ["E2E_OWN_MOUNTS"] = "yes"
+            os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+
+
 class SmallDisk:
     """A file system of its own, of so many megabytes, that can be filled to the last byte and freed
-    again. Needs root and the right to mount: `why` says what is missing, or is None."""
+    again. Needs root and own_mounts(): `why` says what is missing, or is None."""
 
     def __init__(self, megabytes):
         self.path = os.path.join(temporary_dir(), "disk")
         os.mkdir(self.path)
         self.data = os.path.join(self.path, "data")  # for the node
         self.ballast = os.path.join(self.path, "ballast")
+        self.why = None
+        if not has_own_mounts:
+            self.why = "a file system of its own needs root and a mount namespace"
+            return
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "gramme-e2e", self.path],
-            capture_output=True, text=True) if os.geteuid() == 0 else None
-        self.why = "not root" if done is None else done.stderr.strip() if done.returncode else None
-        self.mounted = self.why is None
-        atexit.register(self.close)
+            capture_output=True, text=True)
+        if done.returncode != 0:
+            self.why = f"a file system of its own needs the right to mount: {done.stderr.strip()}"
 
     def free_bytes(self):
         about = os.statvfs(self.path)
@@ -339,10 +369,3 @@ class SmallDisk:
     def free(self):
         if os.path.exists(self.ballast):
             os.unlink(self.ballast)
-
-    def close(self):
-        """To be called when nobody uses it any more."""
-        if self.mounted:
-            self.mounted = False
-            subprocess.run(["umount", "-l", self.path], check=False, capture_output=True)
-
