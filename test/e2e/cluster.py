@@ -275,15 +275,14 @@ class Cluster:
         self.stopped.discard(node)
         return self.settle(f"n{node} goes on") if settle else 0
 
-    def wait_log(self, node, text, since, seconds=30):
-        """Waits until the node's log has this text behind `since` bytes; returns where the log ends."""
-        def has_text():
-            with open(self.path(node, "log"), errors="replace") as file:
-                file.seek(since)
-                return text in file.read()
+    def has_logged(self, node, text, since):
+        """Whether the node's log has this text behind `since` bytes."""
+        with open(self.path(node, "log"), errors="replace") as file:
+            file.seek(since)
+            return text in file.read()
 
-        wait_until(has_text, seconds, f"n{node} logs {text!r}{self.log(node)}")
-        return self.log_end(node)
+    def wait_log(self, node, text, since, seconds=30):
+        wait_until(lambda: self.has_logged(node, text, since), seconds, f"n{node} logs {text!r}{self.log(node)}")
 
     def log_end(self, node):
         return os.path.getsize(self.path(node, "log"))

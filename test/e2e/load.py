@@ -208,7 +208,24 @@ class Load:
         meta = {"type": "meta", "nodes": list(self.cluster.nodes), "n": self.cluster.n,
                 "r": self.cluster.r, "w": self.cluster.w}
         ops = [record for client in self.clients for record in client.history]
-        return [meta, *self.cluster.timeline, *sorted(ops, key=lambda op: op["start"])]
+        return [meta, *self.owners(), *self.cluster.timeline, *sorted(ops, key=lambda op: op["start"])]
+
+    def keys(self):
+        return sorted({op["key"] for client in self.clients for op in client.history})
+
+    def owners(self):
+        """Who owns each key, as the first node says; nothing if all own all."""
+        if len(self.cluster.nodes) == self.cluster.n:
+            return []
+        keys = self.keys()
+        with Resp(self.cluster.port(self.cluster.nodes[0])) as connection:
+            answers = connection.ask_all([("GR.WHERE", key) for key in keys])
+        found = []
+        for key, answer in zip(keys, answers):
+            nodes = answer[answer.index(b"nodes") + 1]
+            names = [entry[entry.index(b"node") + 1].decode() for entry in nodes]
+            found.append({"type": "owners", "key": key, "owners": [int(name[1:]) for name in names]})
+        return found
 
     def due(self):
         """When the last value that expires soon has done so."""
@@ -249,7 +266,7 @@ def read_all(cluster, keys):
 def read_until_quiet(cluster, load, seconds):
     """Reads everything through every node again and again, until all nodes show the same as in the
     pass before, or so many seconds have passed. Returns the last pass, and how many there were."""
-    keys = sorted({op["key"] for client in load.clients for op in client.history})
+    keys = load.keys()
     deadline = time.monotonic() + seconds
     before = None
     passes = 0
