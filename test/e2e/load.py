@@ -24,7 +24,7 @@ EPOCH_KEYS = 40  # of each kind
 EPOCHS_BACK = 3  # how far back a client reaches for a key that is not new
 SOON_MS = (200, 2500)
 FAR_MS = 3600 * 1000
-FINAL_WINDOW = 200
+FINAL_WINDOW = 50
 
 
 def outcome_of(reply):

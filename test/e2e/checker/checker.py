@@ -35,8 +35,8 @@ What is checked, in the words of the promises:
   C3  exact: an acknowledged value is there at the end unless it is due, or a write that had *seen* it
       took its place: a delete, a value that is due or there, or one whose own absence is explained
       so. Seen means: the write's context came from a read that showed the value, or from the very
-      put of the value, or from a put whose own context had. A context that hides more than it
-      showed explains nothing: whatever it hides had to be replaced by a write that had seen it.
+      put of the value. A context that hides more than it showed explains nothing: whatever it hides
+      had to be replaced by a write that had seen it.
   C4  exact: at the end no value is there that a write which took effect (acknowledged, or shown to
       anyone) had seen. So no deleted value is back, and no sibling is false.
   C5  plain: an acknowledged value is what GET shows at the end unless it is due, or a SET that is
@@ -235,35 +235,34 @@ class Checker:
                 moments.append((op["start"], 1, len(moments), op, "begins"))
             if op.get("token") is not None:
                 moments.append((op["end"], 0, len(moments), op, "answers"))
-        seen_of = {}
         for _when, _order, _number, op, what in sorted(moments, key=lambda moment: moment[:3]):
             if what == "begins":
                 if op["context"] not in known:
                     raise BadHistory(f"{key.name}: nobody was given the context of {describe(op)}")
-                seen_of[id(op)] = frozenset(known[op["context"]])
-                found.append((op, seen_of[id(op)]))
-                continue
-            covered = known.setdefault(op["token"], set())
-            if op["op"] == "gr.get":
-                covered.update(op["values"])
+                found.append((op, frozenset(known[op["context"]])))
+            elif op["op"] == "gr.get":
+                known.setdefault(op["token"], set()).update(op["values"])
             else:
-                covered.update(seen_of[id(op)])
-                if op["op"] == "gr.put":
-                    covered.add(op["value"])
+                known.setdefault(op["token"], set()).update([op["value"]] if op["op"] == "gr.put" else ())
         return found
 
     def check_pairs(self, key, seen):
         """C2, with what was seen by what was seen."""
-        past = {}
+        bit = {value: 1 << number for number, value in enumerate(key.writes)}
+        past = {}  # value -> bits of all values before it; a number, for chains are long
         for write, direct in seen:  # in order of time, so the past of what was seen is known
             if write["op"] == "gr.put":
-                past[write["value"]] = set(direct).union(*(past.get(value, ()) for value in direct))
+                bits = 0
+                for value in direct:
+                    bits |= bit.get(value, 0) | past.get(value, 0)
+                past[write["value"]] = bits
         for op in key.ops:
             if op["op"] != "gr.get" or op["outcome"] != "ok" or len(op["values"]) < 2:
                 continue
             for newer in op["values"]:
-                for older in past.get(newer, set()).intersection(op["values"]) - {newer}:
-                    self.complain("C2", key, f"{older} is shown beside {newer}, which had seen it: {describe(op)}")
+                for older in set(op["values"]) - {newer}:
+                    if past.get(newer, 0) & bit.get(older, 0):
+                        self.complain("C2", key, f"{older} is shown beside {newer}, which had seen it: {describe(op)}")
 
     def check_exact(self, key, seen):
         there = self.shown_at_end(key, "gr.get")
