@@ -25,6 +25,7 @@ EPOCHS_BACK = 3  # how far back a client reaches for a key that is not new
 SOON_MS = (200, 2500)
 FAR_MS = 3600 * 1000
 FINAL_WINDOW = 50
+REST_S = 10
 
 
 def outcome_of(reply):
@@ -265,10 +266,12 @@ def read_all(cluster, keys):
 
 def read_until_quiet(cluster, load, seconds):
     """Reads everything through every node again and again, until all nodes show the same as in the
-    pass before, or so many seconds have passed. Returns the last pass, and how many there were."""
+    pass before; or each of them has shown the same for REST_S, though not what others show, which is
+    then the checker's business; or so many seconds have passed. Returns the last pass, and how many
+    there were."""
     keys = load.keys()
     deadline = time.monotonic() + seconds
-    before = None
+    before, since = None, 0.0
     passes = 0
     while True:
         records = read_all(cluster, keys)
@@ -278,8 +281,10 @@ def read_until_quiet(cluster, load, seconds):
         for record in records:
             good &= record["outcome"] == "ok"
             shown.setdefault((record["op"], record["key"]), []).append(tuple(sorted(record.get("values", ()))))
-        good &= all(len(set(values)) == 1 for values in shown.values())
-        quiet = good and shown == before
+        same = all(len(set(values)) == 1 for values in shown.values())
+        if not good or shown != before:
+            since = time.monotonic()
+        quiet = good and shown == before and (same or time.monotonic() - since > REST_S)
         # What expires soon must have done so before the last pass begins.
         if (quiet and records[0]["start"] > load.due()) or time.monotonic() > deadline:
             return records, passes
