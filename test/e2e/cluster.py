@@ -348,6 +348,9 @@ class SmallDisk:
             capture_output=True, text=True)
         if done.returncode != 0:
             self.why = f"a file system of its own needs the right to mount: {done.stderr.strip()}"
+            return
+        # The namespace would take it along, but the directory below can be removed only without it.
+        atexit.register(subprocess.run, ["umount", "-l", self.path], check=False, capture_output=True)
 
     def free_bytes(self):
         about = os.statvfs(self.path)
