@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+enum { ROOM_BYTES_MIN = 1 << 20 };
 
 static enum gr_err refuse(int number, const char *dir, char *ret_why, size_t why_size)
 {
@@ -68,4 +71,16 @@ enum gr_err gr_store_dir_look(const char *dir, char *ret_why, size_t why_size)
     }
     snprintf(ret_why, why_size, "Directory %s holds no store: name another or create one.", dir);
     return GR_ERR_NOT_FOUND;
+}
+
+enum gr_err gr_store_dir_room(const char *dir, char *ret_why, size_t why_size)
+{
+    struct statvfs about;
+    // What cannot be asked is found out by RocksDB.
+    if (statvfs(dir, &about) != 0 || (uint64_t)about.f_bavail * about.f_frsize >= ROOM_BYTES_MIN)
+        return GR_OK;
+    snprintf(ret_why, why_size,
+        "Cannot open the store in %s: its disk is full; free some space, %d MiB at the very least.",
+        dir, ROOM_BYTES_MIN >> 20);
+    return GR_ERR_NO_SPACE;
 }

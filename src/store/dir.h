@@ -16,4 +16,9 @@ GR_MUST_USE enum gr_err gr_store_dir_make(const char *dir, char *ret_why, size_t
 // GR_ERR_CORRUPT when it holds the remains of one, GR_ERR_IO. On failure ret_why holds a sentence.
 GR_MUST_USE enum gr_err gr_store_dir_look(const char *dir, char *ret_why, size_t why_size);
 
+// GR_ERR_NO_SPACE, with a sentence in ret_why, when the directory's file system has less room than
+// RocksDB needs to be opened: on a full disk it ends the process (an assertion) when it writes to
+// its LOG again after that has failed once. Room can be gone a moment later; this is no promise.
+GR_MUST_USE enum gr_err gr_store_dir_room(const char *dir, char *ret_why, size_t why_size);
+
 #endif

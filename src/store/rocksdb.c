@@ -255,7 +255,9 @@ static enum gr_err rocks_open(const char *dir, const struct gr_store_options *op
     if (err != GR_OK)
         return err;
     err = gr_store_dir_look(dir, ret_why, why_size);
-    if (err != GR_OK && !(err == GR_ERR_NOT_FOUND && options->create))
+    if (err == GR_OK || (err == GR_ERR_NOT_FOUND && options->create))
+        err = gr_store_dir_room(dir, ret_why, why_size);
+    if (err != GR_OK)
         return err;
     ret_why[0] = '\0';
     struct rocks *rocks = gr_hook_memory(NULL, sizeof(*rocks));

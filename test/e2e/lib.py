@@ -87,11 +87,12 @@ def temporary_dir():
     return path
 
 
-def free_port_base(nodes):
-    """A port base for --port-base such that every port of the demo is free right now."""
+def free_port_base(nodes, offsets=(0, 11)):
+    """A port base for --port-base such that every port of the demo is free right now; `offsets` are
+    the ports of a node, from its own base on, which is 100 above that of the node before."""
     begin = 20000 + os.getpid() % 97 * 100 % 9000
     for base in list(range(begin, 31000, 37)) + list(range(20000, begin, 37)):
-        if all(is_port_free(base + 100 * i + more) for i in range(nodes) for more in (0, 11)):
+        if all(is_port_free(base + 100 * i + more) for i in range(nodes) for more in offsets):
             return base
     raise RuntimeError("no free ports")
 
