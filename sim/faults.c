@@ -39,6 +39,8 @@ void sim_draw_faults(struct sim *sim)
         f->crash_at = gr_random_chance(random, 600)
                           ? GR_MSG_OFFER + (int)gr_random_below(random, 4) // .. JOINED
                           : 1 + (int)gr_random_below(random, GR_MSG_TYPE_COUNT - 1);
+    if (gr_random_chance(random, 250))
+        f->salvage = 20 + (uint32_t)gr_random_below(random, 200);
     f->lost_record = gr_random_chance(random, 100);
     f->silent_loss = gr_random_chance(random, 100);
     f->minutes = gr_random_chance(random, 200);

@@ -99,6 +99,8 @@ void sim_audit_replicas(struct sim *sim)
         for (uint32_t p = 0; p < sim->ring.partitions && !sim->oracle.failed; p++)
             if (is_source(sim, n, p))
                 audit_tree(sim, n, p);
+    for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++)
+        sim_audit_store(sim, n);
     if (sim->lost_node >= 0 && !sim->oracle.failed &&
         !gr_node_damaged(sim->node[sim->lost_node].node, sim->lost_partition))
         sim_oracle_fail(&sim->oracle, "node %d lost a record and has not noticed", sim->lost_node);

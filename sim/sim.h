@@ -98,6 +98,7 @@ struct sim_faults {
     uint32_t crash, cut, pause;     // per mille of fault ticks
     int crash_at;                   // type of message at whose arrival nodes may crash, or 0
     uint32_t disk_loss;             // per mille of starts after a crash
+    uint32_t salvage;               // likewise: what can be read of the disk is kept
     bool lost_record;               // one row vanishes when the busy phase is over
     bool silent_loss;               // one row vanishes at the end, and the sum is made to fit
     uint32_t crash_in_step;         // per mille of crashes that hit between two effects
@@ -138,6 +139,8 @@ uint32_t sim_key_partition(const struct sim *sim, int key);
 int sim_replicas(const struct sim *sim);
 struct gr_wall sim_wall(const struct sim *sim);
 int64_t sim_skew_ms_max(const struct sim *sim);
+// True if a disk was salvaged in this run.
+bool sim_salvaged(const struct sim *sim);
 struct gr_instant sim_now(const struct sim *sim);
 uint64_t sim_order(const struct sim *sim);
 // A number mixed into the run's digest.

@@ -349,6 +349,8 @@ void sim_start(struct sim *sim, int n)
         sim_disk_init(&host->disk);
     } else if (gr_random_chance(&sim->random, sim->faults.disk_loss)) {
         sim_wipe(sim, n);
+    } else if (gr_random_chance(&sim->random, sim->faults.salvage)) {
+        sim_salvage(sim, n);
     }
     if (first || sim->options->canary != GR_CANARY_SAME_ACTOR)
         host->config.actor = (struct gr_actor){

@@ -117,6 +117,7 @@ struct sim {
     int64_t skew_ms_max;
     bool quiet;
     bool lost_any; // a crash or a lost disk took a write: clocks may keep gaps
+    bool salvaged; // a disk was salvaged
     int lost_node; // that lost a record behind its back, or -1
     uint32_t lost_partition;
     // The answer of a request made by the audit itself.
@@ -160,6 +161,16 @@ void sim_audit_silent_loss(struct sim *sim);
 void sim_lose_record(struct sim *sim);
 // The disk of a node that is down is lost; it comes back empty, as another store.
 void sim_wipe(struct sim *sim, int node);
+
+// salvage.c
+// A new disk takes what can be read of the old one: all rows but `lost` of 1000. `clocks`: and its
+// clocks, which must not be.
+void sim_disk_salvage(struct sim_disk *disk, uint32_t partitions, struct gr_random *random,
+    uint32_t lost, bool clocks);
+// That of a node that is down, which becomes another store.
+void sim_salvage(struct sim *sim, int node);
+// What is on a node's disk is what the node wrote, row by row.
+void sim_audit_store(struct sim *sim, int node);
 
 // What a replica holds of a key, told to the oracle.
 void sim_audit_key(struct sim *sim, int node, int key);

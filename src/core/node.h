@@ -49,7 +49,8 @@ struct gr_node;
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
-    X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")
+    X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")              \
+    X(CLOCK_SALVAGED, "clock-salvaged", "a salvaged store keeps the clock of records that it lost")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
