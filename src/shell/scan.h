@@ -16,7 +16,8 @@ struct gr_scan_page {
     struct gr_context context; // RECORDS: the bases of the snapshot's clock rows
     struct gr_entry *entry;
     uint32_t entry_count;
-    gr_cursor end; // RECORDS: everything of the partition below it was shown
+    gr_cursor end;       // RECORDS: everything of the partition below it was shown
+    bool engine_corrupt; // on failure: the engine said so, not the sum of a row
 };
 
 // Answers the page from the snapshot; may wait for the disk, from any thread. On failure
