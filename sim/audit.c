@@ -175,6 +175,8 @@ void sim_audit(struct sim *sim)
             sim_oracle_fail(
                 &sim->oracle, "request %d was never answered", sim->clients.client[c].waits_for);
     sim_audit_replicas(sim);
+    for (int n = 0; n < sim->node_count && !sim->oracle.failed; n++)
+        sim_audit_store(sim, n);
     for (int key = 0; key < sim->clients.keys && !sim->oracle.failed; key++) {
         struct gr_arena arena = {0};
         struct gr_record merged = merged_state(sim, key, (1u << sim->ring.n) - 1, &arena);

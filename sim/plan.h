@@ -31,7 +31,8 @@
     X(DISK_LOSS, "disk-loss", 250, "disks that came back empty under a new store id")              \
     X(ROLLBACK, "rollback", 150, "disks that returned to an older durable state")                  \
     X(LOST_RECORD, "lost-record", 100, "record rows that vanished")                                \
-    X(BIT_ROT, "bit-rot", 250, "record rows with a wrong byte")
+    X(BIT_ROT, "bit-rot", 250, "record rows with a wrong byte")                                    \
+    X(SALVAGE, "salvage", 200, "stores that were salvaged into new ones")
 
 enum sim_fault {
 #define X(symbol, name, per_mille, text) SIM_##symbol,

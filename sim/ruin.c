@@ -53,6 +53,21 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
             host->suspect[key] = false;
         sim_tell(sim, "node %d has lost its disk", n);
         return true;
+    case SIM_SALVAGE: {
+        static const uint32_t shares[] = {0, 20, 200, 800};
+        restart_over(sim, n, action->lasts_ms);
+        for (int key = 0; key < sim->clients.keys; key++)
+            sim_oracle_loses(&sim->oracle, n, key, false);
+        sim->oracle.damage = true;
+        sim_disk_salvage(&host->disk, sim->ring.partitions, &host->random,
+            shares[action->draw[1] % GR_COUNT(shares)],
+            sim->options->canary == GR_CANARY_CLOCK_SALVAGED);
+        host->store += 1000;
+        for (int key = 0; key < SIM_KEYS_MAX; key++)
+            host->suspect[key] = false;
+        sim_tell(sim, "node %d has salvaged its store", n);
+        return true;
+    }
     case SIM_ROLLBACK:
         sim_disk_image(&host->disk, &going->image);
         return true;

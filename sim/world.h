@@ -64,6 +64,9 @@ struct sim_sums {
 };
 void sim_disk_sums(
     struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition, struct sim_sums *sums);
+// What can be read of it becomes another store; `lost` per mille of the rows cannot.
+void sim_disk_salvage(struct sim_disk *disk, uint32_t partitions, struct gr_random *random,
+    uint32_t lost, bool clocks);
 // Tells a new node what the store holds.
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node);
 
@@ -223,6 +226,9 @@ void sim_ruin_end(struct sim *sim, const struct sim_action *action, struct sim_g
 void sim_audit_replicas(struct sim *sim);
 // One row vanishes together with every trace in the sums: only the others can tell.
 void sim_audit_silent_loss(struct sim *sim);
+
+// salvage.c: what `gramme verify` would find in the store of a node.
+void sim_audit_store(struct sim *sim, int node);
 
 // audit.c
 void sim_audit_reply(struct sim *sim, const struct gr_result *result);

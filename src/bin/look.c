@@ -57,6 +57,7 @@ struct asked {
     bool answered;
     char error[128];
     char version[32], keys[24], clients[24], uptime[24], process[24], loading[4];
+    char set_aside[512], unreadable[24];
 };
 
 static void copy_info(struct gramme_bytes info, const char *name, char *ret_text, size_t size)
@@ -80,6 +81,10 @@ static void ask_member(
         copy_info(reply->text, "uptime_in_seconds", ret_asked->uptime, sizeof(ret_asked->uptime));
         copy_info(reply->text, "process_id", ret_asked->process, sizeof(ret_asked->process));
         copy_info(reply->text, "loading", ret_asked->loading, sizeof(ret_asked->loading));
+        copy_info(
+            reply->text, "gramme_set_aside", ret_asked->set_aside, sizeof(ret_asked->set_aside));
+        copy_info(
+            reply->text, "gramme_unreadable", ret_asked->unreadable, sizeof(ret_asked->unreadable));
         // "keys=12,expires=0,avg_ttl=0", and no line at all for none.
         copy_info(reply->text, "db0", keyspace, sizeof(keyspace));
         bool some = strncmp(keyspace, "keys=", 5) == 0;
@@ -114,6 +119,11 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
         for (size_t i = 0; i < GR_COUNT(number); i++)
             printf(", \"%s\": %s", number[i][0], number[i][1][0] != 0 ? number[i][1] : "null");
     }
+    if (asked->set_aside[0] != 0) {
+        printf(", \"set_aside\": ");
+        gr_json_text(asked->set_aside);
+        printf(", \"unreadable\": %s", asked->unreadable);
+    }
     printf("}");
 }
 
@@ -127,6 +137,18 @@ static void add_member_row(
         (const char *const[]){member->name, member->address, member->up ? "up" : "down",
             state_of(asked), asked->answered ? asked->version : "-",
             asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-", uptime});
+}
+
+// What a person should know beside the table.
+static void add_note(
+    struct gr_table *note, const struct gr_ask_member *member, const struct asked *asked)
+{
+    if (asked->set_aside[0] != 0)
+        gr_table_row(note, (const char *const[]){gr_table_format(note,
+                               "%s: the store was damaged and is set aside in %s; a new one was "
+                               "made of it. Remove "
+                               "that directory when nobody wants to look at it any more.",
+                               member->name, asked->set_aside)});
 }
 
 int gr_verb_status(const struct gr_options *options, int argc, char **argv)
@@ -148,7 +170,9 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
             GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
+    struct gr_table note;
     gr_table_init(&table, 8);
+    gr_table_init(&note, 1);
     gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "ASKED", "VERSION", "KEYS",
                              "CLIENTS", "UPTIME"});
     for (int i = 0; i < count; i++) {
@@ -159,13 +183,17 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
             print_member_json(&member[i], &asked);
         } else {
             add_member_row(&table, &member[i], &asked);
+            add_note(&note, &member[i], &asked);
         }
     }
-    if (json)
+    if (json) {
         printf("]\n");
-    else
+    } else {
         gr_table_print(&table);
+        gr_table_print(&note);
+    }
     gr_table_deinit(&table);
+    gr_table_deinit(&note);
     return GR_EXIT_OK;
 }
 

@@ -79,6 +79,13 @@ const struct gr_verb gr_verbs[] = {
         "Asks every owner of the key and prints what it has: the values' dots (which write made\n"
         "it), sizes and times. Replicas that differ are behind, or could not be asked.",
         ASKING, 1, 1, gr_verb_key_explain},
+    {"verify", "check the store of a stopped node", "[--data DIR] [-o json]",
+        "Reads every row of the store in DIR, the data directory of a node that does not run, and\n"
+        "says what is not as the node wrote it: rows, counts and sums of partitions, clocks, and\n"
+        "indexes. Changes nothing. DIR may also come from the settings, as for `gramme server`.\n"
+        "\n"
+        "Ends with 0 if the store is sound, 1 if it is damaged, 2 if it could not be looked at.",
+        0, 0, -1, gr_verb_verify},
     {"config show", "print every setting and where it came from",
         "[--config FILE] [--KEY VALUE]...",
         "Prints the settings that `gramme server` would have with the same file, variables and\n"

@@ -216,6 +216,24 @@ bool gr_options_parse(uint32_t allowed, int *argc, char **argv, struct gr_option
     return true;
 }
 
+bool gr_options_take_output(int *argc, char **argv, bool *ret_json)
+{
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        bool wide = strncmp(argv[i], "--output=", 9) == 0;
+        if (!wide && strcmp(argv[i], "-o") != 0 && strcmp(argv[i], "--output") != 0) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        const char *form = wide ? argv[i] + 9 : i + 1 < *argc ? argv[++i] : "";
+        *ret_json = strcmp(form, "json") == 0;
+        if (!*ret_json && strcmp(form, "table") != 0)
+            return false;
+    }
+    *argc = kept;
+    return true;
+}
+
 void gr_options_print(uint32_t allowed)
 {
     for (size_t i = 0; i < GR_OPTION_COUNT; i++) {

@@ -55,6 +55,10 @@ enum gr_option {
 bool gr_options_parse(uint32_t allowed, int *argc, char **argv, struct gr_options *ret_options,
     char *ret_why, size_t why_size);
 
+// For verbs whose other words are settings: takes "-o json" and its kin out of argv. False if the
+// form is unknown.
+bool gr_options_take_output(int *argc, char **argv, bool *ret_json);
+
 // Prints one line per option of the set, for help.
 void gr_options_print(uint32_t allowed);
 

@@ -29,30 +29,11 @@ int gr_verb_server(const struct gr_options *options, int argc, char **argv)
     return code != GR_EXIT_OK ? code : gr_server_run(&config);
 }
 
-// Takes "-o json" and its kin out of argv; the rest are settings. False if the form is unknown.
-static bool take_output(int *argc, char **argv, bool *ret_json)
-{
-    int kept = 0;
-    for (int i = 0; i < *argc; i++) {
-        bool wide = strncmp(argv[i], "--output=", 9) == 0;
-        if (!wide && strcmp(argv[i], "-o") != 0 && strcmp(argv[i], "--output") != 0) {
-            argv[kept++] = argv[i];
-            continue;
-        }
-        const char *form = wide ? argv[i] + 9 : i + 1 < *argc ? argv[++i] : "";
-        *ret_json = strcmp(form, "json") == 0;
-        if (!*ret_json && strcmp(form, "table") != 0)
-            return false;
-    }
-    *argc = kept;
-    return true;
-}
-
 int gr_verb_config_show(const struct gr_options *options, int argc, char **argv)
 {
     (void)options;
     bool json = false;
-    if (!take_output(&argc, argv, &json))
+    if (!gr_options_take_output(&argc, argv, &json))
         return gr_complain(GR_EXIT_USAGE, "--output is table or json");
     int code = load(argc, argv);
     if (code != GR_EXIT_OK)

@@ -38,6 +38,7 @@ int gr_verb_get(const struct gr_options *options, int argc, char **argv);
 int gr_verb_put(const struct gr_options *options, int argc, char **argv);
 int gr_verb_del(const struct gr_options *options, int argc, char **argv);
 int gr_verb_keys(const struct gr_options *options, int argc, char **argv);
+int gr_verb_verify(const struct gr_options *options, int argc, char **argv);
 int gr_verb_status(const struct gr_options *options, int argc, char **argv);
 int gr_verb_hints(const struct gr_options *options, int argc, char **argv);
 int gr_verb_key_where(const struct gr_options *options, int argc, char **argv);

@@ -56,7 +56,8 @@ struct gr_node;
     X(DAMAGE_CLOCK_KEPT, "damage-clock-kept", "a partition that lost a record keeps its clock")    \
     X(DAMAGE_ONE_PEER, "damage-one-peer", "one peer's state makes a damaged partition whole")      \
     X(DAMAGE_VOTES, "damage-votes", "a damaged partition votes in gets")                           \
-    X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")
+    X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")              \
+    X(CLOCK_SALVAGED, "clock-salvaged", "a salvaged store keeps the clock of records that it lost")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,

@@ -27,10 +27,7 @@ enum { IDENTITY_BYTES_MAX = 4096, RUN_ROW_BYTES = 1 + 4 + 8 };
 
 struct identity {
     uint64_t format;
-    char cluster[2 * GR_CLUSTER_ID_BYTES + 1];
-    char name[GR_NAME_BYTES_MAX + 1];
-    char store[17];
-    char engine[32];
+    struct gr_datadir_about about;
 };
 
 static void path_of(const char *dir, const char *name, char ret[GR_DATADIR_PATH_BYTES])
@@ -49,11 +46,12 @@ static uint64_t random_number(void)
 
 // ---- the lock --------------------------------------------------------------------------------
 
-static enum gr_err take_lock(const char *dir, int *ret_lock, char *ret_why, size_t why_size)
+static enum gr_err take_lock(
+    const char *dir, int flags, int *ret_lock, char *ret_why, size_t why_size)
 {
     char path[GR_DATADIR_PATH_BYTES];
     path_of(dir, "LOCK", path);
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int lock = open(path, flags | O_CLOEXEC, 0600);
     if (lock < 0) {
         snprintf(ret_why, why_size, "Cannot open %.300s: %s.", path, strerror(errno));
         return errno == ENOSPC || errno == EDQUOT ? GR_ERR_NO_SPACE : GR_ERR_IO;
@@ -83,10 +81,10 @@ static bool parse_identity(char *text, struct identity *ret)
         char *value;
         size_t size;
     } fields[] = {
-        {"cluster", ret->cluster, sizeof(ret->cluster)},
-        {"name", ret->name, sizeof(ret->name)},
-        {"store", ret->store, sizeof(ret->store)},
-        {"engine", ret->engine, sizeof(ret->engine)},
+        {"cluster", ret->about.cluster, sizeof(ret->about.cluster)},
+        {"name", ret->about.name, sizeof(ret->about.name)},
+        {"store", ret->about.store, sizeof(ret->about.store)},
+        {"engine", ret->about.engine, sizeof(ret->about.engine)},
     };
     size_t found = 0;
     for (char *rest = text; rest != NULL;) {
@@ -99,6 +97,9 @@ static bool parse_identity(char *text, struct identity *ret)
         const char *key = gr_text_trim(line), *value = gr_text_trim(equals + 1);
         if (strcmp(key, "format") == 0 && !gr_text_parse_number(value, 1, UINT32_MAX, &ret->format))
             return false;
+        if (strcmp(key, "partitions") == 0 &&
+            !gr_text_parse_number(value, 1, GR_PARTITIONS_MAX, &ret->about.partitions))
+            return false;
         for (size_t i = 0; i < GR_COUNT(fields); i++) {
             if (strcmp(key, fields[i].key) != 0)
                 continue;
@@ -110,7 +111,7 @@ static bool parse_identity(char *text, struct identity *ret)
     }
     // What another format holds is not for us to judge.
     return (ret->format > 0 && ret->format != GR_DATADIR_FORMAT) ||
-           (ret->format > 0 && found == GR_COUNT(fields));
+           (ret->format > 0 && ret->about.partitions > 0 && found == GR_COUNT(fields));
 }
 
 static enum gr_err check_identity(const char *dir, const struct identity *found,
@@ -127,21 +128,26 @@ static enum gr_err check_identity(const char *dir, const struct identity *found,
             ", and this program reads only %d: use the program that wrote it, or name an empty "
             "directory.",
             dir, found->format, GR_DATADIR_FORMAT);
-    else if (strcmp(found->cluster, wanted->cluster) != 0)
+    else if (strcmp(found->about.cluster, wanted->about.cluster) != 0)
         snprintf(ret_why, why_size,
             "The data directory %.300s belongs to cluster %s, not to %s: name that cluster's file, "
             "or another directory.",
-            dir, found->cluster, wanted->cluster);
-    else if (strcmp(found->name, wanted->name) != 0)
+            dir, found->about.cluster, wanted->about.cluster);
+    else if (strcmp(found->about.name, wanted->about.name) != 0)
         snprintf(ret_why, why_size,
             "The data directory %.300s belongs to the member %s, not to %s: start it under that "
             "name, or name another directory.",
-            dir, found->name, wanted->name);
-    else if (strcmp(found->engine, wanted->engine) != 0)
+            dir, found->about.name, wanted->about.name);
+    else if (strcmp(found->about.engine, wanted->about.engine) != 0)
         snprintf(ret_why, why_size,
             "The data directory %.300s was made by the engine %s, not by %s: set engine = %s, or "
             "name another directory.",
-            dir, found->engine, wanted->engine, found->engine);
+            dir, found->about.engine, wanted->about.engine, found->about.engine);
+    else if (found->about.partitions != wanted->about.partitions)
+        snprintf(ret_why, why_size,
+            "The data directory %.300s was made for %" PRIu64 " partitions, and the cluster file "
+            "says %" PRIu64 ": they are fixed when a cluster is made, so put that number back.",
+            dir, found->about.partitions, wanted->about.partitions);
     else
         return GR_OK;
     return GR_ERR_FORMAT;
@@ -154,8 +160,10 @@ static enum gr_err write_identity(const char *path, const struct identity *ident
     datadir->store_id = random_number();
     snprintf(text, sizeof(text),
         "# What this directory is. Gramme refuses to start when it does not fit.\n"
-        "format = %d\ncluster = %s\nname = %s\nstore = %016" PRIx64 "\nengine = %s\n",
-        GR_DATADIR_FORMAT, identity->cluster, identity->name, datadir->store_id, identity->engine);
+        "format = %d\ncluster = %s\nname = %s\nstore = %016" PRIx64
+        "\nengine = %s\npartitions = %" PRIu64 "\n",
+        GR_DATADIR_FORMAT, identity->about.cluster, identity->about.name, datadir->store_id,
+        identity->about.engine, identity->about.partitions);
     return gr_file_write(path, text, 0600, ret_why, why_size);
 }
 
@@ -205,7 +213,7 @@ static enum gr_err load_identity(const char *dir, const struct identity *wanted,
     bool good = parse_identity(text, &found);
     gr_hook_memory(text, 0);
     if (good && found.format == GR_DATADIR_FORMAT)
-        good = gr_text_parse_hex(found.store, id, sizeof(id));
+        good = gr_text_parse_hex(found.about.store, id, sizeof(id));
     if (!good) {
         snprintf(ret_why, why_size,
             "The file %.300s is damaged: restore it from a copy, or name "
@@ -217,26 +225,34 @@ static enum gr_err load_identity(const char *dir, const struct identity *wanted,
     if (err != GR_OK)
         return err;
     // An engine that forgets is a new store each time.
-    if (strcmp(found.engine, gr_store_memory.name) == 0)
+    if (strcmp(found.about.engine, gr_store_memory.name) == 0)
         return write_identity(path, wanted, datadir, ret_why, why_size);
     for (size_t i = 0; i < sizeof(id); i++)
         datadir->store_id = datadir->store_id << 8 | id[i];
     return GR_OK;
 }
 
+static struct identity identity_of(
+    const struct gr_cluster *cluster, const char *name, const char *engine)
+{
+    struct identity wanted = {
+        .format = GR_DATADIR_FORMAT, .about.partitions = cluster->ring.partitions};
+    struct gr_datadir_about *about = &wanted.about;
+    gr_assert(strlen(name) < sizeof(about->name) && strlen(engine) < sizeof(about->engine));
+    gr_text_format_hex(cluster->id, sizeof(cluster->id), about->cluster);
+    memcpy(about->name, name, strlen(name) + 1);
+    memcpy(about->engine, engine, strlen(engine) + 1);
+    return wanted;
+}
+
 enum gr_err gr_datadir_open(const char *path, const struct gr_cluster *cluster, const char *name,
     const char *engine, struct gr_datadir *ret, char *ret_why, size_t why_size)
 {
-    struct identity wanted = {.format = GR_DATADIR_FORMAT};
-    gr_assert(strlen(name) < sizeof(wanted.name) && strlen(engine) < sizeof(wanted.engine));
-    gr_text_format_hex(cluster->id, sizeof(cluster->id), wanted.cluster);
-    memcpy(wanted.name, name, strlen(name) + 1);
-    memcpy(wanted.engine, engine, strlen(engine) + 1);
-
+    struct identity wanted = identity_of(cluster, name, engine);
     struct gr_datadir datadir = {.lock = -1};
     enum gr_err err = gr_file_make_dir(path, 0700, ret_why, why_size);
     if (err == GR_OK)
-        err = take_lock(path, &datadir.lock, ret_why, why_size);
+        err = take_lock(path, O_RDWR | O_CREAT, &datadir.lock, ret_why, why_size);
     if (err != GR_OK)
         return err;
     err = load_identity(path, &wanted, &datadir, ret_why, why_size);
@@ -245,7 +261,49 @@ enum gr_err gr_datadir_open(const char *path, const struct gr_cluster *cluster, 
         return err;
     }
     path_of(path, "store", datadir.store_path);
+    snprintf(datadir.path, sizeof(datadir.path), "%s", path);
     *ret = datadir;
+    return GR_OK;
+}
+
+enum gr_err gr_datadir_new_store(struct gr_datadir *datadir, const struct gr_cluster *cluster,
+    const char *name, const char *engine, char *ret_why, size_t why_size)
+{
+    char path[GR_DATADIR_PATH_BYTES];
+    struct identity wanted = identity_of(cluster, name, engine);
+    path_of(datadir->path, "IDENTITY", path);
+    return write_identity(path, &wanted, datadir, ret_why, why_size);
+}
+
+enum gr_err gr_datadir_inspect(const char *path, struct gr_datadir *ret,
+    struct gr_datadir_about *ret_about, char *ret_why, size_t why_size)
+{
+    struct gr_datadir datadir = {.lock = -1};
+    struct identity found = {0};
+    char *text = NULL;
+    char file[GR_DATADIR_PATH_BYTES];
+    if (strlen(path) >= sizeof(file) - 64) {
+        snprintf(ret_why, why_size, "The path %.60s... is too long.", path);
+        return GR_ERR_INVALID;
+    }
+    path_of(path, "IDENTITY", file);
+    enum gr_err err = gr_file_read(file, IDENTITY_BYTES_MAX, &text, ret_why, why_size);
+    if (err == GR_OK)
+        err = take_lock(path, O_RDONLY, &datadir.lock, ret_why, why_size);
+    bool good = err == GR_OK && parse_identity(text, &found);
+    gr_hook_memory(text, 0);
+    if (err == GR_OK && (!good || found.format != GR_DATADIR_FORMAT)) {
+        snprintf(ret_why, why_size, "The file %.300s is damaged, or of another version of Gramme.",
+            file);
+        gr_datadir_close(&datadir);
+        err = GR_ERR_FORMAT;
+    }
+    if (err != GR_OK)
+        return err;
+    path_of(path, "store", datadir.store_path);
+    path_of(path, "", datadir.path);
+    *ret = datadir;
+    *ret_about = found.about;
     return GR_OK;
 }
 
@@ -281,9 +339,7 @@ static enum gr_err read_run(
                  hash == gr_hash64(gr_bytes(value.bytes.data, 5), 0) && number < UINT32_MAX;
     gr_store_value_done(store, &value);
     if (!whole) {
-        snprintf(ret_why, why,
-            "The run number in the store is damaged: set the data directory "
-            "aside and start with an empty one.");
+        snprintf(ret_why, why, "The run number in the store is damaged.");
         return GR_ERR_CORRUPT;
     }
     *ret_number = number;
@@ -312,6 +368,16 @@ static enum gr_err write_run(struct gr_store *store, struct gr_bytes key, uint32
     gr_assert(err != GR_OK || synced >= applied);
     gr_store_batch_free(batch);
     gr_writer_deinit(&row);
+    return err;
+}
+
+enum gr_err gr_datadir_last_run(
+    struct gr_store *store, uint32_t *ret_number, char *ret_why, size_t why_size)
+{
+    struct gr_arena arena = {0};
+    struct gr_bytes key = gr_disk_meta_key(&arena, "run");
+    enum gr_err err = read_run(store, key, ret_number, ret_why, why_size);
+    gr_arena_deinit(&arena);
     return err;
 }
 

@@ -106,6 +106,10 @@ static void info(void *host, struct gr_redis_info *ret_info)
 {
     const struct gr_server *server = host;
     const struct gr_clients *clients = &server->clients;
+    const struct gr_salvage_done *done = &server->salvaged;
+    // While another one is under way its thread writes here; and who has removed the directory
+    // wants to hear no more of it.
+    bool aside = !server->salvaging && done->aside[0] != '\0' && access(done->aside, F_OK) == 0;
     *ret_info = (struct gr_redis_info){
         .version = GRAMME_VERSION,
         .config_file = server->config->file,
@@ -123,6 +127,10 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_max_bytes = 0,
         .keys = held_keys(server),
         .hint_bytes_max = (uint64_t)gr_config_number(server->config, GR_SETTING_HINT_BYTES_MAX),
+        .set_aside = aside ? done->aside : NULL,
+        .salvaged = aside ? done->records + done->hints : 0,
+        .unread = aside ? done->unsound + done->gaps : 0,
+        .salvaging = server->salvaging,
     };
     if (server->node != NULL)
         ret_info->node = gr_node_stats(server->node);

@@ -19,6 +19,7 @@
 #include "shell/cluster.h"
 #include "shell/config.h"
 #include "shell/datadir.h"
+#include "shell/salvage.h"
 #include "shell/storage.h"
 #include "shell/stream.h"
 #include "wire/handshake.h"
@@ -177,6 +178,15 @@ struct gr_server {
     bool run_said;        // that a new run cannot begin was logged
     bool serving;         // requests are taken: see gr_server_look
     bool announced;       // the line "ready" was printed
+
+    // Between two runs, on a thread: see salvage.h.
+    uv_work_t salvage;
+    bool salvaging;
+    atomic_bool salvage_stop;
+    enum gr_err salvage_err;
+    char salvage_why[GR_WHY_BYTES];
+    struct gr_salvage_done salvaged; // the last one; `aside` is "" if there was none
+    uint32_t salvages;               // of this process
 
     struct gr_random random; // of the backoff
     struct gr_stream_pool pool;

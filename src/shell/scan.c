@@ -25,6 +25,14 @@ static void *grow(
     return array;
 }
 
+static enum gr_err scan_next(struct gr_scan_page *page, struct gr_store_scan *scan,
+    struct gr_bytes *ret_key, struct gr_bytes *ret_value)
+{
+    enum gr_err err = gr_store_scan_next(scan, ret_key, ret_value);
+    page->engine_corrupt |= err == GR_ERR_CORRUPT;
+    return err;
+}
+
 // The fill of the partition's clock, as the snapshot has it.
 static enum gr_err read_fill(struct gr_store *store, struct gr_store_snapshot *snapshot,
     struct gr_arena *arena, struct gr_scan_page *page)
@@ -35,7 +43,7 @@ static enum gr_err read_fill(struct gr_store *store, struct gr_store_snapshot *s
     uint32_t count = 0, capacity = 0;
     struct gr_bytes key, value;
     enum gr_err err;
-    while ((err = gr_store_scan_next(scan, &key, &value)) == GR_OK) {
+    while ((err = scan_next(page, scan, &key, &value)) == GR_OK) {
         uint32_t partition = 0;
         struct gr_clock_row row;
         err = gr_disk_read_clock(key, value, arena, &partition, &row);
@@ -174,7 +182,7 @@ enum gr_err gr_scan_run(struct gr_store *store, struct gr_store_snapshot *snapsh
     struct gr_store_scan *scan = gr_store_scan_open(store, snapshot, range.from, range.to);
     struct gr_bytes key, value;
     uint32_t capacity = 0;
-    while ((err = gr_store_scan_next(scan, &key, &value)) == GR_OK) {
+    while ((err = scan_next(page, scan, &key, &value)) == GR_OK) {
         struct gr_entry entry;
         if (skip > 0) {
             skip--;
@@ -317,9 +325,7 @@ enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions, struct gr_
     for (size_t i = 0; err == GR_OK && i < GR_COUNT(kinds); i++) {
         err = feed_kind(store, snapshot, partitions, kinds[i].kind, node);
         if (err != GR_OK)
-            snprintf(ret_why, why_size,
-                "A %s row of the store cannot be read (%s: %.200s): set the data directory aside "
-                "and start with an empty one.",
+            snprintf(ret_why, why_size, "A %s row of the store cannot be read (%s: %.200s).",
                 kinds[i].name, gr_err_info(err)->text, gr_store_trouble(store));
     }
     gr_store_snapshot_close(store, snapshot);

@@ -22,6 +22,7 @@ struct gr_scan_page {
     gr_cursor end; // RECORDS, HINTS: everything below it was shown
     struct gr_hint *hint;
     uint32_t hint_count;
+    bool engine_corrupt; // on failure: the engine said so, not the sum of a row
 };
 
 // Answers the page from the snapshot; may wait for the disk, from any thread. On failure

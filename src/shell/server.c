@@ -11,6 +11,8 @@
 //      ending: the node refuses writes and reads as far as it can; after a second:
 //        | links and clients closed, node and store gone
 //        v
+//      salvage, if the store is damaged: what can be read of it goes into a new one, on a thread
+//        v
 //      run again, under a new actor; while that fails it is tried every second
 //
 //      SIGINT, SIGTERM: no new clients; what is under way is answered, for STOP_MS at most; synced;
@@ -49,7 +51,10 @@ enum {
     FILES_RESERVED = 700, // the store's tables (512), logs, peers and what the process needs itself
     CLIENTS_MIN = 16,
     SPACE_BYTES_MIN = 64 << 20,
+    SALVAGES_MAX = 3, // in one process: then the disk is bad, and more directories do not help
 };
+
+static void on_run(uv_timer_t *timer);
 
 // ---- runs ------------------------------------------------------------------------------------
 
@@ -106,7 +111,7 @@ static void on_grace(uv_timer_t *timer)
     gr_server_look(timer->data);
 }
 
-static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why_size)
+static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_size)
 {
     struct gr_storage_config config = {
         .engine = gr_store_engine_named(gr_config_text(server->config, GR_SETTING_ENGINE)),
@@ -147,6 +152,79 @@ static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why
     return GR_OK;
 }
 
+// ---- salvage ---------------------------------------------------------------------------------
+
+static void salvage_work(uv_work_t *work)
+{
+    struct gr_server *server = work->data;
+    struct gr_salvage_config config = {
+        .engine = gr_store_engine_named(gr_config_text(server->config, GR_SETTING_ENGINE)),
+        .cluster = &server->cluster,
+        .name = gr_config_text(server->config, GR_SETTING_NAME),
+        .stop = &server->salvage_stop,
+    };
+    server->salvage_err = gr_salvage_run(&config, &server->datadir, &server->salvaged,
+        server->salvage_why, sizeof(server->salvage_why));
+}
+
+static void on_salvaged(uv_work_t *work, int status)
+{
+    struct gr_server *server = work->data;
+    const struct gr_salvage_done *done = &server->salvaged;
+    gr_assert(status == 0);
+    server->salvaging = false;
+    if (server->stopped)
+        return;
+    if (server->salvage_err != GR_OK) {
+        gr_log(GR_LOG_ERROR, "salvage: %s It is tried again every minute.", server->salvage_why);
+        uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MAX, 0);
+        return;
+    }
+    server->salvages++;
+    gr_log(GR_LOG_WARN,
+        "the damaged store was set aside as %s; the new one has %llu records and %llu hints of it, "
+        "%llu rows and %llu ranges could not be read. The other replicas bring what is missing",
+        done->aside, (unsigned long long)done->records, (unsigned long long)done->hints,
+        (unsigned long long)done->unsound, (unsigned long long)done->gaps);
+    uv_timer_start(&server->run, on_run, 0, 0);
+}
+
+// The store is damaged, `why`: from now on a new one is wanted, and being made.
+static enum gr_err begin_salvage(
+    struct gr_server *server, const char *why, char *ret_why, size_t why_size)
+{
+    if (server->salvages >= SALVAGES_MAX) {
+        snprintf(ret_why, why_size,
+            "The store was damaged %d times since the start, last: %.300s Look at the disk, then "
+            "start the node again.",
+            SALVAGES_MAX, why);
+        return GR_ERR_CORRUPT;
+    }
+    enum gr_err err = gr_salvage_want(&server->datadir, why, ret_why, why_size);
+    if (err != GR_OK)
+        return err;
+    gr_log(
+        GR_LOG_ERROR, "the store is damaged: %s What can be read of it goes into a new one", why);
+    server->salvaging = true;
+    server->salvage.data = server;
+    gr_assert(uv_queue_work(&server->loop, &server->salvage, salvage_work, on_salvaged) == 0);
+    return GR_OK;
+}
+
+// GR_OK: the run has begun, or a salvage has, after which it will.
+static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why_size)
+{
+    char damage[GR_WHY_BYTES] = "It was found earlier.";
+    enum gr_err err = GR_ERR_CORRUPT;
+    if (!gr_salvage_wanted(&server->datadir))
+        err = open_run(server, damage, sizeof(damage));
+    if (err == GR_ERR_CORRUPT)
+        return begin_salvage(server, damage, ret_why, why_size);
+    if (err != GR_OK)
+        snprintf(ret_why, why_size, "%s", damage);
+    return err;
+}
+
 static void end_run(struct gr_server *server)
 {
     if (server->node == NULL)
@@ -173,8 +251,8 @@ static bool has_space(const struct gr_server *server)
 static void on_run(uv_timer_t *timer)
 {
     struct gr_server *server = timer->data;
-    char why[GR_WHY_BYTES];
-    if (server->stopping)
+    char why[GR_WHY_BYTES], again[GR_WHY_BYTES];
+    if (server->stopping || server->salvaging)
         return;
     // A full disk can still be read: no use in giving that up before there is room.
     if (server->node != NULL && gr_storage_failed(server->storage) == GR_ERR_NO_SPACE &&
@@ -182,14 +260,21 @@ static void on_run(uv_timer_t *timer)
         uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
         return;
     }
+    // What the engine said is asked before it is closed.
+    bool damaged = server->node != NULL && gr_storage_failed(server->storage) == GR_ERR_CORRUPT;
+    if (damaged)
+        snprintf(why, sizeof(why), "%.300s.", gr_store_trouble(gr_storage_store(server->storage)));
     end_run(server);
-    if (begin_run(server, why, sizeof(why)) == GR_OK) {
-        gr_log(GR_LOG_INFO, "the store is open again");
+    enum gr_err err = damaged ? begin_salvage(server, why, again, sizeof(again))
+                              : begin_run(server, again, sizeof(again));
+    if (err == GR_OK) {
+        if (!server->salvaging)
+            gr_log(GR_LOG_INFO, "the store is open again");
         server->run_said = false;
         return;
     }
     if (!server->run_said)
-        gr_log(GR_LOG_ERROR, "%s It is tried again every second.", why);
+        gr_log(GR_LOG_ERROR, "%s It is tried again every second.", again);
     server->run_said = true;
     uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
 }
@@ -202,7 +287,8 @@ void gr_server_run_failed(struct gr_server *server)
     if (lasted < RUN_GOOD_MS && server->run_wait_ms > 0)
         wait = GR_MIN(server->run_wait_ms * 2, (uint32_t)RUN_WAIT_MS_MAX);
     server->run_wait_ms = wait;
-    gr_log(GR_LOG_WARN, "the store takes no more writes; it is closed and opened again in %u s",
+    gr_log(GR_LOG_WARN, "the store takes no more writes; it is closed and %s in %u s",
+        gr_storage_failed(server->storage) == GR_ERR_CORRUPT ? "salvaged" : "opened again",
         wait / 1000);
     uv_timer_start(&server->run, on_run, wait, 0);
 }
@@ -214,6 +300,7 @@ static void finish(struct gr_server *server)
     if (server->stopped)
         return;
     server->stopped = true;
+    atomic_store(&server->salvage_stop, true);
     if (server->node != NULL && gr_storage_failed(server->storage) == GR_OK) {
         uint64_t number = 0;
         if (gr_storage_commit(server->storage) &&
@@ -437,6 +524,8 @@ static int open_data(struct gr_server *server)
         &server->datadir, why, sizeof(why));
     if (err != GR_OK)
         return complain(EXIT_FAILED, why);
+    if (!gr_salvage_last(&server->datadir, &server->salvaged))
+        server->salvaged.aside[0] = '\0';
     if (begin_run(server, why, sizeof(why)) == GR_OK)
         return EXIT_OK;
     gr_datadir_close(&server->datadir);

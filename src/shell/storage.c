@@ -8,8 +8,9 @@
 //
 //   I1  A read or scan begins after every write that was emitted before it is applied.
 //   I2  SYNCED says n only when a sync that began after the batch with write n has returned.
-//   I3  After a failed apply or sync nothing is applied or called durable any more in this run.
-//   I4  A partition that missed a batch is mute: its reads end with GR_ERR_IO. The node's clock
+//   I3  After a failed apply or sync, or a read whose damage the engine itself reports, nothing is
+//   applied or called durable any more in this run. I4  A partition that missed a batch is mute:
+//   its reads end with GR_ERR_IO. The node's clock
 //       already counts that batch's dots as seen, and a record without them would look like one
 //       that had replaced them. (Scans speak: they are filled from rows of their own snapshot.)
 //   I5  While a batch waits for a stalled engine nothing is delivered: what the node has emitted
@@ -44,6 +45,7 @@ struct job {
     struct gr_arena arena;
     uint64_t ticket;
     bool is_scan;
+    bool engine_corrupt; // the engine said so, not the sum of a row
     enum gr_err status;
     // A read.
     bool bare;
@@ -158,6 +160,7 @@ static void job_end(struct gr_storage *storage, struct job *job)
 static enum gr_err job_read(struct gr_store *store, struct job *job, enum gr_store_read mode)
 {
     enum gr_err err = gr_store_get(store, job->row_key, mode, &job->value);
+    job->engine_corrupt = err == GR_ERR_CORRUPT;
     if (err != GR_OK)
         return err;
     job->has_value = true;
@@ -513,6 +516,9 @@ bool gr_storage_commit(struct gr_storage *storage)
 static void deliver(struct gr_storage *storage, struct job *job, struct gr_event *ret_event)
 {
     storage->delivered = job;
+    // The store is to be replaced (D9): nothing more goes into it. The answer is what it is.
+    if (job->engine_corrupt || (job->is_scan && job->page.engine_corrupt))
+        fail(storage, GR_ERR_CORRUPT, job->is_scan ? "a scan" : "a read");
     ret_event->ticket = job->ticket;
     ret_event->status = job->status;
     if (job->is_scan) {

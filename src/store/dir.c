@@ -63,10 +63,8 @@ enum gr_err gr_store_dir_look(const char *dir, char *ret_why, size_t why_size)
     if (current)
         return GR_OK;
     if (data) {
-        snprintf(ret_why, why_size,
-            "Directory %s holds data but its file CURRENT is missing: restore it, or set the "
-            "directory aside.",
-            dir);
+        snprintf(
+            ret_why, why_size, "Directory %s holds data but its file CURRENT is missing.", dir);
         return GR_ERR_CORRUPT;
     }
     snprintf(ret_why, why_size, "Directory %s holds no store: name another or create one.", dir);

@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "store/dir.h"
+#include "store/rescue.h"
 #include "store/store.h"
 
 enum {
@@ -126,6 +127,15 @@ static enum gr_err failed(struct rocks *rocks, char *status, enum gr_err incompl
     return err;
 }
 
+// The same for what reads: a table that the store's own list names and that is gone is damage.
+static enum gr_err read_failed(struct rocks *rocks, char *status, enum gr_err incomplete)
+{
+    static const char gone[] = "IO error: No such file or directory: ";
+    bool is_gone = strncmp(status, gone, strlen(gone)) == 0;
+    enum gr_err err = failed(rocks, status, incomplete);
+    return is_gone ? GR_ERR_CORRUPT : err;
+}
+
 // S5: only the first failure counts, and anything that is not known to be harmless breaks.
 static enum gr_err breaks(struct rocks *rocks, enum gr_err err)
 {
@@ -188,7 +198,7 @@ static void set_options(struct rocks *rocks, const struct gr_store_options *opti
     rocksdb_options_set_create_if_missing(rocks->options, options->create);
     rocksdb_options_set_manual_wal_flush(rocks->options, 1);
     rocksdb_options_set_wal_recovery_mode(rocks->options, rocksdb_point_in_time_recovery);
-    rocksdb_options_set_paranoid_checks(rocks->options, 1);
+    rocksdb_options_set_paranoid_checks(rocks->options, !options->damaged);
     rocksdb_options_set_compression(rocks->options, rocksdb_lz4_compression);
     rocksdb_options_set_write_buffer_size(rocks->options, buffer_bytes / BUFFER_PARTS);
     rocksdb_options_set_max_write_buffer_number(rocks->options, BUFFER_PARTS);
@@ -234,23 +244,31 @@ static void rocks_free(struct rocks *rocks)
 static enum gr_err open_failed(
     struct rocks *rocks, char *status, const char *dir, char *ret_why, size_t why_size)
 {
-    enum gr_err err = failed(rocks, status, GR_ERR_IO);
+    enum gr_err err = read_failed(rocks, status, GR_ERR_IO);
     const char *advice = "see the words of RocksDB";
     if (err == GR_ERR_LOCKED)
         advice = "another program has it open; stop that one or name another directory";
     else if (err == GR_ERR_NO_SPACE)
         advice = "free some space on its disk";
     else if (err == GR_ERR_CORRUPT)
-        advice = "its files are damaged; set the directory aside and start an empty one";
+        advice = "its files are damaged";
     snprintf(
         ret_why, why_size, "Cannot open the store in %s: %s (%s).", dir, advice, rocks->trouble);
     rocks_free(rocks);
     return err;
 }
 
+static rocksdb_t *open_files(
+    const struct rocks *rocks, const char *dir, bool read_only, char **ret_status)
+{
+    return read_only ? rocksdb_open_for_read_only(rocks->options, dir, 0, ret_status)
+                     : rocksdb_open(rocks->options, dir, ret_status);
+}
+
 static enum gr_err rocks_open(const char *dir, const struct gr_store_options *options,
     struct gr_store **ret_store, char *ret_why, size_t why_size)
 {
+    gr_assert(!options->read_only || !options->create);
     enum gr_err err = options->create ? gr_store_dir_make(dir, ret_why, why_size) : GR_OK;
     if (err != GR_OK)
         return err;
@@ -265,15 +283,17 @@ static enum gr_err rocks_open(const char *dir, const struct gr_store_options *op
     gr_assert(pthread_mutex_init(&rocks->sync_lock, NULL) == 0);
     gr_assert(pthread_mutex_init(&rocks->trouble_lock, NULL) == 0);
     set_options(rocks, options);
+    if (options->read_only)
+        atomic_store(&rocks->broken, GR_ERR_INVALID);
 
     char *status = NULL;
-    rocks->db = rocksdb_open(rocks->options, dir, &status);
+    rocks->db = open_files(rocks, dir, options->read_only, &status);
     static const char no_lz4[] = "Invalid argument: Compression type";
     if (status != NULL && strncmp(status, no_lz4, strlen(no_lz4)) == 0) {
         rocksdb_free(status);
         status = NULL;
         rocksdb_options_set_compression(rocks->options, rocksdb_no_compression);
-        rocks->db = rocksdb_open(rocks->options, dir, &status);
+        rocks->db = open_files(rocks, dir, options->read_only, &status);
     }
     if (status != NULL)
         return open_failed(rocks, status, dir, ret_why, why_size);
@@ -295,7 +315,7 @@ static enum gr_err read_with(struct rocks *rocks, const rocksdb_readoptions_t *o
     rocksdb_pinnableslice_t *slice =
         rocksdb_get_pinned(rocks->db, options, (const char *)key.data, key.size, &status);
     if (status != NULL)
-        return failed(rocks, status, GR_ERR_WOULD_BLOCK);
+        return read_failed(rocks, status, GR_ERR_WOULD_BLOCK);
     if (slice == NULL)
         return GR_ERR_NOT_FOUND;
     size_t size = 0;
@@ -542,7 +562,7 @@ static enum gr_err rocks_scan_next(
     char *status = NULL;
     rocksdb_iter_get_error(scan->iterator, &status);
     if (status != NULL)
-        scan->end = failed(scan->rocks, status, GR_ERR_IO);
+        scan->end = read_failed(scan->rocks, status, GR_ERR_IO);
     return scan->end;
 }
 
@@ -583,5 +603,6 @@ const struct gr_store_engine gr_store_rocksdb = {
     .scan_next = rocks_scan_next,
     .scan_close = rocks_scan_close,
     .checkpoint = rocks_checkpoint,
+    .rescue = gr_rescue_rocksdb,
     .trouble = rocks_trouble,
 };

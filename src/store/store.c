@@ -2,6 +2,7 @@
 //
 // What is the same for all engines is said here once: arguments that only a bug of ours can get
 // wrong are asserted, and a scan learns its engine. Everything else is the engine's.
+#include <stdio.h>
 #include <string.h>
 
 #include "store/store.h"
@@ -106,6 +107,16 @@ void gr_store_scan_close(struct gr_store_scan *scan)
 enum gr_err gr_store_checkpoint(struct gr_store *store, const char *dir)
 {
     return store->engine->checkpoint(store, dir);
+}
+
+enum gr_err gr_store_rescue(const struct gr_store_engine *engine, const char *dir, const char *copy,
+    char *ret_why, size_t why_size)
+{
+    if (engine->rescue != NULL)
+        return engine->rescue(dir, copy, ret_why, why_size);
+    snprintf(ret_why, why_size, "The engine %s keeps nothing: there is nothing to rescue.",
+        engine->name);
+    return GR_ERR_NOT_FOUND;
 }
 
 const char *gr_store_trouble(struct gr_store *store)

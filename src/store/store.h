@@ -32,6 +32,8 @@ struct gr_store_options {
     uint64_t cache_bytes;  // block cache and the like; 0 = the engine's default (64 MiB)
     uint64_t buffer_bytes; // unsorted recent writes kept in memory; 0 = the engine's default
     bool create;           // make the store when the directory holds none; else GR_ERR_NOT_FOUND
+    bool read_only;        // nothing in the directory changes; apply and sync fail (GR_ERR_INVALID)
+    bool damaged;          // with read_only: opened although not all of it can be
 };
 
 // A value read from a store. `bytes` is valid until gr_store_value_done; every successful get is
@@ -69,6 +71,8 @@ struct gr_store_engine {
         struct gr_store_scan *scan, struct gr_bytes *ret_key, struct gr_bytes *ret_value);
     void (*scan_close)(struct gr_store_scan *scan);
     enum gr_err (*checkpoint)(struct gr_store *store, const char *dir);
+    // NULL: an engine without files.
+    enum gr_err (*rescue)(const char *dir, const char *copy, char *ret_why, size_t why_size);
     // Why the last failure happened, in the engine's words; "" when none did. Valid until the next
     // call on the store.
     const char *(*trouble)(struct gr_store *store);
@@ -167,6 +171,14 @@ void gr_store_scan_close(struct gr_store_scan *scan);
 // Writes a consistent copy of the store, as it is now and durable, into directory `dir`, which must
 // not exist. GR_ERR_INVALID if it does.
 GR_MUST_USE enum gr_err gr_store_checkpoint(struct gr_store *store, const char *dir);
+
+// Makes a store in the directory `copy`, which must not exist, of every file of the damaged store
+// in `dir` that is whole: what to do when that one cannot be opened at all. `dir` is not changed,
+// and its files may be shared. Keys may come back to what they were, or be missing. On failure
+// ret_why holds one sentence: GR_ERR_NOT_FOUND (nothing to rescue), GR_ERR_CORRUPT, GR_ERR_IO,
+// GR_ERR_NO_SPACE.
+GR_MUST_USE enum gr_err gr_store_rescue(const struct gr_store_engine *engine, const char *dir,
+    const char *copy, char *ret_why, size_t why_size);
 
 const char *gr_store_trouble(struct gr_store *store);
 

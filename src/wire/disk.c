@@ -123,7 +123,7 @@ static uint32_t minute_of(struct gr_wall wall)
     return clamp_minute(wall.ms / MINUTE_MS + (wall.ms % MINUTE_MS > 0));
 }
 
-static struct gr_bytes due_key(
+struct gr_bytes gr_disk_due_key(
     struct gr_arena *arena, struct gr_wall expires, const struct gr_key *key)
 {
     struct gr_writer row = key_begin(arena, GR_DISK_DUE, 4 + tail_bytes(key));
@@ -132,7 +132,7 @@ static struct gr_bytes due_key(
     return key_end(&row);
 }
 
-static struct gr_bytes leftover_key(
+struct gr_bytes gr_disk_leftover_key(
     struct gr_arena *arena, uint32_t partition, const struct gr_key *key)
 {
     gr_assert(partition < GR_PARTITIONS_MAX);
@@ -339,13 +339,13 @@ static void write_indices(
     struct gr_arena *arena, const struct gr_store_write *w, const struct gr_disk_sink *sink)
 {
     for (uint32_t i = 0; i < w->due_remove_count; i++)
-        sink->remove(sink->host, due_key(arena, w->due_remove[i], &w->key));
+        sink->remove(sink->host, gr_disk_due_key(arena, w->due_remove[i], &w->key));
     for (uint32_t i = 0; i < w->due_add_count; i++)
-        sink->put(sink->host, due_key(arena, w->due_add[i], &w->key), gr_bytes("", 0));
+        sink->put(sink->host, gr_disk_due_key(arena, w->due_add[i], &w->key), gr_bytes("", 0));
     if (w->leftover > 0)
-        sink->put(sink->host, leftover_key(arena, w->partition, &w->key), gr_bytes("", 0));
+        sink->put(sink->host, gr_disk_leftover_key(arena, w->partition, &w->key), gr_bytes("", 0));
     if (w->leftover < 0)
-        sink->remove(sink->host, leftover_key(arena, w->partition, &w->key));
+        sink->remove(sink->host, gr_disk_leftover_key(arena, w->partition, &w->key));
 }
 
 static void write_owed(struct gr_arena *arena, struct gr_writer *value,
@@ -401,6 +401,11 @@ static struct gr_bytes content_of(struct gr_bytes row_key, struct gr_bytes value
     if (format != GR_DISK_FORMAT || sum != sum_of(row_key, content))
         return nothing;
     return content;
+}
+
+bool gr_disk_is_sound(struct gr_bytes row_key, struct gr_bytes value)
+{
+    return content_of(row_key, value).size > 0;
 }
 
 // A reader behind the kind of a row's key; bad when it is of another kind.

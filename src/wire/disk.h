@@ -53,6 +53,11 @@ struct gr_bytes gr_disk_clock_key(
     struct gr_arena *arena, uint32_t partition, struct gr_actor actor);
 struct gr_bytes gr_disk_partition_key(struct gr_arena *arena, uint32_t partition);
 struct gr_bytes gr_disk_meta_key(struct gr_arena *arena, const char *name);
+// The row of the expiry index for a sibling of `key` that expires then.
+struct gr_bytes gr_disk_due_key(
+    struct gr_arena *arena, struct gr_wall expires, const struct gr_key *key);
+struct gr_bytes gr_disk_leftover_key(
+    struct gr_arena *arena, uint32_t partition, const struct gr_key *key);
 
 // All keys k with from <= k < to.
 struct gr_disk_range {
@@ -82,6 +87,9 @@ struct gr_disk_range gr_disk_range_due(struct gr_arena *arena, struct gr_wall wa
 // format is corrupt too: the store's own format is a meta row, to be looked at before any other is
 // read.
 
+// True if the row's format is known and its sum covers it: what can be said of a row with a value
+// without knowing what it holds.
+bool gr_disk_is_sound(struct gr_bytes row_key, struct gr_bytes value);
 // A record, as stored. Values are borrowed from `value`, arrays are in `arena`; with `bare` the
 // values are left out (the row is still checked whole). row_key may be borrowed from anywhere.
 GR_MUST_USE enum gr_err gr_disk_read_record(struct gr_bytes row_key, struct gr_bytes value,

@@ -46,6 +46,9 @@ struct gr_redis_info {
     uint64_t memory_bytes;     // resident
     uint64_t memory_max_bytes; // 0 = no limit is set
     int64_t keys;              // with values, in the partitions that this node holds
+    const char *set_aside;     // directory of a damaged store; NULL: there is none
+    uint64_t salvaged, unread; // of it: rows that were kept; rows and ranges that could not be read
+    bool salvaging;            // a damaged store is being read
     struct gr_node_stats node; // anti-entropy and the rest; zero when no node runs
     uint64_t hint_bytes_max;
 };

@@ -48,7 +48,14 @@ static void print_memory(const struct section *section)
 static void print_persistence(const struct section *section)
 {
     bool ready = section->session->host.ready(section->session->host.host);
-    gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\n", ready ? 0 : 1);
+    const struct gr_redis_info *info = section->info;
+    gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\ngramme_salvaging:%d\r\n",
+        ready ? 0 : 1, info->salvaging);
+    if (info->set_aside != NULL)
+        gr_redis_print(section->to,
+            "gramme_set_aside:%s\r\ngramme_salvaged_rows:%" PRIu64 "\r\ngramme_unreadable:%" PRIu64
+            "\r\n",
+            info->set_aside, info->salvaged, info->unread);
 }
 
 static void print_stats(const struct section *section)

@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "wire/disk.h"
+#include "wire/salvage.h"
+#include "wire/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,6 +117,44 @@ static struct gr_bytes hint_key(struct gr_arena *arena)
     return written.want_key;
 }
 
+static enum gr_err get_nothing(
+    void *host, struct gr_bytes row_key, struct gr_arena *arena, struct gr_bytes *ret_value)
+{
+    (void)host, (void)row_key, (void)arena, (void)ret_value;
+    return GR_ERR_NOT_FOUND;
+}
+
+static void count_finding(void *host, const struct gr_verify_finding *finding)
+{
+    uint64_t *count = host;
+    gr_assert(gr_verify_text(finding->kind)->name[0] != 0);
+    ++*count;
+}
+
+// What is kept of a row can be read, and relies on no clock; and whatever the row is, it can be
+// looked at.
+static void salvage_and_verify(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
+{
+    struct gr_salvage salvage;
+    struct gr_record record;
+    struct written written = {.want_key = key, .arena = arena};
+    struct gr_disk_sink sink = {take_put, take_remove, &written};
+    gr_salvage_init(&salvage, 64);
+    bool kept = gr_salvage_row(&salvage, key, value, &sink);
+    if (kept && salvage.records > 0) {
+        gr_assert(gr_disk_read_record(key, written.value, true, arena, &record) == GR_OK);
+        for (uint32_t i = 0; i < record.count; i++)
+            gr_assert(gr_context_covers(&record.context, &record.sibling[i].dot));
+    }
+    gr_salvage_deinit(&salvage);
+    uint64_t count = 0;
+    struct gr_verify_host host = {get_nothing, count_finding, &count};
+    struct gr_verify *verify = gr_verify_new(64, &host);
+    gr_verify_row(verify, key, value);
+    gr_verify_gap(verify, key, gr_bytes("", 0));
+    gr_assert(gr_verify_end(verify).findings == count);
+}
+
 static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_bytes value)
 {
     uint32_t partition;
@@ -124,6 +164,7 @@ static void read_all(struct gr_arena *arena, struct gr_bytes key, struct gr_byte
     read_record(arena, key, value);
     read_clock(arena, key, value);
     read_hint(arena, key, value);
+    salvage_and_verify(arena, key, value);
     if (gr_disk_read_partition(key, value, &partition, &row) == GR_OK)
         gr_assert(row.last.counter <= INT64_MAX && partition < GR_PARTITIONS_MAX);
     if (gr_disk_read_due(key, &minute, &name) == GR_OK ||
@@ -160,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct gr_key name = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k"));
         struct gr_bytes row = gr_disk_record_key(&arena, &name);
         read_record(&arena, row, sealed(&arena, row, rest, left));
+        salvage_and_verify(&arena, row, sealed(&arena, row, rest, left));
         row = gr_disk_clock_key(&arena, 5, (struct gr_actor){1, 2});
         read_clock(&arena, row, sealed(&arena, row, rest, left));
         row = hint_key(&arena);

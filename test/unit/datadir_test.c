@@ -87,6 +87,10 @@ static void test_strangers_are_refused(void **state)
     expect_why("belongs to the member n1, not to n2");
     assert_int_equal(open_as(&cluster, "n1", "memory", &datadir), GR_ERR_FORMAT);
     expect_why("set engine = rocksdb");
+    struct gr_cluster other = cluster;
+    other.ring.partitions = 32;
+    assert_int_equal(open_as(&other, "n1", "rocksdb", &datadir), GR_ERR_FORMAT);
+    expect_why("made for 16 partitions");
     // A refusal holds nothing.
     assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_OK);
     gr_datadir_close(&datadir);
@@ -110,6 +114,31 @@ static void test_one_process(void **state)
     gr_datadir_close(&first);
     assert_int_equal(open_as(&cluster, "n1", "rocksdb", &second), GR_OK);
     gr_datadir_close(&second);
+}
+
+static void test_inspected(void **state)
+{
+    (void)state;
+    struct gr_datadir datadir, held;
+    struct gr_datadir_about about;
+    assert_int_equal(gr_datadir_inspect(dir, &datadir, &about, why, sizeof(why)), GR_ERR_NOT_FOUND);
+    assert_int_equal(access(dir, F_OK), -1); // nothing was made
+    assert_int_equal(open_as(&cluster, "n1", "rocksdb", &held), GR_OK);
+    assert_int_equal(gr_datadir_inspect(dir, &datadir, &about, why, sizeof(why)), GR_ERR_LOCKED);
+    uint64_t id = held.store_id;
+    assert_int_equal(
+        gr_datadir_new_store(&held, &cluster, "n1", "rocksdb", why, sizeof(why)), GR_OK);
+    assert_true(held.store_id != id);
+    id = held.store_id;
+    gr_datadir_close(&held);
+    assert_int_equal(gr_datadir_inspect(dir, &datadir, &about, why, sizeof(why)), GR_OK);
+    assert_string_equal(about.name, "n1");
+    assert_string_equal(about.engine, "rocksdb");
+    assert_int_equal(about.partitions, 16);
+    gr_datadir_close(&datadir);
+    assert_int_equal(open_as(&cluster, "n1", "rocksdb", &held), GR_OK);
+    assert_true(held.store_id == id);
+    gr_datadir_close(&held);
 }
 
 static void write_text(const char *name, const char *text)
@@ -138,7 +167,10 @@ static void test_what_is_not_ours(void **state)
     expect_why("has the old format 1");
     static const char *const damaged[] = {"", "format = 2\n", "format = one\n", "format",
         "format = 2\ncluster = 00\nname = n1\nstore = xyz\nengine = rocksdb\n",
-        "format = 2\ncluster = 00\ncluster = 00\nname = n1\nengine = rocksdb\n"};
+        "format = 2\ncluster = 00\ncluster = 00\nname = n1\nengine = rocksdb\n",
+        "format = 2\ncluster = 00\nname = n1\nstore = 0000000000000001\nengine = rocksdb\n",
+        "format = 2\ncluster = 00\nname = n1\nstore = 0000000000000001\nengine = rocksdb\n"
+        "partitions = 0\n"};
     for (size_t i = 0; i < GR_COUNT(damaged); i++) {
         write_text("IDENTITY", damaged[i]);
         assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_INVALID);
@@ -208,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_made_and_found_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strangers_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_inspected, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_new_each_time, set_up, tear_down),
