@@ -361,9 +361,10 @@ static bool index_row(void *host, struct gr_bytes key, struct gr_bytes value)
     struct gr_entry *entry = add_entry(page);
     struct gr_wall minute;
     uint32_t partition;
-    if (page->effect->scan == GR_SCAN_DUE)
+    if (page->effect->scan == GR_SCAN_DUE) {
         must(gr_disk_read_due(key, &minute, &entry->key));
-    else
+        entry->due = minute;
+    } else
         must(gr_disk_read_leftover(key, &partition, &entry->key));
     return page->count < page->effect->limit;
 }

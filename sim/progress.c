@@ -22,6 +22,14 @@ enum {
     GET_LEAVES_OUT_THE_SILENT = false,
 };
 
+// A replica that has lost something casts no vote until it was told everything again.
+static bool votes(const struct sim *sim, int n, const struct sim_op *op)
+{
+    const struct sim_node *host = &sim->node[n];
+    return !host->suspect[op->key] &&
+           (host->node == NULL || !gr_node_damaged(host->node, op->partition));
+}
+
 static bool owns(const struct sim *sim, const struct sim_op *op, int node)
 {
     return gr_ring_position(&sim->ring, op->partition, (uint16_t)node) >= 0;
@@ -38,7 +46,7 @@ static bool core_can(const struct sim *sim, const struct sim_op *op)
     const uint16_t *owner = gr_ring_owners(&sim->ring, op->partition);
     int inside = 0;
     for (int i = 0; i < sim->ring.n; i++)
-        inside += (int)(sim->core >> owner[i] & 1) && !sim->node[owner[i]].suspect[op->key];
+        inside += (int)(sim->core >> owner[i] & 1) && votes(sim, owner[i], op);
     bool writes = op->kind != SIM_GET;
     if (reads(op) && (inside < op->r || (!GET_LEAVES_OUT_THE_SILENT && inside < sim->ring.n)))
         return false;
@@ -72,8 +80,7 @@ static bool reachable(const struct sim *sim, const struct sim_op *op)
         return false;
     for (int i = 0; i < sim->ring.n; i++)
         good += well_since(sim, owner[i], since) &&
-                sim_network_good(sim, op->node, owner[i], since) &&
-                !sim->node[owner[i]].suspect[op->key];
+                sim_network_good(sim, op->node, owner[i], since) && votes(sim, owner[i], op);
     return good >= op->w;
 }
 

@@ -36,7 +36,7 @@ static void emit(struct gr_node *node, uint32_t partition, const struct gr_clock
         .partition = partition,
         .row = gone,
         .row_count = gone_count,
-        .counter = p->counter,
+        .counter = gr_replica_counter(node, p),
         .count = p->count,
         .sum = p->sum,
         .owed = p->damage != NULL ? &p->damage->owed : NULL,

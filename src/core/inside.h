@@ -123,6 +123,7 @@ struct gr_keyop {
     struct gr_latch *latch;
     uint64_t version;   // of the latch when the read was emitted
     bool bare;          // READ: values are not wanted
+    struct gr_wall due; // EXPIRE: the minute that its index row stands under
     bool stuck;         // EXPIRE, RESTRIP: its index row stays
     bool again;         // its READ has failed once
     bool unreadable;    // there is a row that says nothing: it is replaced, or goes
@@ -452,6 +453,9 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 // Empties the cache of headers: the store failed, and may not hold what was last written.
 void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
+// What the partition's row says of this run's last dot: 0 if its clock does not know that (any
+// more).
+uint64_t gr_replica_counter(const struct gr_node *node, const struct gr_partition *p);
 // `op` has emitted its last write: it ends, and is acknowledged, when that is durable.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
 // Tells whoever waits how it ended, and frees it.

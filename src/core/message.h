@@ -56,7 +56,8 @@ struct gr_write {
 struct gr_entry {
     struct gr_key key;
     struct gr_record record;
-    bool unreadable; // only from a store: there is a row, and it is not what was written
+    struct gr_wall due; // only of an expiry index: the minute that the row stands under
+    bool unreadable;    // only from a store: there is a row, and it is not what was written
 };
 
 // Borrowed for the duration of the step or emission that it travels in. Only the fields named at

@@ -262,6 +262,24 @@ static bool clock_learns(struct gr_node *node, uint32_t partition, const struct 
     return learned;
 }
 
+uint64_t gr_replica_counter(const struct gr_node *node, const struct gr_partition *p)
+{
+    struct gr_dot last = {node->config.actor, p->counter};
+    return p->counter > 0 && gr_clock_has(&p->clock, &last) ? p->counter : 0;
+}
+
+// The index row that led here names a value that is not there: its record was lost.
+static bool is_stale(const struct gr_keyop *op, const struct gr_record *record)
+{
+    if (op->kind != GR_KEYOP_EXPIRE || op->due.ms == 0)
+        return false;
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].expires.ms != 0 &&
+            gr_wall_minute(record->sibling[i].expires) == gr_wall_minute(op->due))
+            return false;
+    return true;
+}
+
 static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct gr_record *before,
     const struct gr_record *after, const struct gr_record *incoming,
     const struct gr_put_intent *intent)
@@ -269,7 +287,8 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     struct gr_partition *p = &node->partition[op->partition];
     bool gone = after->count == 0 &&
                 (gr_context_empty(&after->context) || node->config.canary == GR_CANARY_BARE_DELETE);
-    bool left_before = !gr_context_empty(&before->context);
+    // What is restripped stands in the index, whatever its row says: that may have been lost.
+    bool left_before = !gr_context_empty(&before->context) || op->kind == GR_KEYOP_RESTRIP;
     bool left_after = !gone && !gr_context_empty(&after->context);
     p->leftover |= left_after;
     ++node->writes;
@@ -281,7 +300,7 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
         .partition = op->partition,
         .key = op->key,
         .record = gone ? NULL : after,
-        .counter = p->counter,
+        .counter = gr_replica_counter(node, p),
         .count = p->count,
         .sum = p->sum,
         .leftover = (int)left_after - (int)left_before,
@@ -292,6 +311,10 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     write.row_count = changed_rows(node, &p->clock, incoming, &op->dot, &write.row);
     write.due_add_count = due_of(&node->scratch, after, before, &write.due_add);
     write.due_remove_count = due_gone(&node->scratch, before, after, &write.due_remove);
+    if (is_stale(op, before) && is_stale(op, after)) {
+        write.due_remove = &op->due;
+        write.due_remove_count = 1;
+    }
     if (gone && before->count > 0)
         gr_probe(&node->probes, GR_PROBE_RECORD_GONE);
     if (after->count == 0 && left_after)
@@ -385,7 +408,9 @@ static bool apply(
     bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
     struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
     bool changed = !gr_record_equal(&after, stored); // of a header, emit_write changes what it says
-    if (learned || changed || op->unreadable)
+    bool stale = is_stale(op, stored) ||
+                 (op->kind == GR_KEYOP_RESTRIP && gr_context_empty(&stored->context));
+    if (learned || changed || op->unreadable || stale)
         emit_write(node, op, stored, &after, &incoming, &intent);
     op->write_number = node->writes;
     if (op->kind == GR_KEYOP_PUT) {

@@ -118,7 +118,7 @@ void gr_state_join(struct gr_node *node, uint32_t partition, const struct gr_clo
         .partition = partition,
         .row = row,
         .row_count = seen->count,
-        .counter = p->counter,
+        .counter = gr_replica_counter(node, p),
         .count = p->count,
         .sum = p->sum,
     };

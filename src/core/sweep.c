@@ -120,6 +120,8 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         struct gr_keyop *op =
             gr_keyop_new(node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &event->entry[i].key, 0);
         node->sweep_pending += op != NULL;
+        if (op != NULL)
+            op->due = event->entry[i].due;
         if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
             node->sweep_full = false; // overload: this work waits for the next round
             look_again(node);

@@ -82,6 +82,8 @@ static enum gr_err read_entry(const struct gr_scan_page *page, struct gr_bytes r
         break;
     case GR_SCAN_DUE:
         err = gr_disk_read_due(row_key, &minute, &key);
+        if (err == GR_OK)
+            ret->due = minute;
         break;
     case GR_SCAN_LEFTOVER:
         err = gr_disk_read_leftover(row_key, &partition, &key);

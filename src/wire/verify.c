@@ -229,6 +229,18 @@ static void record_row(struct gr_verify *verify, struct gr_bytes row_key, struct
         find(verify, finding);
 }
 
+// A partition that was damaged began its clock anew: its records may know more than that.
+static void owed_row(struct gr_verify *verify, struct gr_bytes row_key, struct gr_bytes value)
+{
+    uint32_t number;
+    struct gr_clock owed;
+    if (gr_disk_read_owed(row_key, value, &verify->arena, &number, &owed) != GR_OK ||
+        number >= verify->partitions)
+        bad_row(verify, GR_VERIFY_CLOCK, row_key);
+    else
+        verify->partition[number].clock_unsure = true;
+}
+
 // ---- the whole -------------------------------------------------------------------------------
 
 void gr_verify_row(struct gr_verify *verify, struct gr_bytes row_key, struct gr_bytes value)
@@ -241,6 +253,9 @@ void gr_verify_row(struct gr_verify *verify, struct gr_bytes row_key, struct gr_
         return;
     case GR_DISK_PARTITION:
         partition_row(verify, row_key, value);
+        return;
+    case GR_DISK_OWED:
+        owed_row(verify, row_key, value);
         return;
     case GR_DISK_HINT:
         verify->summary.hints++;
