@@ -12,6 +12,13 @@
 //   O3  A get with R + W > N covers every write acknowledged before it began.  (promise 2)
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, and every request is answered at most once.
+//   O6  An acknowledgement is true: so many replicas held the write before the client is told so,
+//       and so many of their disks have it for good.  (promise 7)
+//
+// In the modes that do not wait for the disk (§6.1) a replica that acknowledged may crash before
+// its sync. Then O3 holds as far as those that held the write when it was acknowledged, and have
+// not lost it since, still make R + W > N; and the end may miss it only if every one of them has
+// lost it so, and none was said to be durable.
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -155,6 +162,14 @@ void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot
     op->dot[op->dot_count++] = *dot;
 }
 
+// How many of the W that acknowledged can still be met by a reader.
+static int kept_of(const struct sim_oracle *oracle, const struct sim_op *op)
+{
+    if (sim_durability(oracle->sim) == GR_DURABILITY_COMMIT)
+        return op->w;
+    return GR_MIN(op->w, __builtin_popcount(op->keeps));
+}
+
 // O3: whatever was acknowledged before the get began.
 static void check_acknowledged(
     struct sim_oracle *oracle, int number, const struct gr_record *record)
@@ -164,12 +179,35 @@ static void check_acknowledged(
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
-                            op->outcome == GR_DONE && op->ended < get->issued && op->w + get->r > n;
+                            op->outcome == GR_DONE && op->ended < get->issued &&
+                            kept_of(oracle, op) + get->r > n;
         if (acknowledged && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
                 number, get->r, get->key, i, op->w);
     }
+}
+
+// O6, and O1 of the modes: in `buffered` one of the N has synced before it acknowledged.
+static void check_acknowledgement(
+    struct sim_oracle *oracle, int number, const struct gr_result *result)
+{
+    struct sim_op *op = &oracle->op[number];
+    int held = __builtin_popcount(op->held), safe = __builtin_popcount(op->safe);
+    op->keeps = op->holds;
+    op->durable = result->durable;
+    if (result->acks > held || result->durable > safe)
+        sim_oracle_fail(oracle,
+            "write %d was told %u acknowledgements, %u of them durable; %d replicas held it, %d of "
+            "them for good",
+            number, result->acks, result->durable, held, safe);
+    int need = sim_durability(oracle->sim) == GR_DURABILITY_COMMIT ? op->w : op->dw;
+    if (result->durable < need)
+        sim_oracle_fail(oracle, "write %d is done with %u of %d durable acknowledgements", number,
+            result->durable, need);
+    if (sim_durability(oracle->sim) == GR_DURABILITY_BUFFERED && result->durable == 0 &&
+        result->acks == sim_replicas(oracle->sim))
+        sim_oracle_fail(oracle, "all replicas acknowledged write %d, and none had synced", number);
 }
 
 void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_result *result)
@@ -194,6 +232,8 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     bool plain = op->kind == SIM_SET || op->kind == SIM_PUT || op->kind == SIM_DELETE;
     if (plain && result->outcome == GR_DONE && op->dot_count == 0)
         sim_oracle_fail(oracle, "write %d was acknowledged, and never drew a dot", number);
+    if (op->kind != SIM_GET && op->dot_count > 0 && result->outcome == GR_DONE)
+        check_acknowledgement(oracle, number, result);
 }
 
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled)
@@ -201,6 +241,38 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
     char where[32];
     snprintf(where, sizeof where, "replica %d", node);
     check_claim(oracle, where, key, filled);
+    unsigned bit = 1u << node;
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if (op->key != key || (op->holds & bit) || !covers(&filled->context, op))
+            continue;
+        op->held |= bit;
+        op->holds |= bit;
+        op->held_at[node] = sim_written(oracle->sim, node);
+    }
+}
+
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number)
+{
+    unsigned bit = 1u << node;
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if ((op->holds & bit) && op->held_at[node] <= number)
+            op->safe |= bit;
+    }
+}
+
+void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number)
+{
+    sim_oracle_synced(oracle, node, number);
+    unsigned bit = 1u << node;
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if ((op->holds & bit) && !(op->safe & bit)) {
+            op->holds &= ~bit;
+            op->keeps &= ~bit;
+        }
+    }
 }
 
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
@@ -210,7 +282,9 @@ void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
                             op->outcome == GR_DONE && op->kind != SIM_GET;
-        if (acknowledged && !covers(&merged->context, op))
+        bool may_be_lost = sim_durability(oracle->sim) != GR_DURABILITY_COMMIT && op->keeps == 0 &&
+                           op->durable == 0;
+        if (acknowledged && !may_be_lost && !covers(&merged->context, op))
             sim_oracle_fail(
                 oracle, "write %d (W=%d) of key %d was acknowledged and is lost", i, op->w, key);
     }

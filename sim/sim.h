@@ -50,11 +50,16 @@ struct sim_op {
     bool replied;
     enum gr_outcome outcome;
     uint64_t issued, ended; // in the order of all events
-    int r, w;
+    int r, w, dw;
     struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
     int dot_count;
     struct sim_set past; // every write that it had seen, and theirs
     int64_t expires_ms;
+    // Of the replicas, as bits: which ever held the write or what replaced it, which do, whose disk
+    // has it for good; and which held it when the client was told that it is done, and do still.
+    unsigned held, holds, safe, keeps;
+    uint64_t held_at[SIM_NODES_MAX]; // the write with which it came, of those that are not safe
+    uint8_t durable;                 // acknowledgements that the client was told are durable
 };
 
 struct sim_oracle {
@@ -75,6 +80,9 @@ void sim_oracle_drawn(
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
+// The disk of a node has its writes up to `number`; or it has crashed and lost those behind it.
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
+void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
@@ -122,6 +130,8 @@ int sim_node_count(const struct sim *sim);
 bool sim_node_up(const struct sim *sim, int node);
 uint32_t sim_key_partition(const struct sim *sim, int key);
 int sim_replicas(const struct sim *sim);
+enum gr_durability sim_durability(const struct sim *sim);
+uint64_t sim_written(const struct sim *sim, int node); // number of its last write
 struct gr_wall sim_wall(const struct sim *sim);
 int64_t sim_skew_ms_max(const struct sim *sim);
 struct gr_instant sim_now(const struct sim *sim);

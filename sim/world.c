@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "wire/frame.h"
 
-enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8 };
+enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8, SYNC_INTERVAL_MS = 100 };
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -39,6 +39,16 @@ int sim_replicas(const struct sim *sim)
 uint32_t sim_key_partition(const struct sim *sim, int key)
 {
     return gr_ring_partition(&sim->ring, sim->clients.key[key].slot);
+}
+
+enum gr_durability sim_durability(const struct sim *sim)
+{
+    return sim->durability;
+}
+
+uint64_t sim_written(const struct sim *sim, int node)
+{
+    return sim->node[node].disk.applied;
 }
 
 bool sim_node_up(const struct sim *sim, int node)
@@ -166,11 +176,19 @@ static void on_send(struct sim *sim, int from, const struct gr_effect *effect)
     gr_writer_deinit(&writer);
 }
 
-static void start_sync(struct sim *sim, int n)
+// In the modes that do not wait for the disk a sync is due when the interval is over, or when a
+// write came that does not wait for it.
+static void start_sync(struct sim *sim, int n, bool due)
 {
     struct sim_node *host = &sim->node[n];
     if (host->syncing || host->disk.applied == host->disk.synced)
         return;
+    if (!due && sim->durability != GR_DURABILITY_COMMIT && host->urgent <= host->disk.synced) {
+        if (!host->sync_due)
+            sim_push(sim, SYNC, n, (int64_t)SYNC_INTERVAL_MS * MS);
+        host->sync_due = true;
+        return;
+    }
     host->syncing = true;
     struct sim_event *event = sim_push(sim, SYNC, n, sim_within(sim, 50, sim->faults.sync_us_max));
     event->ticket = host->disk.applied;
@@ -186,7 +204,11 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
             &sim->oracle, (int)write->drawn_by.number - 1, write->drawn, &write->drawn_context);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
-    start_sync(sim, n);
+    if (write->sync)
+        host->urgent = write->number;
+    start_sync(sim, n, false);
+    if (sim->durability != GR_DURABILITY_COMMIT)
+        sim_push(sim, APPLIED, n, sim_within(sim, 1, 50))->ticket = write->number;
 }
 
 static void on_reply(struct sim *sim, int n, const struct gr_result *result)
@@ -318,10 +340,13 @@ void sim_crash(struct sim *sim, int n)
     host->life++;
     host->crashing = false;
     host->crash_after = -1;
-    host->syncing = false;
+    host->syncing = host->sync_due = false;
+    host->urgent = 0;
     host->tick_at = INT64_MAX;
     uint64_t unsynced = host->disk.applied - host->disk.synced;
-    sim_disk_crash(&host->disk, host->disk.synced + gr_random_below(&sim->random, unsynced + 1));
+    uint64_t kept = host->disk.synced + gr_random_below(&sim->random, unsynced + 1);
+    sim_oracle_crashed(&sim->oracle, n, kept);
+    sim_disk_crash(&host->disk, kept);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
             sim_clients_abandon(&sim->clients, host->ticket[c] - 1);
@@ -421,10 +446,20 @@ static void node_event(struct sim *sim, struct sim_event *event)
     case SCAN_DONE:
         step(sim, event->node, &event->answer);
         break;
+    case APPLIED:
+        step(sim, event->node,
+            &(struct gr_event){.type = GR_EVENT_APPLIED, .number = event->ticket});
+        break;
     case SYNC:
+        if (event->ticket == 0) {
+            host->sync_due = false;
+            start_sync(sim, event->node, true);
+            break;
+        }
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
-        start_sync(sim, event->node);
+        sim_oracle_synced(&sim->oracle, event->node, event->ticket);
+        start_sync(sim, event->node, false);
         step(
             sim, event->node, &(struct gr_event){.type = GR_EVENT_SYNCED, .number = event->ticket});
         break;
@@ -498,6 +533,7 @@ static void build(struct sim *sim)
         snprintf(member[i].name, sizeof member[i].name, "n%d", i);
     gr_ring_init(&sim->ring, PARTITIONS, (uint8_t)n, member, (uint16_t)sim->node_count);
     sim_draw_faults(sim);
+    sim_draw_durability(sim);
     sim_clients_init(&sim->clients, sim, &sim->oracle);
     static const uint32_t caches[] = {0, 2, 1000};
     for (int i = 0; i < sim->node_count; i++) {
@@ -506,6 +542,7 @@ static void build(struct sim *sim)
         host->config.self = (uint16_t)i;
         host->config.ring = &sim->ring;
         host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
+        host->config.durability = sim->durability;
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;

@@ -31,6 +31,8 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
+    X(ACK_DURABLE_LATER,                                                                           \
+        "an acknowledgement did not wait for the disk, and a durable one followed")                \
     X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
 
 enum gr_probe {

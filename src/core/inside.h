@@ -9,6 +9,7 @@
 //   update.c   the plain face: a get, a computation, a put
 //   scan.c     a page of keys; how many keys there are
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
+//   durability.c  when it may say so: once it is on disk, or sooner              (§6.1)
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
 //   peer.c     what is known of the other nodes: links, latency, frames seen
 #ifndef GR_CORE_INSIDE_H
@@ -90,6 +91,8 @@ struct gr_keyop {
     struct gr_latch *latch;
     uint64_t version;   // of the latch when the read was emitted
     bool bare;          // READ: values are not wanted
+    bool durable;       // PUT, DELTA: acknowledged once it is durable, whatever the mode
+    bool told;          // it was acknowledged when it was applied; its arena is empty
     bool stuck;         // EXPIRE, RESTRIP: its index row stays
     bool dot_drawn;     // only in the canary early-dot
     uint64_t call;      // id of the call here that wants it, or 0:
@@ -140,19 +143,20 @@ struct gr_node {
     struct gr_instant now;
     struct gr_wall wall;
     gr_hybrid hybrid;
-    uint64_t run;            // random: names this run's requests
-    enum gr_err store;       // GR_OK, or why the store takes no writes
-    uint64_t ids;            // last id of a call, ticket or request given out
-    uint64_t requests;       // that this run has named
-    uint64_t writes, synced; // numbers of the last WRITE emitted, and of the last durable one
-    struct gr_arena scratch; // cleared at each step
+    uint64_t run;                     // random: names this run's requests
+    enum gr_err store;                // GR_OK, or why the store takes no writes
+    uint64_t ids;                     // last id of a call, ticket or request given out
+    uint64_t requests;                // that this run has named
+    uint64_t writes, applied, synced; // numbers of the last WRITE emitted, applied, and durable
+    struct gr_arena scratch;          // cleared at each step
     struct gr_partition *partition;
     struct gr_peer *peer;
     struct gr_map calls, latches, keyops, scans;
-    struct gr_list late;     // calls that have answered
-    struct gr_list idle;     // latches, oldest first
-    struct gr_list unsynced; // keyops whose write is not known to be durable, in order
-    uint32_t call_count;     // calls that have not answered
+    struct gr_list late;      // calls that have answered
+    struct gr_list idle;      // latches, oldest first
+    struct gr_list unapplied; // keyops whose write is not known to be applied, in order
+    struct gr_list unsynced;  // likewise to be durable
+    uint32_t call_count;      // calls that have not answered
     uint32_t keyop_count;
     size_t memory;
     struct gr_timers timers;
@@ -190,7 +194,8 @@ void gr_call_free(struct gr_node *node, struct gr_call *call);
 void gr_done_tell(
     struct gr_node *node, const struct gr_done *done, struct gr_result *result, bool settled);
 // A replica acknowledged after the answer.
-void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled);
+void gr_done_acked(
+    struct gr_node *node, const struct gr_done *done, uint8_t acks, uint8_t durable, bool settled);
 
 // The id that the client gave the request, or a new one.
 struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given);
@@ -218,7 +223,8 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
 // The local write was emitted: send the delta on.
 void gr_put_on_written(
     struct gr_node *node, uint64_t call, const struct gr_dot *dot, const struct gr_record *delta);
-void gr_put_on_synced(struct gr_node *node, uint64_t call);
+// The local write is applied, or durable. Told twice if it was not durable at first.
+void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable);
 // The local write was not emitted and will not be.
 void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err);
 
@@ -266,12 +272,23 @@ struct gr_keyop *gr_keyop_new(
 // Takes the keyop over. GR_ERR_BUSY: the key's queue is full, the keyop is freed, nobody is told.
 GR_MUST_USE enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op);
 void gr_replica_on_read(struct gr_node *node, const struct gr_event *event);
+void gr_replica_on_applied(struct gr_node *node, uint64_t number); // durability.c
 void gr_replica_on_synced(struct gr_node *node, uint64_t number);
 // A peer's DELTA, READ or REPAIR.
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 // Empties the cache of headers: the store failed, and may not hold what was last written.
 void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
+
+// ---- durability.c --------------------------------------------------------------------------
+
+// Whether the op is acknowledged only once its write is durable.
+bool gr_keyop_waits_for_sync(const struct gr_node *node, const struct gr_keyop *op);
+void gr_keyop_tell_ack(
+    struct gr_node *node, const struct gr_keyop *op, enum gr_err status, bool durable);
+// Takes the op over, whose write is applied in a mode that is not COMMIT, until it is durable. It
+// is told now unless it waits for that; what is remembered of it then is small: whom to tell again.
+void gr_keyop_applied(struct gr_node *node, struct gr_keyop *op);
 
 // ---- sweep.c -------------------------------------------------------------------------------
 

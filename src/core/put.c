@@ -39,6 +39,7 @@ struct gr_put {
     bool elsewhere;  // canary rerun-elsewhere: was run again
     uint16_t tried;  // positions of the preference list that were asked to coordinate
     uint16_t target; // FORWARDING: the member asked
+    uint8_t durable; // FORWARDING: durable acknowledgements that the target has counted
     struct gr_instant sent_at;
     struct gr_quorum quorum;
     struct gr_span timeout;
@@ -76,6 +77,8 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
         .err = err,
         .acks = acks,
         .needed = put->write.w,
+        .durable = GR_MAX(put->durable, put->quorum.durable),
+        .durable_needed = put->write.dw,
         .timeout = put->timeout,
         .written = outcome == GR_DONE,
         .record = {.context = put->context},
@@ -113,7 +116,7 @@ static void count_votes(struct gr_node *node, struct gr_put *put, bool was_yes)
     if (put->answered) {
         if (was_yes) {
             gr_probe(&node->probes, GR_PROBE_PUT_LATE_ACK);
-            gr_done_acked(node, &put->call.done, quorum->yes, settled);
+            gr_done_acked(node, &put->call.done, quorum->yes, quorum->durable, settled);
         }
     } else if (gr_quorum_met(quorum)) {
         answer(node, put, GR_DONE, GR_OK, quorum->yes, settled);
@@ -137,6 +140,7 @@ static void coordinate(struct gr_node *node, struct gr_put *put)
     enum gr_err err = GR_ERR_BUSY;
     if (op != NULL) {
         op->call = put->call.id;
+        op->durable = put->write.dw > 0;
         err = gr_replica_submit(node, op); // may already have answered and freed the put
     }
     if (err != GR_OK)
@@ -211,6 +215,7 @@ void gr_put_on_written(
         .key = put->key,
         .record = *delta,
         .dot = *dot,
+        .durable = put->write.dw > 0,
     };
     for (uint8_t i = 0; i < node->ring->n; i++)
         if (owner[i] != node->config.self && !gr_node_send(node, owner[i], &message))
@@ -218,13 +223,13 @@ void gr_put_on_written(
     gr_call_account(node, &put->call);
 }
 
-void gr_put_on_synced(struct gr_node *node, uint64_t call)
+void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable)
 {
     struct gr_put *put = find(node, call);
     if (put == NULL)
         return;
     int position = gr_ring_position(node->ring, put->partition, node->config.self);
-    bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, GR_VOTE_YES, true, true);
+    bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, GR_VOTE_YES, true, durable);
     count_votes(node, put, yes);
 }
 
@@ -241,7 +246,8 @@ static void on_ack(
     int position = gr_ring_position(node->ring, put->partition, peer);
     if (position < 0 || put->state != REPLICATING)
         return;
-    gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
+    if (put->quorum.vote[position] != GR_VOTE_YES) // else only its disk has caught up
+        gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
     bool ok = message->status == GR_OK;
     bool yes = gr_quorum_vote(&put->quorum, (uint8_t)position, ok ? GR_VOTE_YES : GR_VOTE_NO, true,
         ok && message->durable);
@@ -321,6 +327,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
     if ((message->outcome == GR_DONE) != (message->status == GR_OK))
         return; // not an answer that this program gives
     put->context = gr_context_copy(&put->call.arena, &message->record.context);
+    put->durable = message->durable_acks;
     gr_call_account(node, &put->call);
     answer(node, put, message->outcome, message->status, message->acks, message->settled);
     if (message->settled)
@@ -331,7 +338,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
 
 static void on_acked(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
 {
-    gr_done_acked(node, &put->call.done, message->acks, message->settled);
+    gr_done_acked(node, &put->call.done, message->acks, message->durable_acks, message->settled);
     if (message->settled)
         gr_call_free(node, &put->call);
 }

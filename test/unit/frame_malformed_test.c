@@ -231,6 +231,7 @@ static void test_context_is_normalised(void **state)
     gr_write_u8(&body, GR_OK);
     gr_write_u8(&body, GR_DONE);
     gr_write_u8(&body, 2);
+    gr_write_u8(&body, 2);
     gr_write_u8(&body, 1);
     gr_write_u64(&body, 0);
     gr_write_varint(&body, 3);

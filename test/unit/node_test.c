@@ -195,6 +195,7 @@ static void answer_peer(struct world *world, const struct pending *p)
         m.hybrid_needed = gr_hybrid_from((struct gr_wall){world->wall_ms + 100000});
         m.settled = chance(world, 500);
         m.acks = (uint8_t)below(world, 4);
+        m.durable_acks = (uint8_t)below(world, m.acks + 1u);
         break;
     case GR_MSG_DELTA:
         m.type = GR_MSG_ACK;
@@ -297,6 +298,7 @@ static void peer_asks(struct world *world)
         .id = 1 + below(world, 1000),
         .key = world->key[below(world, KEYS)],
         .bare = chance(world, 500),
+        .durable = chance(world, 200),
         .limit = 3,
         .partition = below(world, PARTITIONS)};
     if (chance(world, 400))
@@ -349,7 +351,9 @@ static void any_event(struct world *world)
     else if (dice < 800)
         peer_asks(world);
     else if (dice < 880)
-        step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
+        step(world,
+            (struct gr_event){.type = chance(world, 500) ? GR_EVENT_SYNCED : GR_EVENT_APPLIED,
+                .number = world->written});
     else if (dice < 890)
         change_link(world, (uint16_t)(1 + below(world, MEMBERS - 1)), chance(world, 600));
     else if (dice < 893)
@@ -375,6 +379,7 @@ static void begin(struct world *world, uint64_t seed)
     config.actor = (struct gr_actor){1, 1};
     config.seed = seed;
     config.ring = &world->ring;
+    config.durability = (enum gr_durability)below(world, GR_DURABILITY_COUNT);
     config.calls_max = 1 + below(world, 60);
     config.memory_max = 2000 + below(world, 100000);
     config.latch_queue_max = 1 + below(world, 5);
