@@ -406,9 +406,9 @@ static void wait_for(void **state)
     say("WAIT 2 100\r\nPING\r\n");
     assert_int_equal(host.timer.ns, gr_span_ms(100).ns);
     expect("");
-    gr_redis_acked(host.session, ticket + 1000, 3);
+    gr_redis_acked(host.session, ticket + 1000, 3, 3);
     expect("");
-    gr_redis_acked(host.session, (uint64_t)77 << 32 | ticket, 3);
+    gr_redis_acked(host.session, (uint64_t)77 << 32 | ticket, 3, 3);
     expect(":2\r\n+PONG\r\n");
     assert_int_equal(host.timer.ns, 0);
     // All keys of an MSET must be there.
@@ -416,7 +416,7 @@ static void wait_for(void **state)
     const struct gr_request *a = host_take(&host), *b = host_take(&host);
     uint64_t ticket_a = a->ticket, ticket_b = b->ticket;
     host_answer(&host, a);
-    gr_redis_acked(host.session, ticket_a, 3); // before the command is done
+    gr_redis_acked(host.session, ticket_a, 3, 3); // before the command is done
     host_answer(&host, b);
     expect("+OK\r\n");
     say("WAIT 2 100\r\n");
@@ -424,7 +424,7 @@ static void wait_for(void **state)
     gr_redis_timer(host.session);
     expect(":1\r\n");
     say("WAIT 2 0\r\n");
-    gr_redis_acked(host.session, ticket_b, 3);
+    gr_redis_acked(host.session, ticket_b, 3, 3);
     expect(":2\r\n");
     ask("WAIT x 0", "-ERR value is not an integer or out of range\r\n");
     ask("WAIT 1 x", "-ERR timeout is not an integer or out of range\r\n");
