@@ -435,6 +435,39 @@ static void wait_for(void **state)
     assert_true(gr_redis_closing(host.session));
 }
 
+// WAITAOF counts what is synced: the first copy is the local one.
+static void wait_for_disks(void **state)
+{
+    (void)state;
+    ask("WAITAOF 1 2 0", "*2\r\n:1\r\n:2\r\n"); // nothing was written
+    say("SET a b\r\n");
+    const struct gr_request *request = host_take(&host);
+    uint64_t ticket = request->ticket;
+    host_answer(&host, request); // two acknowledgements, one of them durable
+    expect("+OK\r\n");
+    ask("WAIT 1 0", ":1\r\n");
+    ask("WAITAOF 1 0 0", "*2\r\n:1\r\n:0\r\n");
+    say("WAITAOF 1 2 100\r\nPING\r\n");
+    assert_int_equal(host.timer.ns, gr_span_ms(100).ns);
+    gr_redis_acked(host.session, ticket, 3, 2);
+    expect("");
+    gr_redis_acked(host.session, ticket, 3, 3);
+    expect("*2\r\n:1\r\n:2\r\n+PONG\r\n");
+    assert_int_equal(host.timer.ns, 0);
+    say("SET a c\r\n");
+    host_answer(&host, host_take(&host));
+    expect("+OK\r\n");
+    say("WAITAOF 0 1 100\r\n");
+    expect("");
+    gr_redis_timer(host.session);
+    expect("*2\r\n:1\r\n:0\r\n");
+    ask("WAITAOF x 0 0", "-ERR value is not an integer or out of range\r\n");
+    ask("WAITAOF 2 0 0", "-ERR value is out of range, must be between 0 and 1\r\n");
+    ask("WAITAOF 0 x 0", "-ERR value is not an integer or out of range\r\n");
+    ask("WAITAOF 0 1 -1", "-ERR timeout is negative\r\n");
+    ask("WAITAOF 0 1", "-ERR wrong number of arguments for 'waitaof' command\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +485,7 @@ int main(void)
         REDIS_TEST(places),
         REDIS_TEST(no_demo),
         REDIS_TEST(wait_for),
+        REDIS_TEST(wait_for_disks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
