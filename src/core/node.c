@@ -535,12 +535,8 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition)
 uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store)
 {
     uint64_t seen = 0;
-    for (uint32_t p = 0; p < node->ring->partitions; p++) {
-        const struct gr_clock *clock = &node->partition[p].clock;
-        for (uint32_t i = 0; i < clock->count; i++)
-            if (clock->row[i].actor.store == store)
-                seen = GR_MAX(seen, clock->row[i].actor.run);
-    }
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        seen = GR_MAX(seen, gr_clock_last_run(&node->partition[p].clock, store));
     return seen;
 }
 

@@ -420,7 +420,7 @@ static void test_whatever_happens(void **state)
 {
     (void)state;
     struct gr_probes reached = {0};
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 200; seed++) {
         begin(&world, seed);
         for (int i = 0; i < 6000; i++)
             any_event(&world);
@@ -451,6 +451,19 @@ static void test_freed_at_any_time(void **state)
             any_event(&world);
         end(&world);
     }
+}
+
+// Over all partitions: what a peer is told of the runs of its store.
+static void test_run_seen(void **state)
+{
+    (void)state;
+    begin(&world, 7);
+    gr_node_load_clock(world.node, 0, (struct gr_actor){50, 3}, (struct gr_interval){4, 5});
+    gr_node_load_clock(world.node, 5, (struct gr_actor){50, 8}, (struct gr_interval){1, 1});
+    gr_node_load_clock(world.node, 7, (struct gr_actor){50, 6}, (struct gr_interval){1, 9});
+    assert_true(gr_node_run_seen(world.node, 50) == 8);
+    assert_true(gr_node_run_seen(world.node, 51) == 0);
+    end(&world);
 }
 
 static void note_id(void *host, const struct gr_effect *effect)
@@ -498,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_happens),
         cmocka_unit_test(test_freed_at_any_time),
+        cmocka_unit_test(test_run_seen),
         cmocka_unit_test(test_ids_of_runs),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
