@@ -38,6 +38,16 @@ void sim_draw_faults(struct sim *sim)
     f->link_events = gr_random_chance(random, 700);
 }
 
+void sim_draw_durability(struct sim *sim)
+{
+    struct gr_random random;
+    gr_random_init(&random, sim->options->seed ^ 0x64697363);
+    uint64_t dice = gr_random_below(&random, 100);
+    sim->durability = dice < 60   ? GR_DURABILITY_COMMIT
+                      : dice < 80 ? GR_DURABILITY_INTERVAL
+                                  : GR_DURABILITY_BUFFERED;
+}
+
 static void cut_links(struct sim *sim)
 {
     sim->report->cuts++;

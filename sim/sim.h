@@ -51,12 +51,17 @@ struct sim_op {
     bool replied;
     enum gr_outcome outcome;
     uint64_t issued, ended;          // in the order of all events
-    int r, w, primaries;             // R, W; owners among those that answered or acknowledged
+    int r, w, dw, primaries;         // R, W, DW; owners among those that answered or acknowledged
     struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
     int dot_count;
     bool by_owner;                     // one of them was drawn by an owner of the key
     struct sim_set past[SIM_DOTS_MAX]; // every write that it had seen, and theirs
     int64_t expires_ms;
+    // Of the nodes, as bits: which ever held the write or what replaced it, or kept a hint of it;
+    // which do, unless they handed it over; whose disk has it, or had it and handed it over; and
+    // which held it when the client was told that it is done, and did not lose it since.
+    unsigned held, holds, safe, keeps;
+    uint64_t held_at[SIM_NODES_MAX]; // the write with which it came, of those that are not safe
 };
 
 struct sim_oracle {
@@ -74,12 +79,17 @@ int sim_oracle_begin(
 // A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
 void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
     const struct gr_context *context, bool by_owner);
-// A node that is no owner keeps a hint of the key.
-void sim_oracle_kept(struct sim_oracle *oracle, int node, int key);
+// A node that is no owner keeps a hint of the key: the write of that dot, with its own write
+// `number`.
+void sim_oracle_kept(
+    struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot, uint64_t number);
 // A client was answered.
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
+// The disk of a node has its writes up to `number`; or it has crashed and lost those behind it.
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
+void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
@@ -127,6 +137,9 @@ int sim_node_count(const struct sim *sim);
 bool sim_node_up(const struct sim *sim, int node);
 uint32_t sim_key_partition(const struct sim *sim, int key);
 int sim_replicas(const struct sim *sim);
+enum gr_durability sim_durability(const struct sim *sim);
+unsigned sim_owners(const struct sim *sim, uint32_t partition); // one bit for each
+uint64_t sim_written(const struct sim *sim, int node);          // number of its last write
 struct gr_wall sim_wall(const struct sim *sim);
 int64_t sim_skew_ms_max(const struct sim *sim);
 struct gr_instant sim_now(const struct sim *sim);

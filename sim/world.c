@@ -18,7 +18,7 @@
 #include "base/hash.h"
 #include "wire/frame.h"
 
-enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8 };
+enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8, SYNC_INTERVAL_MS = 100 };
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -40,6 +40,24 @@ int sim_replicas(const struct sim *sim)
 uint32_t sim_key_partition(const struct sim *sim, int key)
 {
     return gr_ring_partition(&sim->ring, sim->clients.key[key].slot);
+}
+
+enum gr_durability sim_durability(const struct sim *sim)
+{
+    return sim->durability;
+}
+
+unsigned sim_owners(const struct sim *sim, uint32_t partition)
+{
+    unsigned owners = 0;
+    for (int i = 0; i < sim->ring.n; i++)
+        owners |= 1u << gr_ring_owners(&sim->ring, partition)[i];
+    return owners;
+}
+
+uint64_t sim_written(const struct sim *sim, int node)
+{
+    return sim->node[node].disk.applied;
 }
 
 bool sim_node_up(const struct sim *sim, int node)
@@ -167,11 +185,19 @@ static void on_send(struct sim *sim, int from, const struct gr_effect *effect)
     gr_writer_deinit(&writer);
 }
 
-static void start_sync(struct sim *sim, int n)
+// In the modes that do not wait for the disk a sync is due when the interval is over, or when a
+// write came that does not wait for it.
+static void start_sync(struct sim *sim, int n, bool due)
 {
     struct sim_node *host = &sim->node[n];
     if (host->syncing || host->disk.applied == host->disk.synced)
         return;
+    if (!due && sim->durability != GR_DURABILITY_COMMIT && host->urgent <= host->disk.synced) {
+        if (!host->sync_due)
+            sim_push(sim, SYNC, n, (int64_t)SYNC_INTERVAL_MS * MS);
+        host->sync_due = true;
+        return;
+    }
     host->syncing = true;
     struct sim_event *event = sim_push(sim, SYNC, n, sim_within(sim, 50, sim->faults.sync_us_max));
     event->ticket = host->disk.applied;
@@ -189,10 +215,14 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
         for (int key = 0; key < sim->clients.keys; key++)
             if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
-                sim_oracle_kept(&sim->oracle, n, key);
+                sim_oracle_kept(&sim->oracle, n, key, &write->hint[i].dot, write->number);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
-    start_sync(sim, n);
+    if (write->sync)
+        host->urgent = write->number;
+    start_sync(sim, n, false);
+    if (sim->durability != GR_DURABILITY_COMMIT)
+        sim_push(sim, APPLIED, n, sim_within(sim, 1, 50))->ticket = write->number;
 }
 
 static void on_reply(struct sim *sim, int n, const struct gr_result *result)
@@ -325,10 +355,13 @@ void sim_crash(struct sim *sim, int n)
     host->life++;
     host->crashing = false;
     host->crash_after = -1;
-    host->syncing = false;
+    host->syncing = host->sync_due = false;
+    host->urgent = 0;
     host->tick_at = INT64_MAX;
     uint64_t unsynced = host->disk.applied - host->disk.synced;
-    sim_disk_crash(&host->disk, host->disk.synced + gr_random_below(&sim->random, unsynced + 1));
+    uint64_t kept = host->disk.synced + gr_random_below(&sim->random, unsynced + 1);
+    sim_oracle_crashed(&sim->oracle, n, kept);
+    sim_disk_crash(&host->disk, kept);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
             sim_clients_abandon(&sim->clients, host->ticket[c] - 1);
@@ -436,10 +469,20 @@ static void node_event(struct sim *sim, struct sim_event *event)
     case SCAN_DONE:
         step(sim, event->node, &event->answer);
         break;
+    case APPLIED:
+        step(sim, event->node,
+            &(struct gr_event){.type = GR_EVENT_APPLIED, .number = event->ticket});
+        break;
     case SYNC:
+        if (event->ticket == 0) {
+            host->sync_due = false;
+            start_sync(sim, event->node, true);
+            break;
+        }
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
-        start_sync(sim, event->node);
+        sim_oracle_synced(&sim->oracle, event->node, event->ticket);
+        start_sync(sim, event->node, false);
         step(
             sim, event->node, &(struct gr_event){.type = GR_EVENT_SYNCED, .number = event->ticket});
         break;
@@ -513,6 +556,7 @@ static void build(struct sim *sim)
         snprintf(member[i].name, sizeof member[i].name, "n%d", i);
     gr_ring_init(&sim->ring, PARTITIONS, (uint8_t)n, member, (uint16_t)sim->node_count);
     sim_draw_faults(sim);
+    sim_draw_durability(sim);
     sim_clients_init(&sim->clients, sim, &sim->oracle);
     static const uint32_t caches[] = {0, 2, 1000};
     for (int i = 0; i < sim->node_count; i++) {
@@ -521,6 +565,7 @@ static void build(struct sim *sim)
         host->config.self = (uint16_t)i;
         host->config.ring = &sim->ring;
         host->config.r = host->config.w = (uint8_t)(n / 2 + 1);
+        host->config.durability = sim->durability;
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
         host->config.hint_bytes_max = gr_random_chance(random, 100) ? 2000 : 1u << 30;

@@ -52,6 +52,7 @@ enum sim_event_kind {
     READ_DONE,
     SCAN,
     SCAN_DONE,
+    APPLIED,
     SYNC,
     CLIENT,
     FAULT,
@@ -65,7 +66,7 @@ struct sim_event {
     enum sim_event_kind kind;
     int node, peer;
     uint64_t life;   // of the node that asked: a restarted node is not the one that asked
-    uint64_t ticket; // READ, SCAN; SYNC: number
+    uint64_t ticket; // READ, SCAN; APPLIED: number; SYNC: number, 0: one is due
     bool up;
     enum gr_err status;
     struct gr_bytes frame;   // DELIVER: owned
@@ -80,6 +81,8 @@ struct sim_node {
     struct sim_disk disk;
     uint64_t store, life;
     bool syncing, starting;
+    bool sync_due;   // a SYNC that begins one is under way
+    uint64_t urgent; // number of the last write that does not wait for the interval
     int64_t paused_until;
     int64_t tick_at;
     int64_t skew_ms;
@@ -106,6 +109,7 @@ struct sim {
     uint64_t order;
     int64_t busy_until;
     int64_t skew_ms_max;
+    enum gr_durability durability;
     bool quiet;
     // The answer of a request made by the audit itself.
     bool audit_done;
@@ -132,6 +136,8 @@ void sim_link_changes(struct sim *sim, int a, int b, bool up, int64_t delay_us_m
 
 // faults.c
 void sim_draw_faults(struct sim *sim);
+// By the seed alone: runs in the mode `commit` are what they were before there were others.
+void sim_draw_durability(struct sim *sim);
 void sim_fault_tick(struct sim *sim);
 void sim_heal_links(struct sim *sim);
 // No more faults: everything starts, every link is mended.

@@ -57,6 +57,7 @@ struct asked {
     bool answered;
     char error[128];
     char version[32], keys[24], clients[24], uptime[24], process[24], loading[4];
+    char store[24], durability[12], run[16], run_seen[16], disk_free[24];
 };
 
 static void copy_info(struct gramme_bytes info, const char *name, char *ret_text, size_t size)
@@ -80,6 +81,14 @@ static void ask_member(
         copy_info(reply->text, "uptime_in_seconds", ret_asked->uptime, sizeof(ret_asked->uptime));
         copy_info(reply->text, "process_id", ret_asked->process, sizeof(ret_asked->process));
         copy_info(reply->text, "loading", ret_asked->loading, sizeof(ret_asked->loading));
+        copy_info(reply->text, "gramme_store", ret_asked->store, sizeof(ret_asked->store));
+        copy_info(
+            reply->text, "gramme_durability", ret_asked->durability, sizeof(ret_asked->durability));
+        copy_info(reply->text, "gramme_store_run", ret_asked->run, sizeof(ret_asked->run));
+        copy_info(
+            reply->text, "gramme_store_run_seen", ret_asked->run_seen, sizeof(ret_asked->run_seen));
+        copy_info(reply->text, "gramme_disk_free_bytes", ret_asked->disk_free,
+            sizeof(ret_asked->disk_free));
         // "keys=12,expires=0,avg_ttl=0", and no line at all for none.
         copy_info(reply->text, "db0", keyspace, sizeof(keyspace));
         bool some = strncmp(keyspace, "keys=", 5) == 0;
@@ -99,7 +108,8 @@ static const char *state_of(const struct asked *asked)
 static void print_member_json(const struct gr_ask_member *member, const struct asked *asked)
 {
     const char *const number[][2] = {{"keys", asked->keys}, {"clients", asked->clients},
-        {"uptime_s", asked->uptime}, {"process", asked->process}};
+        {"uptime_s", asked->uptime}, {"process", asked->process}, {"store_run", asked->run},
+        {"store_run_seen", asked->run_seen}, {"disk_free_bytes", asked->disk_free}};
     printf("{\"name\": ");
     gr_json_text(member->name);
     printf(", \"address\": ");
@@ -111,10 +121,23 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
     } else {
         printf(", \"version\": ");
         gr_json_text(asked->version);
+        printf(", \"store\": ");
+        gr_json_text(asked->store);
+        printf(", \"durability\": ");
+        gr_json_text(asked->durability);
         for (size_t i = 0; i < GR_COUNT(number); i++)
             printf(", \"%s\": %s", number[i][0], number[i][1][0] != 0 ? number[i][1] : "null");
     }
     printf("}");
+}
+
+// "ok", why it takes no writes, or that it is older than what it wrote before.
+static const char *store_of(const struct asked *asked)
+{
+    if (!asked->answered || asked->store[0] == 0)
+        return "-";
+    bool restored = strcmp(asked->store, "ok") == 0 && asked->run_seen[0] != 0;
+    return restored ? "restored" : asked->store;
 }
 
 static void add_member_row(
@@ -123,10 +146,11 @@ static void add_member_row(
     const char *uptime = "-";
     if (asked->answered)
         uptime = gr_table_seconds(table, strtoll(asked->uptime, NULL, 10));
-    gr_table_row(table,
-        (const char *const[]){member->name, member->address, member->up ? "up" : "down",
-            state_of(asked), asked->answered ? asked->version : "-",
-            asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-", uptime});
+    gr_table_row(
+        table, (const char *const[]){member->name, member->address, member->up ? "up" : "down",
+                   state_of(asked), asked->answered ? asked->version : "-",
+                   asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-",
+                   store_of(asked), uptime});
 }
 
 int gr_verb_status(const struct gr_options *options, int argc, char **argv)
@@ -148,9 +172,9 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
             GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
-    gr_table_init(&table, 8);
+    gr_table_init(&table, 9);
     gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "ASKED", "VERSION", "KEYS",
-                             "CLIENTS", "UPTIME"});
+                             "CLIENTS", "STORE", "UPTIME"});
     for (int i = 0; i < count; i++) {
         struct asked asked;
         ask_member(options, &member[i], &asked);

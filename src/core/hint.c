@@ -99,8 +99,14 @@ static void emit(struct gr_node *node, struct gr_store_write *write)
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = write});
 }
 
-// Ends the keyop when the hints that it has just kept are durable.
-static void wait_for_disk(struct gr_node *node, struct gr_keyop *op)
+// Keeps hints, and acknowledges that as the cluster's mode says (durability.c).
+static void emit_kept(struct gr_node *node, struct gr_keyop *op, struct gr_store_write *write)
+{
+    write->sync = gr_keyop_wants_sync(node, op);
+    emit(node, write);
+}
+
+static void wait_for_store(struct gr_node *node, struct gr_keyop *op)
 {
     node->memory += op->arena.bytes;
     op->write_number = node->writes;
@@ -147,18 +153,20 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
         kept[i].owner = gr_ring_owners(node->ring, put->partition)[i];
         count_kept(node, &kept[i]);
     }
-    emit(node, &(struct gr_store_write){
-                   .partition = put->partition,
-                   .counter = p->counter,
-                   .hint = kept,
-                   .hint_count = n,
-                   .drawn = &dot,
-                   .drawn_by = w->id,
-                   .drawn_context = seen,
-               });
     op->call = put->call.id;
+    op->durable = w->dw > 0;
+    emit_kept(node, op,
+        &(struct gr_store_write){
+            .partition = put->partition,
+            .counter = p->counter,
+            .hint = kept,
+            .hint_count = n,
+            .drawn = &dot,
+            .drawn_by = w->id,
+            .drawn_context = seen,
+        });
     gr_replicate_start(node, put, own, &dot, &delta);
-    wait_for_disk(node, op);
+    wait_for_store(node, op);
     return GR_OK;
 }
 
@@ -184,10 +192,11 @@ static enum gr_err keep(struct gr_node *node, uint16_t peer, const struct gr_mes
         return GR_ERR_BUSY;
     op->peer = peer;
     op->peer_call = message->id;
+    op->durable = message->durable;
     count_kept(node, &hint);
-    emit(
-        node, &(struct gr_store_write){.partition = op->partition, .hint = &hint, .hint_count = 1});
-    wait_for_disk(node, op);
+    emit_kept(node, op,
+        &(struct gr_store_write){.partition = op->partition, .hint = &hint, .hint_count = 1});
+    wait_for_store(node, op);
     return GR_OK;
 }
 
@@ -272,6 +281,7 @@ static void forget(struct gr_node *node, const struct delivery *delivery)
                    .hint = &delivery->hint,
                    .hint_count = 1,
                    .hint_remove = true,
+                   .sync = node->config.durability == GR_DURABILITY_COMMIT,
                });
 }
 
@@ -320,6 +330,7 @@ static void send(struct gr_node *node, const struct gr_hint *hint)
         .key = hint->key,
         .record = hint->record,
         .dot = hint->dot,
+        .durable = true, // A2: the hint is forgotten for it
     };
     debt->sent++;
     if (!gr_node_send(node, hint->owner, &message))

@@ -206,6 +206,7 @@ void gr_done_tell(
             .outcome = result->outcome,
             .acks = result->acks,
             .primaries = result->primaries,
+            .durable_acks = result->durable,
             .settled = settled,
             .record = {.context = result->record.context},
             .hybrid_needed = result->hybrid_needed,
@@ -219,17 +220,22 @@ void gr_done_tell(
     }
 }
 
-void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
+void gr_done_acked(
+    struct gr_node *node, const struct gr_done *done, uint8_t acks, uint8_t durable, bool settled)
 {
     if (done->kind == GR_DONE_PEER) {
-        struct gr_message message = {
-            .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
+        struct gr_message message = {.type = GR_MSG_ACKED,
+            .id = done->call,
+            .acks = acks,
+            .durable_acks = durable,
+            .settled = settled};
         (void)gr_node_send(node, done->peer, &message);
         return;
     }
     // An update is gone by now, but its client may still wait for the replicas of its put.
-    gr_node_emit(
-        node, &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
+    gr_node_emit(node,
+        &(struct gr_effect){
+            .type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks, .durable = durable});
 }
 
 // ---- events --------------------------------------------------------------------------------
@@ -454,6 +460,9 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
             !gr_hint_on_done(node, event))
             gr_unreachable("a scan's ticket is known until it is answered");
         break;
+    case GR_EVENT_APPLIED:
+        gr_replica_on_applied(node, event->number);
+        break;
     case GR_EVENT_SYNCED:
         gr_replica_on_synced(node, event->number);
         break;
@@ -579,6 +588,14 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition)
 {
     gr_assert(partition < node->ring->partitions);
     return node->partition[partition].count;
+}
+
+uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store)
+{
+    uint64_t seen = 0;
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        seen = GR_MAX(seen, gr_clock_last_run(&node->partition[p].clock, store));
+    return seen;
 }
 
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)

@@ -6,11 +6,13 @@
 //
 //   SEND    to a peer: encode now; the bytes may leave after this loop's writes are committed.
 //   WRITE   one atomic batch. The host collects the writes of all steps of one loop, applies them
-//           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable.
+//           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable;
+//           unless durability is COMMIT also GR_EVENT_APPLIED with the highest that is applied.
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
-//   ACKED   after REPLY of a put or an update: one more replica acknowledged (for WAIT).
+//   ACKED   after REPLY of a put or an update: one more replica acknowledged, or made durable what
+//           it had acknowledged before (for WAIT and WAITAOF).
 //   LOG     a line for people.
 //
 // Everything an effect points to is valid only until its emit returns: consume or copy.
@@ -44,7 +46,9 @@ struct gr_node;
     X(HINT_FOLD, "fold", "a fallback folds its own dots into a range")                             \
     X(HINT_SILENT, "hint-silent", "a fallback without a hint for the key counts toward R")         \
     X(ANY_RUN, "any-run", "a frame that was meant for an earlier run is taken")                    \
-    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")
+    X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
+    X(EARLY_DURABLE, "early-durable", "an acknowledgement before the sync says durable")           \
+    X(NOBODY_SYNCS, "nobody-syncs", "no replica syncs first although the mode is buffered")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -63,6 +67,7 @@ struct gr_node_config {
     uint64_t seed;              // for this node's own random numbers
     const struct gr_ring *ring; // outlives the node
     uint8_t r, w;               // the cluster's defaults
+    enum gr_durability durability;
     struct gr_span read_timeout, write_timeout;
     uint32_t calls_max;       // requests and peers' requests under way; over it: BUSY
     size_t memory_max;        // bytes that they may take; over it: BUSY
@@ -91,6 +96,7 @@ enum gr_event_type {
     GR_EVENT_MESSAGE,   // a peer says
     GR_EVENT_READ_DONE, // a READ is answered
     GR_EVENT_SCAN_DONE, // a SCAN is answered
+    GR_EVENT_APPLIED,   // writes up to `number` are in the store; of no use in COMMIT
     GR_EVENT_SYNCED,    // writes up to `number` are durable
     GR_EVENT_LINK,      // the link to a peer came up or went down
     GR_EVENT_STORE,     // the store takes writes again, or does not (`status`)
@@ -116,7 +122,7 @@ struct gr_event {
     gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS, GR_SCAN_HINTS: where the next page begins
     const struct gr_hint *hint; // SCAN_DONE of GR_SCAN_HINTS
     uint32_t hint_count;
-    uint64_t number; // SYNCED
+    uint64_t number; // APPLIED, SYNCED
 };
 
 enum gr_effect_type {
@@ -146,6 +152,7 @@ struct gr_store_write {
     uint32_t hint_count;
     bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
+    bool sync;    // somebody waits for the disk: do not wait for the interval
     // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
     // what that request had seen.
     const struct gr_dot *drawn;
@@ -179,7 +186,7 @@ struct gr_effect {
     uint32_t limit;
     struct gr_wall wall;
     const struct gr_result *result; // REPLY
-    uint8_t acks;                   // ACKED: replicas that have acknowledged so far
+    uint8_t acks, durable;          // ACKED: replicas that have acknowledged so far; on disk
     const char *text;               // LOG
 };
 
@@ -210,6 +217,8 @@ struct gr_probes *gr_node_probes(struct gr_node *node);
 const struct gr_node_config *gr_node_config(const struct gr_node *node);
 const struct gr_clock *gr_node_clock(const struct gr_node *node, uint32_t partition);
 int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
+// The highest run of that store of which a dot was seen, whatever its random part; 0 if none.
+uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
 
 // What this node keeps for a member until that has it (§4.6).

@@ -8,7 +8,9 @@
 //   P1  One moment: between a writer's read and its write no other writer touches the key, and a
 //       record is filled only while it is what the store holds.
 //   P2  The clock learns a dot, and a counter is drawn, in the step that emits the record's write.
-//   P3  A dot is acknowledged to others only after the write that holds it is durable.
+//   P3  A dot is acknowledged to others only after the write that holds it is durable, or, where
+//       the cluster's mode lets clients have it sooner, applied; and then it says that it is not
+//       durable yet. What lets another node forget always waits for the disk (`durable`).
 //   P4  The cached header of a latch is the stored record without values, or unknown.
 //   P5  A record that cannot be read is an error, never an absence.
 //
@@ -16,6 +18,8 @@
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
 //     | writer:  waits in latch->queue -> run_writer -> (READ -> gr_replica_on_read) -> apply
 //                -> node->unsynced -> gr_replica_on_synced -> acknowledged, freed
+//                   modes but COMMIT: node->unapplied -> gr_replica_on_applied -> acknowledged,
+//                   then node->unsynced as above, and acknowledged again
 //
 // Owns: every keyop from submit to its end, and the latches. Bounds: latch_queue_max writers wait
 // for one key; calls_max keyops of peers; cache_max idle latches.
@@ -274,6 +278,7 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
         .count = p->count,
         .count_changed = counted != 0,
         .leftover = (int)left_after - (int)left_before,
+        .sync = gr_keyop_wants_sync(node, op),
         .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
         .drawn_by = intent->id,
         .drawn_context = intent->context,
@@ -390,22 +395,15 @@ static bool apply(
     return true;
 }
 
-static void tell_ack(struct gr_node *node, struct gr_keyop *op, enum gr_err status)
-{
-    struct gr_message ack = {
-        .type = GR_MSG_ACK, .id = op->peer_call, .status = status, .durable = status == GR_OK};
-    (void)gr_node_send(node, op->peer, &ack);
-}
-
 // The write is durable, or failed: tells whoever waits and frees the op.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
     bool acked = op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT;
     bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
     if (acked)
-        tell_ack(node, op, err);
+        gr_keyop_tell_ack(node, op, err, err == GR_OK);
     else if (put && err == GR_OK)
-        gr_put_on_synced(node, op->call);
+        gr_put_on_stored(node, op->call, true);
     else if (op->kind == GR_KEYOP_PUT)
         gr_put_on_failed(node, op->call, err);
     else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
@@ -413,7 +411,7 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
     keyop_free(node, op);
 }
 
-// P3: what others may count on waits for the disk; housekeeping waits for nothing.
+// P3: what others may count on waits for the store; housekeeping waits for nothing.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
 {
     bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA ||
@@ -421,8 +419,12 @@ void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
     if (!waits || op->write_number <= node->synced ||
         node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
         gr_keyop_end(node, op, GR_OK);
-    else
+    else if (node->config.durability == GR_DURABILITY_COMMIT)
         gr_list_append(&node->unsynced, &op->link);
+    else if (op->write_number > node->applied || node->unapplied.first != NULL)
+        gr_list_append(&node->unapplied, &op->link);
+    else
+        gr_keyop_applied(node, op);
 }
 
 // Lets `op` write from the header if it is known and enough. False: a READ is under way.
@@ -568,13 +570,15 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
 
 void gr_replica_on_synced(struct gr_node *node, uint64_t number)
 {
-    gr_assert(number <= node->writes);
+    gr_replica_on_applied(node, number);
     node->synced = GR_MAX(node->synced, number);
     while (node->unsynced.first != NULL) {
         struct gr_keyop *op = GR_CONTAINER(node->unsynced.first, struct gr_keyop, link);
         if (op->write_number > number)
             return;
         gr_list_remove(&node->unsynced, &op->link);
+        if (op->told)
+            gr_probe(&node->probes, GR_PROBE_ACK_DURABLE_LATER);
         gr_keyop_end(node, op, GR_OK);
     }
 }
@@ -632,6 +636,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     op->peer = peer;
     op->peer_call = message->id;
     op->bare = message->bare;
+    op->durable = message->durable;
     op->deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms));
     if (!reads) {
         op->incoming = gr_record_copy(&op->arena, &message->record, false);
@@ -646,6 +651,8 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 void gr_replica_deinit(struct gr_node *node)
 {
     struct gr_link *link;
+    while ((link = gr_list_take(&node->unapplied)) != NULL)
+        keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     while ((link = gr_list_take(&node->unsynced)) != NULL)
         keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     for (uint32_t i = 0; i < node->keyops.bucket_count; i++) {

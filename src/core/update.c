@@ -192,6 +192,8 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
     answer->err = result->err;
     answer->acks = result->acks;
     answer->primaries = result->primaries;
+    answer->durable = result->durable;
+    answer->durable_needed = result->durable_needed;
     answer->needed = result->needed;
     answer->timeout = result->timeout;
     answer->written = result->written;

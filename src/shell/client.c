@@ -280,12 +280,12 @@ void gr_clients_result(struct gr_server *server, const struct gr_result *result)
     touch(client);
 }
 
-void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks)
+void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks, uint8_t durable)
 {
     struct gr_client *client = find(&server->clients, (uint32_t)(ticket >> 32));
     if (client == NULL || client->stream.closing)
         return;
-    gr_redis_acked(client->session, ticket & UINT32_MAX, acks);
+    gr_redis_acked(client->session, ticket & UINT32_MAX, acks, durable);
     touch(client);
 }
 

@@ -106,6 +106,7 @@ static void info(void *host, struct gr_redis_info *ret_info)
 {
     const struct gr_server *server = host;
     const struct gr_clients *clients = &server->clients;
+    bool lazy = server->cluster.durability != GR_DURABILITY_COMMIT;
     *ret_info = (struct gr_redis_info){
         .version = GRAMME_VERSION,
         .config_file = server->config->file,
@@ -123,6 +124,12 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_max_bytes = 0,
         .keys = held_keys(server),
         .hint_bytes_max = (uint64_t)gr_config_number(server->config, GR_SETTING_HINT_BYTES_MAX),
+        .durability = gr_durability_name(server->cluster.durability),
+        .sync_interval_ms = lazy ? (uint64_t)server->cluster.sync_interval.ns / 1000000 : 0,
+        .store = server->node != NULL ? gr_storage_failed(server->storage) : server->run_why,
+        .run = server->node != NULL ? (uint32_t)(server->actor.run >> 32) : 0,
+        .run_seen = (uint32_t)(server->outrun >> 32),
+        .disk_free_bytes = gr_server_disk_free(server),
     };
     if (server->node != NULL) {
         struct gr_node_stats stats = gr_node_stats(server->node);

@@ -108,7 +108,7 @@ void gr_clients_end(struct gr_server *server); // closes all connections
 void gr_clients_deinit(struct gr_server *server);
 // A REPLY or an ACKED effect.
 void gr_clients_result(struct gr_server *server, const struct gr_result *result);
-void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks);
+void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks, uint8_t durable);
 // True if sessions have more to send at once, or there is something to step.
 bool gr_clients_flush(struct gr_server *server);
 void gr_clients_pause(struct gr_server *server, bool pause);
@@ -175,6 +175,8 @@ struct gr_server {
     uint32_t run_wait_ms; // before the next new run
     bool run_ending;      // the store has failed, and `run` is set
     bool run_said;        // that a new run cannot begin was logged
+    enum gr_err run_why;  // why there is no run, or none that takes writes; GR_OK
+    uint64_t outrun;      // a run of this store that peers know and that is not in it; 0: none
     bool serving;         // requests are taken: see gr_server_look
     bool announced;       // the line "ready" was printed
 
@@ -189,5 +191,9 @@ struct gr_server {
 void gr_server_run_failed(struct gr_server *server);
 // A link came up, or time has passed: is the node ready to serve?
 void gr_server_look(struct gr_server *server);
+// Bytes that the store may still take on its disk; UINT64_MAX if that cannot be found out.
+uint64_t gr_server_disk_free(const struct gr_server *server);
+// A peer has seen writes of this run of our store: is the directory as old as it should be?
+void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run);
 
 #endif

@@ -63,6 +63,7 @@ static struct gr_node *make_node(struct gr_server *server)
     node.ring = &server->cluster.ring;
     node.r = server->cluster.r;
     node.w = server->cluster.w;
+    node.durability = server->cluster.durability;
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
@@ -98,6 +99,24 @@ void gr_server_look(struct gr_server *server)
     announce(server);
 }
 
+// Runs are counted in the store itself and made durable before their first write: so a store of
+// which others have seen a later run, or another one of the same number, was put back to what it
+// once was, or stands elsewhere a second time. Its actors are new all the same: nothing is lost
+// (DESIGN.md §4).
+void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run)
+{
+    if (run == server->actor.run || run >> 32 < server->actor.run >> 32)
+        return;
+    if (server->outrun == 0)
+        gr_log(GR_LOG_WARN,
+            "this data directory is older than what it wrote before: %s has seen run %u of store "
+            "%016llx, and this is run %u. It was restored from a copy, or a copy of it is in use "
+            "elsewhere. What it lost comes back from the other replicas",
+            peer, (unsigned)(run >> 32), (unsigned long long)server->actor.store,
+            (unsigned)(server->actor.run >> 32));
+    server->outrun = GR_MAX(server->outrun, run);
+}
+
 static void on_grace(uv_timer_t *timer)
 {
     gr_server_look(timer->data);
@@ -112,6 +131,8 @@ static enum gr_err begin_run(struct gr_server *server, char *ret_why, size_t why
         .partitions = server->cluster.ring.partitions,
         .loop = &server->loop,
     };
+    if (server->cluster.durability != GR_DURABILITY_COMMIT)
+        config.sync_interval = server->cluster.sync_interval;
     gr_assert(config.engine != NULL && server->node == NULL);
     struct gr_storage *storage = NULL;
     enum gr_err err = gr_storage_open(&config, &storage, ret_why, why_size);
@@ -159,12 +180,12 @@ static void end_run(struct gr_server *server)
     server->storage = NULL;
 }
 
-static bool has_space(const struct gr_server *server)
+uint64_t gr_server_disk_free(const struct gr_server *server)
 {
     struct statvfs about;
     if (statvfs(server->datadir.store_path, &about) != 0)
-        return true;
-    return (uint64_t)about.f_bavail * about.f_frsize >= SPACE_BYTES_MIN;
+        return UINT64_MAX;
+    return (uint64_t)about.f_bavail * about.f_frsize;
 }
 
 static void on_run(uv_timer_t *timer)
@@ -175,12 +196,13 @@ static void on_run(uv_timer_t *timer)
         return;
     // A full disk can still be read: no use in giving that up before there is room.
     if (server->node != NULL && gr_storage_failed(server->storage) == GR_ERR_NO_SPACE &&
-        !has_space(server)) {
+        gr_server_disk_free(server) < SPACE_BYTES_MIN) {
         uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
         return;
     }
     end_run(server);
-    if (begin_run(server, why, sizeof(why)) == GR_OK) {
+    server->run_why = begin_run(server, why, sizeof(why));
+    if (server->run_why == GR_OK) {
         gr_log(GR_LOG_INFO, "the store is open again");
         server->run_said = false;
         return;
@@ -199,8 +221,16 @@ void gr_server_run_failed(struct gr_server *server)
     if (lasted < RUN_GOOD_MS && server->run_wait_ms > 0)
         wait = GR_MIN(server->run_wait_ms * 2, (uint32_t)RUN_WAIT_MS_MAX);
     server->run_wait_ms = wait;
-    gr_log(GR_LOG_WARN, "the store takes no more writes; it is closed and opened again in %u s",
-        wait / 1000);
+    if (gr_storage_failed(server->storage) == GR_ERR_NO_SPACE)
+        gr_log(GR_LOG_WARN,
+            "the store takes no more writes, others take them; it is closed and opened again as "
+            "soon as %d MiB are free on the disk of %s",
+            SPACE_BYTES_MIN >> 20, server->datadir.store_path);
+    else
+        gr_log(GR_LOG_WARN,
+            "the store takes no more writes, others take them; it is closed and opened again in "
+            "%u s",
+            wait / 1000);
     uv_timer_start(&server->run, on_run, wait, 0);
 }
 

@@ -65,7 +65,7 @@ static void emit(void *host, const struct gr_effect *effect)
         gr_clients_result(server, effect->result);
         return;
     case GR_EFFECT_ACKED:
-        gr_clients_acked(server, effect->ticket, effect->acks);
+        gr_clients_acked(server, effect->ticket, effect->acks, effect->durable);
         return;
     case GR_EFFECT_LOG:
         gr_log(GR_LOG_INFO, "node: %s", effect->text);

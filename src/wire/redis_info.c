@@ -48,7 +48,22 @@ static void print_memory(const struct section *section)
 static void print_persistence(const struct section *section)
 {
     bool ready = section->session->host.ready(section->session->host.host);
-    gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\n", ready ? 0 : 1);
+    const struct gr_redis_info *info = section->info;
+    const char *store = "ok";
+    if (info->store != GR_OK)
+        store = gr_err_info(info->store)->name;
+    gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\ngramme_durability:%s\r\n",
+        ready ? 0 : 1, info->durability);
+    if (info->sync_interval_ms > 0)
+        gr_redis_print(
+            section->to, "gramme_sync_interval_ms:%" PRIu64 "\r\n", info->sync_interval_ms);
+    // The name of an error of base/error.h while the store takes no writes.
+    gr_redis_print(section->to, "gramme_store:%s\r\ngramme_store_run:%u\r\n", store, info->run);
+    if (info->run_seen > 0)
+        gr_redis_print(section->to, "gramme_store_run_seen:%u\r\n", info->run_seen);
+    if (info->disk_free_bytes != UINT64_MAX)
+        gr_redis_print(
+            section->to, "gramme_disk_free_bytes:%" PRIu64 "\r\n", info->disk_free_bytes);
 }
 
 static void print_stats(const struct section *section)
@@ -160,7 +175,7 @@ static bool is_wanted(const struct gr_redis_command *cmd, const char *name)
 
 GR_REDIS_RUN(info)
 {
-    struct gr_redis_info info = {.version = "", .config_file = ""};
+    struct gr_redis_info info = {.version = "", .config_file = "", .durability = ""};
     session->host.info(session->host.host, &info);
     struct gr_writer text;
     // A line per member, of which there are at most GR_MEMBERS_MAX.

@@ -5,7 +5,7 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= sweep]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= sweep]
 //                                        the first event; `sweep`: housekeeping's scans are shown
 //                                        too
 //   at 20ms                              time passes; due timers fire on the way
@@ -23,15 +23,16 @@
 //   page s1 CONTEXT end=p3 foo RECORD .. records of a partition
 //   page s1 hints foo 1:4 RECORD .. for=2 [since=5 end=at:bar]
 //                                        hints owed to member 2; without end=, there are no more
-//   synced w3
+//   applied w3, synced w3
 //   load clock foo 1:1-3 | leftover foo | count foo 5 | hint foo 1:4 RECORD for=2 [since=]
 //                                        before the first event
-//   from 1 delta #7 foo 1:4 RECORD [for=2], read #7 foo [bare] [for=2], repair #7 foo RECORD,
+//   from 1 delta #7 foo 1:4 RECORD [durable] [for=2], read #7 foo [bare] [for=2],
+//          repair #7 foo RECORD,
 //          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
-//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= settled context=
-//          needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the
-//          frame
+//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= synced= settled
+//          context= needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`,
+//          `to=`: of the frame
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
 //   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
@@ -146,6 +147,10 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
     config.hint_bytes_max =
         (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
+    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
+        if (is(words_option(line, "durability", "commit"),
+                gr_durability_name((enum gr_durability)d)))
+            config.durability = (enum gr_durability)d;
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -339,6 +344,15 @@ static void read_forward(struct player *player, const struct line *line, struct 
     };
 }
 
+// All of them durable unless `synced=` says otherwise.
+static void read_acks(struct player *player, const struct line *line, struct gr_message *m)
+{
+    const char *acks = words_option(line, "acks", "0");
+    m->acks = (uint8_t)words_number(&player->words, acks);
+    m->durable_acks = (uint8_t)words_number(&player->words, words_option(line, "synced", acks));
+    m->settled = words_flag(line, "settled");
+}
+
 static void read_forwarded(struct player *player, const struct line *line, struct gr_message *m)
 {
     struct words *words = &player->words;
@@ -346,10 +360,9 @@ static void read_forwarded(struct player *player, const struct line *line, struc
                  : is(word(line, 4), "rejected") ? GR_REJECTED
                                                  : GR_INDETERMINATE;
     m->status = m->outcome == GR_DONE ? GR_OK : words_err(words, word(line, 5));
-    m->acks = (uint8_t)number_of(player, line, "acks");
+    read_acks(player, line, m);
     m->primaries = (uint8_t)words_number(
         words, words_option(line, "primaries", words_option(line, "acks", "0")));
-    m->settled = words_flag(line, "settled");
     m->record.context = words_context(words, words_option(line, "context", "{}"));
     m->hybrid_needed = words_hybrid(words, words_option(line, "needed", "0"));
 }
@@ -391,6 +404,7 @@ static void read_question(struct player *player, const struct line *line, struct
     m->key = words_key(words, word(line, 4));
     m->bare = words_flag(line, "bare");
     m->owed_to = (uint32_t)(words_number(words, words_option(line, "for", "-1")) + 1);
+    m->durable = words_flag(line, "durable");
     if (m->type == GR_MSG_DELTA)
         m->dot = words_dot(words, word(line, 5));
     if (m->type != GR_MSG_READ)
@@ -430,8 +444,7 @@ static void on_peer(struct player *player, const struct line *line)
     } else if (m.type == GR_MSG_FORWARDED) {
         read_forwarded(player, line, &m);
     } else if (m.type == GR_MSG_ACKED) {
-        m.acks = (uint8_t)number_of(player, line, "acks");
-        m.settled = words_flag(line, "settled");
+        read_acks(player, line, &m);
     } else if (m.type == GR_MSG_ACK || m.type == GR_MSG_STATE || m.type == GR_MSG_PAGE ||
                m.type == GR_MSG_COUNTED) {
         read_answer(player, line, &m);
@@ -544,6 +557,9 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         on_read(player, line);
     else if (is(what, "page"))
         on_page(player, line);
+    else if (is(what, "applied") && line->count == 2)
+        step(player, (struct gr_event){.type = GR_EVENT_APPLIED,
+                         .number = strtoull(line->word[1] + 1, NULL, 10)});
     else if (is(what, "synced") && line->count == 2)
         step(player, (struct gr_event){
                          .type = GR_EVENT_SYNCED, .number = strtoull(line->word[1] + 1, NULL, 10)});

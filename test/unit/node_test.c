@@ -263,6 +263,7 @@ static void answer_peer(struct world *world, const struct pending *p)
         m.hybrid_needed = gr_hybrid_from((struct gr_wall){world->wall_ms + 100000});
         m.settled = chance(world, 500);
         m.acks = (uint8_t)below(world, 4);
+        m.durable_acks = (uint8_t)below(world, m.acks + 1u);
         break;
     case GR_MSG_DELTA:
         m.type = GR_MSG_ACK;
@@ -388,6 +389,7 @@ static void peer_asks(struct world *world)
         .id = 1 + below(world, 1000),
         .key = world->key[below(world, KEYS)],
         .bare = chance(world, 500),
+        .durable = chance(world, 200),
         .limit = 3,
         .partition = below(world, PARTITIONS)};
     if (chance(world, 400))
@@ -445,7 +447,9 @@ static void any_event(struct world *world)
     else if (dice < 800)
         peer_asks(world);
     else if (dice < 880)
-        step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
+        step(world,
+            (struct gr_event){.type = chance(world, 500) ? GR_EVENT_SYNCED : GR_EVENT_APPLIED,
+                .number = world->written});
     else if (dice < 890)
         change_link(world, (uint16_t)(1 + below(world, MEMBERS - 1)), chance(world, 600));
     else if (dice < 893)
@@ -472,6 +476,7 @@ static void begin(struct world *world, uint64_t seed)
     config.run = RUN;
     config.seed = seed;
     config.ring = &world->ring;
+    config.durability = (enum gr_durability)below(world, GR_DURABILITY_COUNT);
     config.calls_max = 1 + below(world, 60);
     config.memory_max = 2000 + below(world, 100000);
     config.latch_queue_max = 1 + below(world, 5);
@@ -549,6 +554,19 @@ static void test_freed_at_any_time(void **state)
     }
 }
 
+// Over all partitions: what a peer is told of the runs of its store.
+static void test_run_seen(void **state)
+{
+    (void)state;
+    begin(&world, 7);
+    gr_node_load_clock(world.node, 0, (struct gr_actor){50, 3}, (struct gr_interval){4, 5});
+    gr_node_load_clock(world.node, 5, (struct gr_actor){50, 8}, (struct gr_interval){1, 1});
+    gr_node_load_clock(world.node, 7, (struct gr_actor){50, 6}, (struct gr_interval){1, 9});
+    assert_true(gr_node_run_seen(world.node, 50) == 8);
+    assert_true(gr_node_run_seen(world.node, 51) == 0);
+    end(&world);
+}
+
 static void note_id(void *host, const struct gr_effect *effect)
 {
     if (effect->type == GR_EFFECT_SEND)
@@ -594,6 +612,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_happens),
         cmocka_unit_test(test_freed_at_any_time),
+        cmocka_unit_test(test_run_seen),
         cmocka_unit_test(test_ids_of_runs),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
