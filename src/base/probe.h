@@ -31,7 +31,10 @@
     X(CLOCK_GAP, "a clock row had a gap")                                                          \
     X(SCAN_MERGED, "a scan page was merged from several holders")                                  \
     X(READ_DAMAGED, "a record could not be read")                                                  \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(REQUEST_LATE, "a request had waited too long and was refused at once")                       \
+    X(MESSAGE_LATE, "a peer's question came after its deadline and was dropped")                   \
+    X(BACKGROUND_WAITED, "a slice of background work waited for its turn")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

@@ -115,7 +115,7 @@ struct gr_keyop *gr_keyop_new(
         node->memory + bytes > node->config.memory_max)
         return NULL;
     struct gr_keyop *op = gr_hook_memory(NULL, sizeof *op);
-    *op = (struct gr_keyop){.kind = kind, .deadline = GR_NEVER};
+    *op = (struct gr_keyop){.kind = kind, .since = node->arrived, .deadline = GR_NEVER};
     gr_arena_reserve(&op->arena, bytes + key->key.size + key->bucket.size + 64);
     op->key = gr_key_copy(&op->arena, key);
     op->partition = gr_ring_partition(node->ring, key->slot);
@@ -174,6 +174,7 @@ static void end_reader(
 {
     // Telling may start other work on the key: the reader keeps the latch until it is told.
     struct gr_latch *latch = op->latch;
+    gr_node_foreground(node, op->since);
     tell_state(node, op, status, stored);
     keyop_free(node, op);
     gr_assert(latch->readers > 0);
@@ -400,6 +401,8 @@ static void tell_ack(struct gr_node *node, struct gr_keyop *op, enum gr_err stat
 // The write is durable, or failed: tells whoever waits and frees the op.
 static void end_writer(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
+    if (op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_PUT)
+        gr_node_foreground(node, op->since);
     if (op->kind == GR_KEYOP_DELTA)
         tell_ack(node, op, err);
     else if (op->kind == GR_KEYOP_PUT && err == GR_OK)
@@ -616,6 +619,13 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         refuse(node, peer, message, node->store);
         return;
     }
+    struct gr_instant deadline = gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms));
+    // A write is taken however late it comes: its coordinator has it, and what is not taken now
+    // would have to be repaired.
+    if (reads && gr_instant_reached(node->now, deadline)) {
+        gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
+        return;
+    }
     enum gr_keyop_kind kind = reads                           ? GR_KEYOP_READ
                               : message->type == GR_MSG_DELTA ? GR_KEYOP_DELTA
                                                               : GR_KEYOP_REPAIR;
@@ -629,7 +639,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     op->peer = peer;
     op->peer_call = message->id;
     op->bare = message->bare;
-    op->deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms));
+    op->deadline = deadline;
     if (!reads) {
         op->incoming = gr_record_copy(&op->arena, &message->record, false);
         op->dot = message->type == GR_MSG_DELTA ? message->dot : (struct gr_dot){0};

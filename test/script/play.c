@@ -5,13 +5,13 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= sweep]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= slices= sweep]
 //                                        the first event; `sweep`: housekeeping's scans are shown
-//                                        too
+//                                        too; `slices`: of it, that may begin in a second
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
-//   client 7 get foo [r= pr= timeout=]   7 is the ticket
+//   client 7 get foo [r= pr= timeout=]   7 is the ticket; `waited=` (of all requests): in the host
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
 //            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
@@ -24,7 +24,8 @@
 //          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
 //          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= settled context= needed=],
-//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`: of the frame
+//          page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`: of the frame;
+//                                       `waited=`: in the host
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
 #include "test/script/play.h"
@@ -47,6 +48,7 @@ struct player {
     uint64_t sequence[GR_MEMBERS_MAX];
     struct gr_message last;
     uint16_t last_peer;
+    struct gr_span last_waited;
 };
 
 // ---- driving the node ------------------------------------------------------------------------
@@ -132,6 +134,10 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     config.latch_queue_max =
         (uint32_t)words_number(&player->words, words_option(line, "queue", "100"));
     config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
+    config.background.slice_rate_max =
+        (uint32_t)words_number(&player->words, words_option(line, "slices", "512"));
+    config.background.slice_rate_min =
+        GR_MIN(config.background.slice_rate_min, config.background.slice_rate_max);
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -209,7 +215,9 @@ static void on_client(struct player *player, const struct line *line)
     if (is(op, "put"))
         request.value = words_bytes(words, word(line, 4));
     if (words->wrong == NULL)
-        step(player, (struct gr_event){.type = GR_EVENT_REQUEST, .request = &request});
+        step(player, (struct gr_event){.type = GR_EVENT_REQUEST,
+                         .request = &request,
+                         .waited = gr_span_ms(number_of(player, line, "waited"))});
 }
 
 // Keys, or keys and records, from word `at` on. "k*3" stands for k0 k1 k2.
@@ -354,9 +362,10 @@ static void read_question(struct player *player, const struct line *line, struct
 
 static void say(struct player *player)
 {
-    step(
-        player, (struct gr_event){
-                    .type = GR_EVENT_MESSAGE, .peer = player->last_peer, .message = &player->last});
+    step(player, (struct gr_event){.type = GR_EVENT_MESSAGE,
+                     .peer = player->last_peer,
+                     .message = &player->last,
+                     .waited = player->last_waited});
 }
 
 static void on_peer(struct player *player, const struct line *line)
@@ -377,6 +386,7 @@ static void on_peer(struct player *player, const struct line *line)
     m.run = 1000u + peer;
     m.sequence = ++player->sequence[peer];
     m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
+    player->last_waited = gr_span_ms(number_of(player, line, "waited"));
     m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
     if (m.type == GR_MSG_FORWARD) {
         m.key = words_key(words, word(line, 4));
