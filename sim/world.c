@@ -291,7 +291,10 @@ bool sim_submit(struct sim *sim, int n, const struct gr_request *request)
         sim->report->gets++;
     else
         sim->report->puts++;
-    step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
+    bool waits = !sim->quiet && gr_random_chance(&sim->random, 10);
+    int64_t waited = GR_MIN(waits ? sim_within(sim, 0, 300000) : 0, sim->now);
+    step(sim, n,
+        &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request, .waited = {waited}});
     return true;
 }
 
@@ -375,8 +378,10 @@ static void deliver(struct sim *sim, struct sim_event *event)
     err = gr_frame_decode(body, &event->arena, &message);
     gr_assert(err == GR_OK);
     step(sim, event->node,
-        &(struct gr_event){
-            .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
+        &(struct gr_event){.type = GR_EVENT_MESSAGE,
+            .peer = (uint16_t)event->peer,
+            .message = &message,
+            .waited = {event->waited}});
 }
 
 static void read_store(struct sim *sim, struct sim_event *event)
@@ -471,6 +476,7 @@ static void dispatch(struct sim *sim, struct sim_event *event)
             *later = *event;
             later->at = at;
             later->order = order;
+            later->waited += pause;
             gr_hook_memory(event, 0);
             return;
         }
@@ -509,6 +515,8 @@ static void build(struct sim *sim)
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(random, 3)];
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
+        if (gr_random_chance(random, 100))
+            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 1;
         sim->skew_ms_max = sim->faults.skew_ms_max;
         host->skew_ms =
             (int64_t)gr_random_below(random, 2 * (uint64_t)sim->skew_ms_max + 1) - sim->skew_ms_max;

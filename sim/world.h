@@ -59,6 +59,7 @@ enum sim_event_kind {
 
 struct sim_event {
     int64_t at;
+    int64_t waited; // for a stopped process
     uint64_t order;
     enum sim_event_kind kind;
     int node, peer;
