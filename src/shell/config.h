@@ -37,6 +37,12 @@ enum gr_config_kind {
     X(REQUESTS_MAX, "requests_max", COUNT, "10000", 16, 1000000, "", "requests under way at most") \
     X(MEMORY_MAX, "memory_max", SIZE, "256mb", 32 << 20, (int64_t)1 << 40, "",                     \
         "memory that requests under way may take")                                                 \
+    X(CLIENT_MEMORY, "client_memory", SIZE, "256mb", 64 << 20, (int64_t)1 << 40, "",               \
+        "memory for commands and replies on their way, all clients together")                      \
+    X(QUEUE_WAIT_MAX, "queue_wait_max", SPAN, "250ms", 1, 60000, "",                               \
+        "a request that waited longer to be begun is BUSY")                                        \
+    X(BACKGROUND_TARGET, "background_target", SPAN, "50ms", 1, 60000, "",                          \
+        "p99 of requests above which background work yields")                                      \
     X(LOG_LEVEL, "log_level", CHOICE, "info", 0, 0, "error warn info debug", "what is logged")     \
     X(DEMO, "demo", FLAG, "no", 0, 1, "", "let GR.LINK cut and heal links")
 

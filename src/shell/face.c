@@ -100,6 +100,9 @@ static void info(void *host, struct gr_redis_info *ret_info)
 {
     const struct gr_server *server = host;
     const struct gr_clients *clients = &server->clients;
+    struct gr_node_stats stats = {0};
+    if (server->node != NULL)
+        stats = gr_node_stats(server->node);
     *ret_info = (struct gr_redis_info){
         .version = GRAMME_VERSION,
         .config_file = server->config->file,
@@ -116,6 +119,16 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_bytes = resident_bytes(),
         .memory_max_bytes = 0,
         .keys = held_keys(server),
+        .requests = stats.calls,
+        .requests_waiting = server->turn.deferred.count,
+        .request_bytes = stats.memory + server->turn.deferred_bytes,
+        .client_bytes = clients->held,
+        .client_bytes_max = clients->held_max,
+        .busy_total = stats.busy + server->turn.refused,
+        .late_total = stats.late,
+        .background_rate = stats.background_rate,
+        .background_slices_total = stats.background_slices,
+        .foreground_p99_us = (uint64_t)(stats.foreground_p99.ns / 1000),
     };
 }
 

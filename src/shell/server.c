@@ -67,6 +67,8 @@ static struct gr_node *make_node(struct gr_server *server)
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
+    node.queue_wait_max = gr_config_span(config, GR_SETTING_QUEUE_WAIT_MAX);
+    node.background.target = gr_config_span(config, GR_SETTING_BACKGROUND_TARGET);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
     return gr_node_new(&node);
 }
@@ -350,6 +352,7 @@ static int raise_files(struct gr_server *server)
     char why[GR_WHY_BYTES];
     uint32_t wanted = (uint32_t)gr_config_number(server->config, GR_SETTING_MAXCLIENTS);
     server->clients.max = wanted;
+    server->clients.held_max = (size_t)gr_config_number(server->config, GR_SETTING_CLIENT_MEMORY);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return EXIT_OK;
     rlim_t reserved = FILES_RESERVED + (rlim_t)2 * server->cluster.ring.member_count;

@@ -46,6 +46,12 @@ struct gr_redis_info {
     uint64_t memory_bytes;     // resident
     uint64_t memory_max_bytes; // 0 = no limit is set
     int64_t keys;              // with values, in the partitions that this node holds
+    // Load: what is under way and what it takes, what was refused, and how background work fares.
+    uint32_t requests, requests_waiting;
+    uint64_t request_bytes, client_bytes, client_bytes_max;
+    uint64_t busy_total, late_total;
+    uint32_t background_rate;
+    uint64_t background_slices_total, foreground_p99_us;
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
@@ -131,6 +137,10 @@ bool gr_redis_closing(const struct gr_redis *session);
 uint64_t gr_redis_id(const struct gr_redis *session);
 // Commands that were taken in so far.
 uint64_t gr_redis_commands(const struct gr_redis *session);
+// Bytes that the client sent and no command has taken up yet; and with them the replies that have
+// not left.
+size_t gr_redis_unread(const struct gr_redis *session);
+size_t gr_redis_held(const struct gr_redis *session);
 // Bytes of memory that the session takes, input and output included.
 size_t gr_redis_memory(const struct gr_redis *session);
 
