@@ -5,6 +5,7 @@
 //   gramme-sim --seed N --verbose       replays one and prints what happens
 //   gramme-sim --canary NAME            leaves one rule out until it is noticed
 //   gramme-sim --canaries               all of them, one after the other
+//   gramme-sim --overload [--seed N]    more load than a cluster can carry (overload.c)
 //
 // Every mode ends with a line "N passed, N failed"; --tap prints TAP instead.
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/overload.h"
 #include "sim/sim.h"
 
 enum {
@@ -77,7 +79,10 @@ static void run(const struct sim_options *options, struct sim_report *report)
         memcpy(report->story, panic_text, sizeof panic_text);
         return;
     }
-    sim_run(options, report);
+    if (sim_overload_shows(options->canary))
+        sim_overload_run(options, report);
+    else
+        sim_run(options, report);
 }
 
 static bool run_seed(uint64_t seed, bool verbose)
@@ -232,7 +237,8 @@ static int usage(const char *wrong)
         "usage: gramme-sim [--first N] [--seeds N] [--tap]\n"
         "       gramme-sim --file FILE [--tap]\n"
         "       gramme-sim --seed N [--verbose]\n"
-        "       gramme-sim --canary NAME | --canaries\n",
+        "       gramme-sim --canary NAME | --canaries\n"
+        "       gramme-sim --overload [--seed N] [--tap]\n",
         wrong);
     return 2;
 }
@@ -242,7 +248,7 @@ int main(int argc, char **argv)
     uint64_t first = 1, count = 200;
     bool tap = false, verbose = false;
     const char *canary = NULL, *file = NULL;
-    bool all_canaries = false;
+    bool all_canaries = false, overload = false;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (strcmp(argv[i], "--tap") == 0)
@@ -251,6 +257,8 @@ int main(int argc, char **argv)
             verbose = true;
         else if (strcmp(argv[i], "--canaries") == 0)
             all_canaries = true;
+        else if (strcmp(argv[i], "--overload") == 0)
+            overload = true;
         else if (strcmp(argv[i], "--canary") == 0 && more)
             canary = argv[++i];
         else if (strcmp(argv[i], "--file") == 0 && more)
@@ -266,6 +274,8 @@ int main(int argc, char **argv)
     }
     if (all_canaries || canary != NULL)
         return canaries(canary, tap);
+    if (overload)
+        return sim_overload(first, tap);
     if (file != NULL)
         return seeds_of(file, tap);
     if (verbose)

@@ -19,6 +19,8 @@
 #include "wire/frame.h"
 
 enum { BUSY_MS_MIN = 3000, QUIET_MS = 8000, PARTITIONS = 8, SYNC_INTERVAL_MS = 100 };
+// Where a node may begin one slice of background work a second, which hints and sweeps share.
+enum { QUIET_SLOW_MS = 40000 };
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -328,7 +330,10 @@ bool sim_submit(struct sim *sim, int n, const struct gr_request *request)
         sim->report->gets++;
     else
         sim->report->puts++;
-    step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
+    bool waits = !sim->quiet && gr_random_chance(&sim->random, 10);
+    int64_t waited = GR_MIN(waits ? sim_within(sim, 0, 300000) : 0, sim->now);
+    step(sim, n,
+        &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request, .waited = {waited}});
     return true;
 }
 
@@ -420,8 +425,10 @@ static void deliver(struct sim *sim, struct sim_event *event)
     bool timers = gr_instant_reached(sim_now(sim), gr_node_deadline(host->node));
     uint64_t effects = host->effects;
     step(sim, event->node,
-        &(struct gr_event){
-            .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
+        &(struct gr_event){.type = GR_EVENT_MESSAGE,
+            .peer = (uint16_t)event->peer,
+            .message = &message,
+            .waited = {event->waited}});
     if (other_run && !timers && host->effects > effects)
         sim_oracle_fail(
             &sim->oracle, "node %d took what was said to an earlier run of it", event->node);
@@ -529,6 +536,7 @@ static void dispatch(struct sim *sim, struct sim_event *event)
             *later = *event;
             later->at = at;
             later->order = order;
+            later->waited += pause;
             gr_hook_memory(event, 0);
             return;
         }
@@ -570,6 +578,10 @@ static void build(struct sim *sim)
         host->config.cache_max = caches[gr_random_below(random, 3)];
         host->config.hint_bytes_max = gr_random_chance(random, 100) ? 2000 : 1u << 30;
         host->config.latch_queue_max = gr_random_chance(random, 100) ? 1 : 1024;
+        if (gr_random_chance(random, 100)) {
+            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 1;
+            sim->slow = true;
+        }
         sim->skew_ms_max = sim->faults.skew_ms_max;
         host->skew_ms =
             (int64_t)gr_random_below(random, 2 * (uint64_t)sim->skew_ms_max + 1) - sim->skew_ms_max;
@@ -617,7 +629,7 @@ void sim_run(const struct sim_options *options, struct sim_report *ret_report)
         sim_heal(sim);
         sim_run_until(sim, sim->now + 1500 * (int64_t)MS);
         sim_heal_links(sim); // links whose loss was noticed late are made anew
-        sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
+        sim_run_until(sim, sim->now + (int64_t)(sim->slow ? QUIET_SLOW_MS : QUIET_MS) * MS);
     }
     if (!sim->oracle.failed)
         sim_audit(sim);

@@ -62,6 +62,7 @@ enum sim_event_kind {
 
 struct sim_event {
     int64_t at;
+    int64_t waited; // for a stopped process
     uint64_t order;
     enum sim_event_kind kind;
     int node, peer;
@@ -111,6 +112,7 @@ struct sim {
     int64_t skew_ms_max;
     enum gr_durability durability;
     bool quiet;
+    bool slow; // a node begins one slice of background work a second
     // The answer of a request made by the audit itself.
     bool audit_done;
     enum gr_err audit_err;

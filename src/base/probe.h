@@ -42,7 +42,10 @@
     X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")                      \
     X(ACK_DURABLE_LATER,                                                                           \
         "an acknowledgement did not wait for the disk, and a durable one followed")                \
-    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")
+    X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
+    X(REQUEST_LATE, "a request had waited too long and was refused at once")                       \
+    X(MESSAGE_LATE, "a peer's question came after its deadline and was dropped")                   \
+    X(BACKGROUND_WAITED, "a slice of background work waited for its turn")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

@@ -66,6 +66,7 @@ void gr_keyop_applied(struct gr_node *node, struct gr_keyop *op)
     if (gr_keyop_waits_for_sync(node, op))
         return;
     op->told = true;
+    gr_node_foreground(node, op->since);
     node->memory -= op->arena.bytes;
     gr_arena_deinit(&op->arena);
     op->key = (struct gr_key){.slot = 0};

@@ -11,9 +11,11 @@
 //       node has no clock for the partition. The owner learns each dot with the record it names.
 //   H3  Over hint_bytes_max the node refuses to stand in; it drops nothing.
 //   H4  A node votes in a get for the owner it stands in for only if it keeps a hint for the key.
-//   H5  One page of hints per owner is on its way at a time; what fails stays and is tried again.
+//   H5  One page of hints per owner is on its way at a time, and each begins only when the throttle
+//       admits it (§6.5); what fails stays and is tried again.
 //
-//   per owner:  rest --link up, hint kept--> timer -> page -> deltas out -> acks -> page ...
+//   per owner:  rest --link up, hint kept--> timer, admitted -> page -> deltas out -> acks -> page
+//   ...
 //                ^                                                \-- all failed: RETRY_MS --/
 //                +-- nothing is owed
 //
@@ -21,7 +23,14 @@
 // PAGE hints per owner and page, hint_bytes_max bytes kept, calls_max reads.
 #include "core/inside.h"
 
-enum { PAGE = 64, READ_PAGE = 1024, RETRY_MS = 1000, SPREAD_MS = 200, ROW_BYTES = 64 };
+enum {
+    PAGE = 64,
+    READ_PAGE = 1024,
+    RETRY_MS = 1000,
+    SPREAD_MS = 200,
+    ADMIT_MS = 2,
+    ROW_BYTES = 64
+};
 
 // One hint on its way to its owner.
 struct delivery {
@@ -37,7 +46,7 @@ struct hint_read {
     uint64_t call;      // of the get here, or 0:
     uint16_t peer;      // the node that asks,
     uint64_t peer_call; // and its call
-    struct gr_instant deadline;
+    struct gr_instant since, deadline;
 };
 
 size_t gr_hint_bytes(const struct gr_hint *hint)
@@ -218,6 +227,22 @@ static void scan_page(struct gr_node *node, uint16_t owner)
                        });
 }
 
+// What the next page will take, if its hints are like the others (§6.5).
+static uint32_t page_slices(const struct gr_debt *debt)
+{
+    uint64_t records = GR_MIN(debt->count, PAGE);
+    uint64_t bytes = debt->bytes / debt->count * records;
+    return gr_throttle_slices(records, GR_MIN(bytes, GR_HINT_PAGE_BYTES));
+}
+
+// One slice may be had at once, and a page of several not yet: then a little later.
+static struct gr_instant ask_again_at(const struct gr_node *node)
+{
+    struct gr_instant at = gr_node_background_at(node);
+    struct gr_instant soon = gr_instant_after(node->now, gr_span_ms(ADMIT_MS));
+    return at.ns < soon.ns ? soon : at;
+}
+
 void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
 {
     uint16_t owner = (uint16_t)(GR_CONTAINER(timer, struct gr_debt, timer) - node->debt);
@@ -227,6 +252,8 @@ void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
         return;
     if (node->store != GR_OK)
         deliver_soon(node, owner, RETRY_MS);
+    else if (!gr_node_background(node, page_slices(debt)))
+        gr_timer_set(&node->timers, timer, ask_again_at(node));
     else
         scan_page(node, owner);
 }
@@ -235,8 +262,9 @@ void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
 static void page_done(struct gr_node *node, uint16_t owner)
 {
     struct gr_debt *debt = debt_of(node, owner);
-    bool stuck = debt->failed > 0;
+    bool stuck = debt->failed > 0 && !debt->stored;
     debt->failed = 0;
+    debt->stored = false;
     if (stuck && debt->cursor == debt->from) {
         // One cursor value fills pages that fail: what is behind it must not wait for ever.
         debt->cursor++;
@@ -257,6 +285,7 @@ static void end_delivery(struct gr_node *node, struct delivery *delivery, bool f
     gr_assert(debt->sent > 0);
     debt->sent--;
     debt->failed += failed;
+    debt->stored |= !failed;
     if (failed) {
         gr_probe(&node->probes, GR_PROBE_HINT_FAILED);
         debt->walked = earlier(debt->walked, delivery->hint.since);
@@ -380,6 +409,7 @@ static bool start_read(
         return false;
     struct hint_read *kept = gr_hook_memory(NULL, sizeof *kept);
     *kept = read;
+    kept->since = node->arrived;
     uint64_t ticket = gr_node_id(node);
     gr_map_insert(&node->hint_reads, &kept->by_ticket, ticket);
     gr_node_emit(node, &(struct gr_effect){
@@ -420,6 +450,7 @@ static void on_read(struct gr_node *node, struct hint_read *read, const struct g
 {
     struct gr_message state = {.type = GR_MSG_STATE, .id = read->peer_call, .bare = read->bare};
     state.status = merge_hints(node, read, event, &state.record);
+    gr_node_foreground(node, read->since);
     if (read->call != 0) {
         struct gr_call *call = gr_call_find(node, GR_CALL_GET, read->call);
         if (call != NULL)
@@ -463,8 +494,12 @@ void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
             .bare = message->bare,
             .peer = peer,
             .peer_call = message->id,
-            .deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms)),
+            .deadline = gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms)),
         };
+        if (gr_instant_reached(node->now, read.deadline)) {
+            gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
+            return;
+        }
         err = start_read(node, (uint16_t)owner, &message->key, read) ? GR_OK : GR_ERR_BUSY;
     } else if (owes) {
         err = keep(node, peer, message);

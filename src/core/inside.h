@@ -12,7 +12,9 @@
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
 //   durability.c  when it may say so: once it is on disk, or sooner              (§6.1)
 //   hint.c     what a node that stands in for an owner does: keep the write, deliver it (§4.6)
+//   done.c     telling whoever asked: clients, nodes that forwarded, updates
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
+//   throttle.c how much of that may run beside requests                                (§6.5)
 //   peer.c     what is known of the other nodes: links, latency, frames seen
 #ifndef GR_CORE_INSIDE_H
 #define GR_CORE_INSIDE_H
@@ -99,10 +101,11 @@ struct gr_keyop {
     bool durable; // PUT, DELTA, HINT, STAND_IN: acknowledged once it is durable, whatever the mode
     bool told;    // it was acknowledged when it was applied; its arena is empty
     bool stuck;   // EXPIRE, RESTRIP: its index row stays
-    bool dot_drawn;     // only in the canary early-dot
-    uint64_t call;      // id of the call here that wants it, or 0:
-    uint16_t peer;      // the node that does,
-    uint64_t peer_call; // and its call
+    bool dot_drawn;          // only in the canary early-dot
+    uint64_t call;           // id of the call here that wants it, or 0:
+    uint16_t peer;           // the node that does,
+    uint64_t peer_call;      // and its call
+    struct gr_instant since; // when what it is for arrived here
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
     struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
@@ -124,10 +127,11 @@ enum gr_call_kind {
 enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
-    enum gr_op op;   // CLIENT: what was asked
-    uint64_t ticket; // CLIENT, UPDATE
-    uint16_t peer;   // PEER: who forwarded
-    uint64_t call;   // PEER: its call; UPDATE: the update's id
+    enum gr_op op;           // CLIENT: what was asked
+    uint64_t ticket;         // CLIENT, UPDATE
+    struct gr_instant since; // CLIENT: when the request arrived
+    uint16_t peer;           // PEER: who forwarded
+    uint64_t call;           // PEER: its call; UPDATE: the update's id
 };
 
 struct gr_call {
@@ -153,6 +157,7 @@ struct gr_debt {
     gr_cursor cursor;      // where the next page begins
     gr_cursor from;        // where the page under way began
     uint32_t sent, failed; // of this page: under way, and answered otherwise than "stored"
+    bool stored;           // of this page, one at least was answered so
     bool fresh;            // one was kept since that SCAN was asked for
     bool unreadable;       // the last SCAN failed, and that was logged
 };
@@ -167,6 +172,7 @@ struct gr_node {
     struct gr_node_stats stats;
     struct gr_sink *sink; // of the step under way
     struct gr_instant now;
+    struct gr_instant arrived; // when what this step is about reached this host: `now` or before
     struct gr_wall wall;
     gr_hybrid hybrid;
     uint64_t run;                     // random: names this run's requests
@@ -188,6 +194,7 @@ struct gr_node {
     uint32_t keyop_count;
     size_t memory;
     struct gr_timers timers;
+    struct gr_throttle throttle;
     struct gr_timer sweep_timer;
     enum gr_sweep_phase sweep_phase;
     bool sweep_full;          // the page was full: there may be more
@@ -214,6 +221,14 @@ bool gr_node_has_room(const struct gr_node *node, size_t bytes);
 // `self`.
 int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, bool self);
 uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline);
+// Who is told of a client's request that is being stepped.
+struct gr_done gr_node_done(const struct gr_node *node, const struct gr_request *request);
+// Foreground work ended that had arrived at `since`.
+void gr_node_foreground(struct gr_node *node, struct gr_instant since);
+// Asked before each slice of background work (§6.5; gr_throttle_slices says how many it is). False:
+// not now; ask again at gr_node_background_at.
+GR_MUST_USE bool gr_node_background(struct gr_node *node, uint32_t slices);
+struct gr_instant gr_node_background_at(const struct gr_node *node);
 
 // A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
 void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,

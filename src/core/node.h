@@ -21,6 +21,7 @@
 
 #include "base/probe.h"
 #include "core/message.h"
+#include "core/throttle.h"
 
 struct gr_node;
 
@@ -48,7 +49,9 @@ struct gr_node;
     X(ANY_RUN, "any-run", "a frame that was meant for an earlier run is taken")                    \
     X(ABSENT_ON_ERROR, "absent-on-error", "a record that cannot be read is called absent")         \
     X(EARLY_DURABLE, "early-durable", "an acknowledgement before the sync says durable")           \
-    X(NOBODY_SYNCS, "nobody-syncs", "no replica syncs first although the mode is buffered")
+    X(NOBODY_SYNCS, "nobody-syncs", "no replica syncs first although the mode is buffered")        \
+    X(LATE_REQUEST, "late-request", "a request is begun however long it has waited")               \
+    X(BACKGROUND_FREE, "background-free", "background work does not ask the throttle")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -69,11 +72,13 @@ struct gr_node_config {
     uint8_t r, w;               // the cluster's defaults
     enum gr_durability durability;
     struct gr_span read_timeout, write_timeout;
-    uint32_t calls_max;       // requests and peers' requests under way; over it: BUSY
-    size_t memory_max;        // bytes that they may take; over it: BUSY
-    uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
-    uint32_t cache_max;       // keys whose version header is remembered
-    uint64_t hint_bytes_max;  // of hints kept for others; over it this node does not stand in
+    uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
+    size_t memory_max;             // bytes that they may take; over it: BUSY
+    uint32_t latch_queue_max;      // writers waiting for one key; over it: BUSY
+    uint32_t cache_max;            // keys whose version header is remembered
+    uint64_t hint_bytes_max;       // of hints kept for others; over it this node does not stand in
+    struct gr_span queue_wait_max; // a request that waited longer before its step: BUSY
+    struct gr_throttle_config background;
     enum gr_canary canary;
 };
 
@@ -107,6 +112,9 @@ struct gr_event {
     enum gr_event_type type;
     struct gr_instant now; // never goes back
     struct gr_wall wall;   // may jump
+    // REQUEST, MESSAGE: how long it has waited at this host before this step. Deadlines count from
+    // its arrival, and what comes too late is refused (a request) or dropped (a peer's question).
+    struct gr_span waited;
     const struct gr_request *request;
     uint16_t peer;                    // MESSAGE, LINK
     const struct gr_message *message; // MESSAGE
@@ -235,6 +243,10 @@ struct gr_node_stats {
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;
     uint64_t hints_kept, hints_delivered, hints_refused;
+    uint64_t late;                 // requests refused because they had waited too long
+    uint64_t background_slices;    // of background work that were begun
+    uint32_t background_rate;      // slices per second that may begin now
+    struct gr_span foreground_p99; // of the last minute; 0 = there was nothing
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

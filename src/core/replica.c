@@ -119,7 +119,7 @@ struct gr_keyop *gr_keyop_new(
         node->memory + bytes > node->config.memory_max)
         return NULL;
     struct gr_keyop *op = gr_hook_memory(NULL, sizeof *op);
-    *op = (struct gr_keyop){.kind = kind, .deadline = GR_NEVER};
+    *op = (struct gr_keyop){.kind = kind, .since = node->arrived, .deadline = GR_NEVER};
     gr_arena_reserve(&op->arena, bytes + key->key.size + key->bucket.size + 64);
     op->key = gr_key_copy(&op->arena, key);
     op->partition = gr_ring_partition(node->ring, key->slot);
@@ -178,6 +178,7 @@ static void end_reader(
 {
     // Telling may start other work on the key: the reader keeps the latch until it is told.
     struct gr_latch *latch = op->latch;
+    gr_node_foreground(node, op->since);
     tell_state(node, op, status, stored);
     keyop_free(node, op);
     gr_assert(latch->readers > 0);
@@ -400,6 +401,8 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
     bool acked = op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT;
     bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
+    if ((acked || put) && !op->told) // else that was what somebody waited for
+        gr_node_foreground(node, op->since);
     if (acked)
         gr_keyop_tell_ack(node, op, err, err == GR_OK);
     else if (put && err == GR_OK)
@@ -623,6 +626,13 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         refuse(node, peer, message, node->store);
         return;
     }
+    struct gr_instant deadline = gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms));
+    // A write is taken however late it comes: its coordinator has it, and what is not taken now
+    // would have to be repaired.
+    if (reads && gr_instant_reached(node->now, deadline)) {
+        gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
+        return;
+    }
     enum gr_keyop_kind kind = reads                           ? GR_KEYOP_READ
                               : message->type == GR_MSG_DELTA ? GR_KEYOP_DELTA
                                                               : GR_KEYOP_REPAIR;
@@ -637,7 +647,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     op->peer_call = message->id;
     op->bare = message->bare;
     op->durable = message->durable;
-    op->deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms));
+    op->deadline = deadline;
     if (!reads) {
         op->incoming = gr_record_copy(&op->arena, &message->record, false);
         op->dot = message->type == GR_MSG_DELTA ? message->dot : (struct gr_dot){0};

@@ -107,6 +107,9 @@ static void info(void *host, struct gr_redis_info *ret_info)
     const struct gr_server *server = host;
     const struct gr_clients *clients = &server->clients;
     bool lazy = server->cluster.durability != GR_DURABILITY_COMMIT;
+    struct gr_node_stats stats = {0};
+    if (server->node != NULL)
+        stats = gr_node_stats(server->node);
     *ret_info = (struct gr_redis_info){
         .version = GRAMME_VERSION,
         .config_file = server->config->file,
@@ -124,19 +127,26 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .memory_max_bytes = 0,
         .keys = held_keys(server),
         .hint_bytes_max = (uint64_t)gr_config_number(server->config, GR_SETTING_HINT_BYTES_MAX),
+        .hints_kept = stats.hints_kept,
+        .hints_delivered = stats.hints_delivered,
+        .hints_refused = stats.hints_refused,
         .durability = gr_durability_name(server->cluster.durability),
         .sync_interval_ms = lazy ? (uint64_t)server->cluster.sync_interval.ns / 1000000 : 0,
         .store = server->node != NULL ? gr_storage_failed(server->storage) : server->run_why,
         .run = server->node != NULL ? (uint32_t)(server->actor.run >> 32) : 0,
         .run_seen = (uint32_t)(server->outrun >> 32),
         .disk_free_bytes = gr_server_disk_free(server),
+        .requests = stats.calls,
+        .requests_waiting = server->turn.deferred.count,
+        .request_bytes = stats.memory + server->turn.deferred_bytes,
+        .client_bytes = clients->held,
+        .client_bytes_max = clients->held_max,
+        .busy_total = stats.busy + server->turn.refused,
+        .late_total = stats.late,
+        .background_rate = stats.background_rate,
+        .background_slices_total = stats.background_slices,
+        .foreground_p99_us = (uint64_t)(stats.foreground_p99.ns / 1000),
     };
-    if (server->node != NULL) {
-        struct gr_node_stats stats = gr_node_stats(server->node);
-        ret_info->hints_kept = stats.hints_kept;
-        ret_info->hints_delivered = stats.hints_delivered;
-        ret_info->hints_refused = stats.hints_refused;
-    }
 }
 
 static int by_name(const void *a, const void *b)

@@ -96,7 +96,10 @@ struct gr_clients {
     uint64_t last_id;
     uint32_t max;
     uint64_t accepted, refused, commands_gone;
-    char local[64]; // of the listener
+    size_t held, held_max;      // bytes of commands and replies on their way: clients.c, C4
+    int pressure;               // 0: room; 1: over held_max; 2: over it by a quarter
+    struct gr_client *favoured; // under pressure the only one that may go on with a long command
+    char local[64];             // of the listener
 };
 
 void gr_clients_init(struct gr_server *server);
@@ -124,10 +127,11 @@ void gr_face_sessions(
 
 // ---- turn.c ----------------------------------------------------------------------------------
 
-// Steps the node, filling in the time. Never inside a step, never while the store stalls.
+// Steps the node, filling in the time, and how long a message may have lain in its socket. Never
+// inside a step, never while the store stalls.
 void gr_turn_step(struct gr_server *server, struct gr_event *event);
-// Steps a request; or copies it and steps it in the next turn, when it came in the middle of a
-// step.
+// Steps a request; or copies it and steps it in a turn, when it came in the middle of a step, or
+// when others wait or the loop is late; or refuses it as BUSY when too much waits already.
 void gr_turn_submit(struct gr_server *server, const struct gr_request *request);
 void gr_turn_init(struct gr_server *server);
 // Drops what is deferred; the node is going away.
@@ -141,9 +145,13 @@ struct gr_turn_state {
     uv_check_t check;
     uv_timer_t tick;
     uv_async_t again;
-    struct gr_instant began; // the turn under way
-    struct gr_instant armed; // what `tick` is set for
-    struct gr_list deferred; // requests that came during a step
+    struct gr_instant began;  // the turn under way
+    struct gr_instant armed;  // what `tick` is set for
+    struct gr_instant asleep; // when the last wait began
+    struct gr_instant woken;  // when the last wait but for the present one ended
+    struct gr_list deferred;  // requests that wait for their step
+    size_t deferred_bytes;    // that they take
+    uint64_t refused;         // because too many waited
     bool stepping;
     bool stalled; // a batch waits for the store: nothing is stepped or sent
     bool inside;  // gr_turn does not call itself

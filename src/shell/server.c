@@ -69,6 +69,8 @@ static struct gr_node *make_node(struct gr_server *server)
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
     node.hint_bytes_max = (uint64_t)gr_config_number(config, GR_SETTING_HINT_BYTES_MAX);
+    node.queue_wait_max = gr_config_span(config, GR_SETTING_QUEUE_WAIT_MAX);
+    node.background.target = gr_config_span(config, GR_SETTING_BACKGROUND_TARGET);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
     return gr_node_new(&node);
 }
@@ -381,6 +383,7 @@ static int raise_files(struct gr_server *server)
     char why[GR_WHY_BYTES];
     uint32_t wanted = (uint32_t)gr_config_number(server->config, GR_SETTING_MAXCLIENTS);
     server->clients.max = wanted;
+    server->clients.held_max = (size_t)gr_config_number(server->config, GR_SETTING_CLIENT_MEMORY);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return EXIT_OK;
     rlim_t reserved = FILES_RESERVED + (rlim_t)2 * server->cluster.ring.member_count;

@@ -54,6 +54,12 @@ struct gr_redis_info {
     uint32_t run;                                        // of the store; 0: there is none
     uint32_t run_seen;        // a later run of this store that peers have seen; 0: none
     uint64_t disk_free_bytes; // UINT64_MAX: unknown
+    // Load: what is under way and what it takes, what was refused, and how background work fares.
+    uint32_t requests, requests_waiting;
+    uint64_t request_bytes, client_bytes, client_bytes_max;
+    uint64_t busy_total, late_total;
+    uint32_t background_rate;
+    uint64_t background_slices_total, foreground_p99_us;
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
@@ -141,6 +147,10 @@ bool gr_redis_closing(const struct gr_redis *session);
 uint64_t gr_redis_id(const struct gr_redis *session);
 // Commands that were taken in so far.
 uint64_t gr_redis_commands(const struct gr_redis *session);
+// Bytes that the client sent and no command has taken up yet; and with them the replies that have
+// not left.
+size_t gr_redis_unread(const struct gr_redis *session);
+size_t gr_redis_held(const struct gr_redis *session);
 // Bytes of memory that the session takes, input and output included.
 size_t gr_redis_memory(const struct gr_redis *session);
 

@@ -41,8 +41,10 @@ static void print_memory(const struct section *section)
 {
     gr_redis_print(section->to,
         "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:%" PRIu64
-        "\r\nmaxmemory_policy:noeviction\r\n",
-        section->info->memory_bytes, section->info->memory_bytes, section->info->memory_max_bytes);
+        "\r\nmaxmemory_policy:noeviction\r\ngramme_request_bytes:%" PRIu64
+        "\r\ngramme_client_bytes:%" PRIu64 "\r\ngramme_client_bytes_max:%" PRIu64 "\r\n",
+        section->info->memory_bytes, section->info->memory_bytes, section->info->memory_max_bytes,
+        section->info->request_bytes, section->info->client_bytes, section->info->client_bytes_max);
 }
 
 static void print_persistence(const struct section *section)
@@ -75,6 +77,13 @@ static void print_stats(const struct section *section)
         "\r\nrejected_connections:%" PRIu64 "\r\n",
         info->connections_total, info->commands_total, info->bytes_in_total, info->bytes_out_total,
         info->connections_refused);
+    gr_redis_print(section->to,
+        "gramme_requests:%u\r\ngramme_requests_waiting:%u\r\ngramme_busy_total:%" PRIu64
+        "\r\ngramme_late_total:%" PRIu64 "\r\ngramme_foreground_p99_us:%" PRIu64
+        "\r\ngramme_background_slices_per_second:%u\r\ngramme_background_slices_total:%" PRIu64
+        "\r\n",
+        info->requests, info->requests_waiting, info->busy_total, info->late_total,
+        info->foreground_p99_us, info->background_rate, info->background_slices_total);
 }
 
 // Every node takes writes, so each is a master to a client that asks.

@@ -5,16 +5,16 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= sweep]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= slices=
+//        sweep]
 //                                        the first event; `sweep`: housekeeping's scans are shown
-//                                        too
+//                                        too; `slices`: of it, that may begin in a second
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
 //   link 1 up run=2001                   peer 1 is in another run than 1001; what is sent to it
-//   then
-//                                        shows `to=2001`
-//   client 7 get foo [r= pr= timeout=]   7 is the ticket
+//                                        then shows `to=2001`
+//   client 7 get foo [r= pr= timeout=]   7 is the ticket; `waited=` (of all requests): in the host
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
 //            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
@@ -32,7 +32,7 @@
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
 //          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= synced= settled
 //          context= needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`,
-//          `to=`: of the frame
+//          `to=`: of the frame; `waited=`: in the host
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
 //   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
@@ -58,6 +58,7 @@ struct player {
     uint64_t sequence[GR_MEMBERS_MAX];
     struct gr_message last;
     uint16_t last_peer;
+    struct gr_span last_waited;
 };
 
 // ---- driving the node ------------------------------------------------------------------------
@@ -151,6 +152,10 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         if (is(words_option(line, "durability", "commit"),
                 gr_durability_name((enum gr_durability)d)))
             config.durability = (enum gr_durability)d;
+    config.background.slice_rate_max =
+        (uint32_t)words_number(&player->words, words_option(line, "slices", "512"));
+    config.background.slice_rate_min =
+        GR_MIN(config.background.slice_rate_min, config.background.slice_rate_max);
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -228,7 +233,9 @@ static void on_client(struct player *player, const struct line *line)
     if (is(op, "put"))
         request.value = words_bytes(words, word(line, 4));
     if (words->wrong == NULL)
-        step(player, (struct gr_event){.type = GR_EVENT_REQUEST, .request = &request});
+        step(player, (struct gr_event){.type = GR_EVENT_REQUEST,
+                         .request = &request,
+                         .waited = gr_span_ms(number_of(player, line, "waited"))});
 }
 
 // Keys, or keys and records, from word `at` on. "k*3" stands for k0 k1 k2.
@@ -413,9 +420,10 @@ static void read_question(struct player *player, const struct line *line, struct
 
 static void say(struct player *player)
 {
-    step(
-        player, (struct gr_event){
-                    .type = GR_EVENT_MESSAGE, .peer = player->last_peer, .message = &player->last});
+    step(player, (struct gr_event){.type = GR_EVENT_MESSAGE,
+                     .peer = player->last_peer,
+                     .message = &player->last,
+                     .waited = player->last_waited});
 }
 
 static void on_peer(struct player *player, const struct line *line)
@@ -437,6 +445,7 @@ static void on_peer(struct player *player, const struct line *line)
     m.to = (uint64_t)words_number(words, words_option(line, "to", SCRIPT_RUN));
     m.sequence = ++player->sequence[peer];
     m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
+    player->last_waited = gr_span_ms(number_of(player, line, "waited"));
     m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
     if (m.type == GR_MSG_FORWARD) {
         m.key = words_key(words, word(line, 4));
@@ -579,42 +588,6 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
 
 // ---- reading a script ------------------------------------------------------------------------
 
-bool play_next_line(const char **script, char *ret_line)
-{
-    if (**script == 0)
-        return false;
-    const char *end = *script + strcspn(*script, "\n");
-    size_t size = GR_MIN((size_t)(end - *script), TEXT_MAX - 1);
-    memcpy(ret_line, *script, size);
-    ret_line[size] = 0;
-    *script = *end == 0 ? end : end + 1;
-    for (size_t i = 0; i < size; i++)
-        if (ret_line[i] == '#' && (ret_line[i + 1] == ' ' || ret_line[i + 1] == 0))
-            ret_line[size = i] = 0;
-    while (size > 0 && isspace((unsigned char)ret_line[size - 1]))
-        ret_line[--size] = 0;
-    size_t space = strspn(ret_line, " \t");
-    memmove(ret_line, ret_line + space, strlen(ret_line + space) + 1);
-    return true;
-}
-
-static bool same_words(const char *a, const char *b)
-{
-    for (;;) {
-        while (*a == ' ')
-            a++;
-        while (*b == ' ')
-            b++;
-        while (*a != 0 && *a != ' ' && *a == *b)
-            a++, b++;
-        bool a_ends = *a == 0 || *a == ' ', b_ends = *b == 0 || *b == ' ';
-        if (!a_ends || !b_ends)
-            return false;
-        if (*a == 0 || *b == 0)
-            return strspn(a, " ") == strlen(a) && strspn(b, " ") == strlen(b);
-    }
-}
-
 static void differ(
     struct verdict *verdict, const char *name, int at, const char *expected, const char *came)
 {
@@ -630,7 +603,7 @@ static void play_line(struct player *player, const char *name, int at, const cha
     const char *came =
         effects->compared < effects->count ? effects->text[effects->compared] : "nothing more";
     if (text[0] == '>') {
-        if (effects->compared == effects->count || !same_words(text + 1, came))
+        if (effects->compared == effects->count || !play_same_words(text + 1, came))
             differ(verdict, name, at, text + 1 + strspn(text + 1, " "), came);
         effects->compared++;
         return;

@@ -190,6 +190,9 @@ static void step(struct world *world, struct gr_event event)
     world->effects = 0;
     event.now = world->now;
     event.wall.ms = world->wall_ms + world->now.ns / 1000000;
+    bool waits = event.type == GR_EVENT_REQUEST || event.type == GR_EVENT_MESSAGE;
+    if (waits && chance(world, 100)) // it cannot have come before the world began
+        event.waited.ns = GR_MIN((int64_t)below(world, 300) * 1000000, world->now.ns);
     gr_node_step(world->node, &event, &sink);
     gr_arena_clear(&world->arena);
     for (uint16_t m = 0; m < MEMBERS; m++) {
@@ -482,6 +485,8 @@ static void begin(struct world *world, uint64_t seed)
     config.latch_queue_max = 1 + below(world, 5);
     config.cache_max = below(world, 4);
     config.hint_bytes_max = below(world, 20000);
+    config.background.slice_rate_min = 1;
+    config.background.slice_rate_max = chance(world, 300) ? 1 : 1000;
     world->node = gr_node_new(&config);
     set_links(world, true);
 }
