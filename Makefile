@@ -41,6 +41,10 @@ sim-canaries: build ## leave out one rule at a time; the audit must notice each
 	@ninja --quiet -C $(RELEASE) sim/gramme-sim
 	@$(RELEASE)/sim/gramme-sim --canaries
 
+sim-overload: build ## half to three times the load a cluster can carry, in invented time; SEED=N
+	@ninja --quiet -C $(RELEASE) sim/gramme-sim
+	@$(RELEASE)/sim/gramme-sim --overload --seed $(or $(SEED),1)
+
 fuzz: ## run every fuzzer for SECONDS
 	@tools/install-deps test
 	@tools/configure fuzz
@@ -63,4 +67,4 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-.PHONY: build run test proof check fmt sim sim-canaries fuzz bench install clean help
+.PHONY: build run test proof check fmt sim sim-canaries sim-overload fuzz bench install clean help

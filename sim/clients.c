@@ -125,6 +125,10 @@ void sim_clients_act(struct sim_clients *clients, int c)
         .w = (uint8_t)w,
         .value = gr_bytes(&value, sizeof value),
     };
+    // Without a draw, so that runs in the mode `commit` stay what they were.
+    if (sim_durability(clients->sim) != GR_DURABILITY_COMMIT && number % 5 == 2)
+        request.dw = (uint8_t)(1 + number / 5 % n);
+    clients->oracle->op[number].dw = request.dw;
     fill_in(clients, client, number, &request);
     client->waits_for = number;
     struct sim_op *op = &clients->oracle->op[number];

@@ -7,6 +7,7 @@
 //   gramme-sim --canary NAME            leaves one rule out until it is noticed; with --seed, in
 //                                       that run
 //   gramme-sim --canaries               all of them
+//   gramme-sim --overload [--seed N]    more load than a cluster can carry (overload.c)
 //
 // Every mode that counts ends with a line "N passed, N failed"; --tap prints TAP instead. What a
 // run is made of can be edited: --without and --with classes of fault, --nodes, --clients, --keys,
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/overload.h"
 #include "sim/pool.h"
 #include "sim/seeds.h"
 
@@ -26,7 +28,7 @@ struct command {
     struct sim_options run;
     uint64_t first, count;
     int jobs;
-    bool tap, one, minimise, canaries;
+    bool tap, one, minimise, canaries, overload;
     const char *canary, *file;
 };
 
@@ -38,6 +40,7 @@ static int usage(const char *wrong)
         "       gramme-sim --file FILE [EDIT] [--jobs N] [--tap]\n"
         "       gramme-sim --seed N [--canary NAME] [EDIT] [--verbose | --minimise]\n"
         "       gramme-sim --canary NAME | --canaries [--jobs N] [--tap]\n"
+        "       gramme-sim --overload [--seed N] [--tap]\n"
         "EDIT:  --without CLASS,... --with CLASS,... --nodes N --clients N --keys N --ops N\n"
         "       --until-ms N --no-liveness --actions CLASS.N,...\n"
         "CLASS:",
@@ -78,6 +81,7 @@ static bool flag(struct command *command, const char *name)
         {"--verbose", &command->run.verbose},
         {"--minimise", &command->minimise},
         {"--canaries", &command->canaries},
+        {"--overload", &command->overload},
         {"--no-liveness", &command->run.edit.no_liveness},
     };
     for (size_t i = 0; i < GR_COUNT(flags); i++)
@@ -179,6 +183,8 @@ int main(int argc, char **argv)
             return usage(argv[i]);
         i++;
     }
+    if (command.overload)
+        return sim_overload(command.first, command.tap);
     if (command.canaries || (command.canary != NULL && !command.one))
         return sim_play_canaries(command.canary, command.jobs, command.tap);
     for (int c = GR_CANARY_NONE; c < GR_CANARY_COUNT && command.canary != NULL; c++)

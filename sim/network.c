@@ -102,8 +102,10 @@ void sim_network_deliver(struct sim *sim, struct sim_event *event)
     bool timers = gr_instant_reached(sim_now(sim), gr_node_deadline(host->node));
     uint64_t effects = host->effects;
     sim_step(sim, event->node,
-        &(struct gr_event){
-            .type = GR_EVENT_MESSAGE, .peer = (uint16_t)event->peer, .message = &message});
+        &(struct gr_event){.type = GR_EVENT_MESSAGE,
+            .peer = (uint16_t)event->peer,
+            .message = &message,
+            .waited = {event->waited}});
     if (other_run && !timers && host->effects > effects)
         sim_oracle_fail(
             &sim->oracle, "node %d took what was said to an earlier run of it", event->node);

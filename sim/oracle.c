@@ -17,6 +17,11 @@
 //   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 //   O7  What a disk held for certain when another lost it stays. Only a write that no disk held
 //       durably at such a moment is excused.
+//
+// In the modes that do not wait for the disk (§6.1) a node that acknowledged may crash before its
+// sync, and lose a write or a hint of it. Then O3 holds as far as those owners that held the write
+// when it was acknowledged, and have not lost it since, still make W + R > N; and the end may miss
+// it only if everyone who held it then has lost it so, and no disk ever had it.
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -273,9 +278,33 @@ void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot
     history->write[history->count++] = write;
 }
 
-void sim_oracle_kept(struct sim_oracle *oracle, int node, int key)
+static void holds(struct sim_op *op, int node, uint64_t number)
+{
+    unsigned bit = 1u << node;
+    if (op->holds & bit)
+        return;
+    op->held |= bit;
+    op->holds |= bit;
+    op->held_at[node] = number;
+}
+
+// A node that keeps a hint holds the write as a replica does.
+void sim_oracle_kept(
+    struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot, uint64_t number)
 {
     oracle->keepers[key] |= 1u << node;
+    int write = write_of(&oracle->history[key], dot);
+    if (write >= 0)
+        holds(&oracle->op[oracle->history[key].write[write]->op], node, number);
+}
+
+// How many of the owners that acknowledged can still be met by a reader.
+static int kept_of(const struct sim_oracle *oracle, const struct sim_op *op)
+{
+    if (sim_durability(oracle->sim) == GR_DURABILITY_COMMIT)
+        return op->primaries;
+    unsigned owners = sim_owners(oracle->sim, op->partition);
+    return GR_MIN(op->primaries, __builtin_popcount(op->keeps & owners));
 }
 
 // O3: whatever was acknowledged before the get began.
@@ -288,12 +317,33 @@ static void check_acknowledged(
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
                             op->outcome == GR_DONE && op->ended < get->issued &&
-                            op->primaries + get->primaries > n && op->issued >= oracle->lossy;
+                            kept_of(oracle, op) + get->primaries > n && op->issued >= oracle->lossy;
         if (acknowledged && !op->excused && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
                 number, get->r, get->key, i, op->w);
     }
+}
+
+// O8, and of the modes: in `buffered` one of the N has synced before it acknowledged.
+static void check_acknowledgement(
+    struct sim_oracle *oracle, int number, const struct gr_result *result)
+{
+    struct sim_op *op = &oracle->op[number];
+    int held = __builtin_popcount(op->held), safe = __builtin_popcount(op->was_safe);
+    op->keeps = op->holds;
+    if (result->acks > held || result->durable > safe)
+        sim_oracle_fail(oracle,
+            "write %d was told %u acknowledgements, %u of them durable; %d nodes held it, %d of "
+            "them for good",
+            number, result->acks, result->durable, held, safe);
+    int need = sim_durability(oracle->sim) == GR_DURABILITY_COMMIT ? op->w : op->dw;
+    if (result->durable < need)
+        sim_oracle_fail(oracle, "write %d is done with %u of %d durable acknowledgements", number,
+            result->durable, need);
+    if (sim_durability(oracle->sim) == GR_DURABILITY_BUFFERED && result->durable == 0 &&
+        result->acks == sim_replicas(oracle->sim))
+        sim_oracle_fail(oracle, "all replicas acknowledged write %d, and none had synced", number);
 }
 
 void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_result *result)
@@ -316,6 +366,8 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     if (result->outcome == GR_DONE && result->written && result->acks < op->w)
         sim_oracle_fail(
             oracle, "write %d was acknowledged by %d of W=%d", number, result->acks, op->w);
+    if (op->kind != SIM_GET && op->dot_count > 0 && result->outcome == GR_DONE)
+        check_acknowledgement(oracle, number, result);
     if ((result->err == GR_OK) != (result->outcome == GR_DONE))
         sim_oracle_fail(oracle, "request %d: outcome and error disagree", number);
     if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot_count > 0)
@@ -337,6 +389,34 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
     char where[32];
     snprintf(where, sizeof where, "replica %d", node);
     check_claim(oracle, REPLICA, where, key, filled);
+    for (int i = 0; i < oracle->count; i++)
+        if (oracle->op[i].key == key && covers(&filled->context, &oracle->op[i]))
+            holds(&oracle->op[i], node, sim_written(oracle->sim, node));
+}
+
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number)
+{
+    unsigned bit = 1u << node;
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if ((op->holds & bit) && op->held_at[node] <= number) {
+            op->safe |= bit;
+            op->was_safe |= bit;
+        }
+    }
+}
+
+void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number)
+{
+    sim_oracle_synced(oracle, node, number);
+    unsigned bit = 1u << node;
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if ((op->holds & bit) && !(op->safe & bit)) {
+            op->holds &= ~bit;
+            op->keeps &= ~bit;
+        }
+    }
 }
 
 void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
@@ -345,7 +425,12 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         oracle->lossy = sim_order(oracle->sim) + 1;
     for (int i = 0; i < oracle->count; i++) {
         struct sim_op *op = &oracle->op[i];
-        if (op->dot_count == 0 || op->excused || (key >= 0 && op->key != key))
+        if (key >= 0 && op->key != key)
+            continue;
+        op->holds &= ~(1u << node);
+        op->safe &= ~(1u << node);
+        op->keeps &= ~(1u << node);
+        if (op->dot_count == 0 || op->excused)
             continue;
         bool held = false;
         for (int m = 0; m < sim_node_count(oracle->sim); m++)
@@ -361,7 +446,9 @@ void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
                             op->outcome == GR_DONE && op->kind != SIM_GET && !op->excused;
-        if (acknowledged && !covers(&merged->context, op))
+        bool may_be_lost =
+            sim_durability(oracle->sim) != GR_DURABILITY_COMMIT && op->keeps == 0 && op->safe == 0;
+        if (acknowledged && !may_be_lost && !covers(&merged->context, op))
             sim_oracle_fail(
                 oracle, "write %d (W=%d) of key %d was acknowledged and is lost", i, op->w, key);
     }

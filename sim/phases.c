@@ -34,6 +34,9 @@ static void build_nodes(struct sim *sim)
         host->config.r = host->config.w = (uint8_t)(sim->ring.n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(&random, 3)];
+        host->config.durability = sim->plan.durability;
+        if (sim->plan.slow && i % 2 == 0)
+            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 1;
         host->config.exchange_interval = gr_span_ms(sim->plan.hasty ? 40 : 300);
         host->config.exchange_grace = gr_span_ms(sim->plan.hasty ? 1 : 100);
         host->config.scrub_interval = gr_span_ms(4000);
@@ -102,7 +105,8 @@ static void quiet(struct sim *sim)
     sim_tell(sim, "all heals");
     sim_heal(sim);
     sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
-    for (int ms = 0; ms < DRAIN_MS && sim->plan.small_queues && hints_left(sim); ms += 1000)
+    bool slow = sim->plan.small_queues || sim->plan.slow;
+    for (int ms = 0; ms < DRAIN_MS && slow && hints_left(sim); ms += 1000)
         sim_run_until(sim, sim->now + 1000 * (int64_t)MS);
 }
 

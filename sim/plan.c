@@ -75,6 +75,11 @@ static void draw_cluster(struct sim_plan *plan, const struct sim_edit *edit)
                              ? GR_MSG_OFFER + (int)gr_random_below(&random, 4) // .. JOINED
                              : 1 + (int)gr_random_below(&random, GR_MSG_TYPE_COUNT - 1);
     plan->hasty = !plan->minutes && gr_random_chance(&random, 200);
+    uint64_t dice = gr_random_below(&random, 100);
+    plan->durability = dice < 60   ? GR_DURABILITY_COMMIT
+                       : dice < 80 ? GR_DURABILITY_INTERVAL
+                                   : GR_DURABILITY_BUFFERED;
+    plan->slow = gr_random_chance(&random, 50);
     plan->silent_loss = gr_random_chance(&random, 100);
     plan->link_events = gr_random_chance(&random, 700);
     plan->small_queues = gr_random_chance(&random, 200);

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "core/node.h"
 
 // The classes: symbol, name, per mille of the runs that have it, text. `--with NAME` draws a class
 // in any run.
@@ -87,11 +88,13 @@ struct sim_plan {
     uint32_t sync_us_max;          // of an ordinary sync
     int64_t skew_ms_max, jump_max; // wall clocks differ by up to the larger of the two
     bool link_events;              // cuts are noticed by the links
-    int crash_at;                  // a type of message at whose arrival nodes may crash, 0: none
-    bool hasty;                    // exchanges begin while writes are still on their way
-    bool silent_loss;              // the audit takes a record away together with its trace
-    bool minutes;                  // the quiet phase lasts until every expiry row is over
-    bool small_queues;             // of writers that wait for a key, and of hints
+    enum gr_durability durability;
+    bool slow;         // nodes begin one slice of background work a second
+    int crash_at;      // a type of message at whose arrival nodes may crash, 0: none
+    bool hasty;        // exchanges begin while writes are still on their way
+    bool silent_loss;  // the audit takes a record away together with its trace
+    bool minutes;      // the quiet phase lasts until every expiry row is over
+    bool small_queues; // of writers that wait for a key, and of hints
     struct sim_action action[SIM_ACTIONS_MAX];
     int action_count; // by time
 };

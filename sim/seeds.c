@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sim/minimise.h"
+#include "sim/overload.h"
 #include "sim/pool.h"
 
 // A seed takes less than two seconds of processor time; with sanitizers ten times that. What is
@@ -49,7 +50,10 @@ void sim_play(const struct sim_options *options, struct sim_report *report)
             printf("FAILED %s\n", report->story);
         return;
     }
-    sim_run(options, report);
+    if (sim_overload_shows(options->canary))
+        sim_overload_run(options, report);
+    else
+        sim_run(options, report);
 }
 
 // ---- seeds -------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ struct sim_op {
     bool replied;
     enum gr_outcome outcome;
     uint64_t issued, ended;          // in the order of all events
-    int r, w, primaries;             // R, W; owners among those that answered or acknowledged
+    int r, w, dw, primaries;         // R, W, DW; owners among those that answered or acknowledged
     int node;                        // that was asked
     int64_t issued_ns;               // when
     bool must;                       // succeed: asked of a healed core that can serve it
@@ -78,6 +78,12 @@ struct sim_op {
     struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
     int dot_count;
     bool by_owner; // one of them was drawn by an owner of the key
+    // Of the nodes, as bits: which ever held the write or what replaced it, or kept a hint of it;
+    // which do, unless they handed it over; whose disk has it, or had it and handed it over; whose
+    // disk ever had it; and which held it when the client was told that it is done, and did not
+    // lose it since.
+    unsigned held, holds, safe, was_safe, keeps;
+    uint64_t held_at[SIM_NODES_MAX]; // the write with which it came, of those that are not safe
     int64_t expires_ms;
 };
 
@@ -103,8 +109,13 @@ int sim_oracle_begin(
 // A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
 void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
     const struct gr_context *context, bool by_owner);
-// A node that is no owner keeps a hint of the key.
-void sim_oracle_kept(struct sim_oracle *oracle, int node, int key);
+// A node that is no owner keeps a hint of the key: the write of that dot, with its own write
+// `number`.
+void sim_oracle_kept(
+    struct sim_oracle *oracle, int node, int key, const struct gr_dot *dot, uint64_t number);
+// The disk of a node has its writes up to `number`; or it has crashed and lost those behind it.
+void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number);
+void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number);
 // A client was answered.
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
@@ -159,6 +170,9 @@ struct gr_instant sim_now(const struct sim *sim);
 uint64_t sim_order(const struct sim *sim);
 // A number mixed into the run's digest.
 void sim_note(struct sim *sim, uint64_t number);
+enum gr_durability sim_durability(const struct sim *sim);
+unsigned sim_owners(const struct sim *sim, uint32_t partition); // one bit for each
+uint64_t sim_written(const struct sim *sim, int node);          // number of its last write
 bool sim_verbose(const struct sim *sim);
 // One line of the story, with the time, if somebody reads it.
 void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

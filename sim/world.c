@@ -17,7 +17,7 @@
 #include "base/hash.h"
 
 // Milliseconds until a crashed node starts, asks again for space, or tries its links again.
-enum { RESTART_MS = 200, SPACE_MS = 100, RELINK_MS = 500 };
+enum { RESTART_MS = 200, SPACE_MS = 100, RELINK_MS = 500, SYNC_INTERVAL_MS = 100 };
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -107,6 +107,24 @@ bool sim_suspect(const struct sim *sim, int node, int key)
     return any;
 }
 
+enum gr_durability sim_durability(const struct sim *sim)
+{
+    return sim->plan.durability;
+}
+
+unsigned sim_owners(const struct sim *sim, uint32_t partition)
+{
+    unsigned owners = 0;
+    for (int i = 0; i < sim->ring.n; i++)
+        owners |= 1u << gr_ring_owners(&sim->ring, partition)[i];
+    return owners;
+}
+
+uint64_t sim_written(const struct sim *sim, int node)
+{
+    return sim->node[node].disk.applied;
+}
+
 void sim_note(struct sim *sim, uint64_t number)
 {
     uint64_t pair[2] = {sim->report->digest, number};
@@ -172,11 +190,19 @@ int64_t sim_within(struct gr_random *random, int64_t from_us, int64_t to_us)
 
 // ---- effects -----------------------------------------------------------------------------------
 
-static void start_sync(struct sim *sim, int n)
+// In the modes that do not wait for the disk a sync is due when the interval is over, or when a
+// write came that does not wait for it.
+static void start_sync(struct sim *sim, int n, bool due)
 {
     struct sim_node *host = &sim->node[n];
     if (host->syncing || host->disk.applied == host->disk.synced)
         return;
+    if (!due && sim_durability(sim) != GR_DURABILITY_COMMIT && host->urgent <= host->disk.synced) {
+        if (!host->sync_due)
+            sim_push(sim, SYNC, n, (int64_t)SYNC_INTERVAL_MS * MS);
+        host->sync_due = true;
+        return;
+    }
     host->syncing = true;
     struct sim_event *event =
         sim_push(sim, SYNC, n, sim_within(&host->random, 50, sim->plan.sync_us_max));
@@ -215,10 +241,14 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
         for (int key = 0; key < sim->clients.keys; key++)
             if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
-                sim_oracle_kept(&sim->oracle, n, key);
+                sim_oracle_kept(&sim->oracle, n, key, &write->hint[i].dot, write->number);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
-    start_sync(sim, n);
+    if (write->sync)
+        host->urgent = write->number;
+    start_sync(sim, n, false);
+    if (sim_durability(sim) != GR_DURABILITY_COMMIT)
+        sim_push(sim, APPLIED, n, sim_within(&host->random, 1, 50))->ticket = write->number;
 }
 
 static void on_reply(struct sim *sim, int n, const struct gr_result *result)
@@ -370,13 +400,15 @@ void sim_crash(struct sim *sim, int n)
     sim->lost_any |= host->crashing; // what it emitted last was half done
     host->crashing = false;
     host->crash_after = -1;
-    host->syncing = host->sync_failed = false;
+    host->syncing = host->sync_due = host->sync_failed = false;
+    host->urgent = 0;
     host->tick_at = INT64_MAX;
     host->bad_at = GR_MAX(host->bad_at, sim->now);
     memset(host->linked_run, 0, sizeof host->linked_run);
     uint64_t unsynced = host->disk.applied - host->disk.synced;
     uint64_t kept = gr_random_below(&host->random, unsynced + 1);
     sim->lost_any |= kept < unsynced;
+    sim_oracle_crashed(&sim->oracle, n, host->disk.synced + kept);
     sim_disk_crash(&host->disk, host->disk.synced + kept);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
@@ -473,12 +505,22 @@ static void node_event(struct sim *sim, struct sim_event *event)
     case SCAN_DONE:
         sim_step(sim, event->node, &event->answer);
         break;
+    case APPLIED:
+        sim_step(sim, event->node,
+            &(struct gr_event){.type = GR_EVENT_APPLIED, .number = event->ticket});
+        break;
     case SYNC:
         if (host->sync_failed)
             break;
+        if (event->ticket == 0) {
+            host->sync_due = false;
+            start_sync(sim, event->node, true);
+            break;
+        }
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
-        start_sync(sim, event->node);
+        sim_oracle_synced(&sim->oracle, event->node, event->ticket);
+        start_sync(sim, event->node, false);
         sim_step(
             sim, event->node, &(struct gr_event){.type = GR_EVENT_SYNCED, .number = event->ticket});
         break;
@@ -514,6 +556,7 @@ static bool put_off(struct sim *sim, struct sim_event *event)
     *later = *event;
     later->at = at;
     later->order = order;
+    later->waited += ns;
     gr_hook_memory(event, 0);
     return true;
 }

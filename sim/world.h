@@ -81,6 +81,7 @@ enum sim_event_kind {
     READ_DONE,
     SCAN,
     SCAN_DONE,
+    APPLIED,
     SYNC,
     CLIENT,
     FAULT,     // an action of the plan begins
@@ -96,9 +97,11 @@ struct sim_event {
     enum sim_event_kind kind;
     int node, peer;
     uint64_t life;   // of the node that asked: a restarted node is not the one that asked
-    uint64_t ticket; // READ, SCAN; SYNC: number; FAULT: index of the action
+    uint64_t ticket; // READ, SCAN; APPLIED: number; SYNC: number, 0: one is due; FAULT: index of
+                     // the action
     bool up;
-    bool slowed; // has waited for its slow node
+    int64_t waited; // for a stopped or slow process
+    bool slowed;    // has waited for its slow node
     enum gr_err status;
     struct gr_bytes frame;   // DELIVER: owned
     struct gr_effect effect; // READ, SCAN
@@ -114,6 +117,8 @@ struct sim_node {
     uint64_t store, life;
     uint64_t reads;   // carried out, to draw errors by
     bool read_failed; // the last one did: an error that passes does not come twice in a row
+    bool sync_due;    // a SYNC that begins one is under way
+    uint64_t urgent;  // number of the last write that does not wait for the interval
     bool syncing;     // a sync is under way, or has failed
     bool full;        // the disk refuses writes
     bool sync_failed; // the store refuses writes until the node has restarted

@@ -173,6 +173,7 @@ static inline void host_answer(struct host *host, const struct gr_request *reque
         .acks = 2,
         .primaries = 2,
         .needed = 2,
+        .durable = 1,
         .now = host->wall};
     struct host_entry *entry = NULL;
     if (request->key.key.size > 0)
@@ -324,8 +325,17 @@ static inline const struct gr_token_key *host_token(void *arg)
 static inline void host_info(void *arg, struct gr_redis_info *ret)
 {
     (void)arg;
-    *ret = (struct gr_redis_info){
-        .version = "0.1.0", .config_file = "", .process_id = 42, .port = 7379, .keys = 5};
+    *ret = (struct gr_redis_info){.version = "0.1.0",
+        .config_file = "",
+        .process_id = 42,
+        .port = 7379,
+        .keys = 5,
+        .durability = "interval",
+        .sync_interval_ms = 100,
+        .store = GR_ERR_NO_SPACE,
+        .run = 3,
+        .run_seen = 4,
+        .disk_free_bytes = 4096};
 }
 
 static inline void host_settings(

@@ -53,8 +53,13 @@
     X(HINT_DELIVERED, "a hint was delivered")                                                      \
     X(HINT_FAILED, "a hint could not be delivered and was kept")                                   \
     X(HINT_FULL, "a node would not stand in because it keeps too many hints")                      \
+    X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")                      \
+    X(ACK_DURABLE_LATER,                                                                           \
+        "an acknowledgement did not wait for the disk, and a durable one followed")                \
     X(PEER_TIME_AHEAD, "a peer's hybrid time was too far ahead and was not adopted")               \
-    X(PEER_OTHER_RUN, "a frame was meant for an earlier run and was dropped")
+    X(REQUEST_LATE, "a request had waited too long and was refused at once")                       \
+    X(MESSAGE_LATE, "a peer's question came after its deadline and was dropped")                   \
+    X(BACKGROUND_WAITED, "a slice of background work waited for its turn")
 
 enum gr_probe {
 #define X(name, text) GR_PROBE_##name,

@@ -58,6 +58,7 @@ struct asked {
     char error[128];
     char version[32], keys[24], clients[24], uptime[24], process[24], loading[4];
     char set_aside[512], unreadable[24];
+    char store[24], durability[12], run[16], run_seen[16], disk_free[24];
 };
 
 static void copy_info(struct gramme_bytes info, const char *name, char *ret_text, size_t size)
@@ -85,6 +86,14 @@ static void ask_member(
             reply->text, "gramme_set_aside", ret_asked->set_aside, sizeof(ret_asked->set_aside));
         copy_info(
             reply->text, "gramme_unreadable", ret_asked->unreadable, sizeof(ret_asked->unreadable));
+        copy_info(reply->text, "gramme_store", ret_asked->store, sizeof(ret_asked->store));
+        copy_info(
+            reply->text, "gramme_durability", ret_asked->durability, sizeof(ret_asked->durability));
+        copy_info(reply->text, "gramme_store_run", ret_asked->run, sizeof(ret_asked->run));
+        copy_info(
+            reply->text, "gramme_store_run_seen", ret_asked->run_seen, sizeof(ret_asked->run_seen));
+        copy_info(reply->text, "gramme_disk_free_bytes", ret_asked->disk_free,
+            sizeof(ret_asked->disk_free));
         // "keys=12,expires=0,avg_ttl=0", and no line at all for none.
         copy_info(reply->text, "db0", keyspace, sizeof(keyspace));
         bool some = strncmp(keyspace, "keys=", 5) == 0;
@@ -104,7 +113,8 @@ static const char *state_of(const struct asked *asked)
 static void print_member_json(const struct gr_ask_member *member, const struct asked *asked)
 {
     const char *const number[][2] = {{"keys", asked->keys}, {"clients", asked->clients},
-        {"uptime_s", asked->uptime}, {"process", asked->process}};
+        {"uptime_s", asked->uptime}, {"process", asked->process}, {"store_run", asked->run},
+        {"store_run_seen", asked->run_seen}, {"disk_free_bytes", asked->disk_free}};
     printf("{\"name\": ");
     gr_json_text(member->name);
     printf(", \"address\": ");
@@ -116,6 +126,10 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
     } else {
         printf(", \"version\": ");
         gr_json_text(asked->version);
+        printf(", \"store\": ");
+        gr_json_text(asked->store);
+        printf(", \"durability\": ");
+        gr_json_text(asked->durability);
         for (size_t i = 0; i < GR_COUNT(number); i++)
             printf(", \"%s\": %s", number[i][0], number[i][1][0] != 0 ? number[i][1] : "null");
     }
@@ -127,16 +141,26 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
     printf("}");
 }
 
+// "ok", why it takes no writes, or that it is older than what it wrote before.
+static const char *store_of(const struct asked *asked)
+{
+    if (!asked->answered || asked->store[0] == 0)
+        return "-";
+    bool restored = strcmp(asked->store, "ok") == 0 && asked->run_seen[0] != 0;
+    return restored ? "restored" : asked->store;
+}
+
 static void add_member_row(
     struct gr_table *table, const struct gr_ask_member *member, const struct asked *asked)
 {
     const char *uptime = "-";
     if (asked->answered)
         uptime = gr_table_seconds(table, strtoll(asked->uptime, NULL, 10));
-    gr_table_row(table,
-        (const char *const[]){member->name, member->address, member->up ? "up" : "down",
-            state_of(asked), asked->answered ? asked->version : "-",
-            asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-", uptime});
+    gr_table_row(
+        table, (const char *const[]){member->name, member->address, member->up ? "up" : "down",
+                   state_of(asked), asked->answered ? asked->version : "-",
+                   asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-",
+                   store_of(asked), uptime});
 }
 
 // What a person should know beside the table.
@@ -171,10 +195,10 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
     struct gr_table note;
-    gr_table_init(&table, 8);
+    gr_table_init(&table, 9);
     gr_table_init(&note, 1);
     gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "ASKED", "VERSION", "KEYS",
-                             "CLIENTS", "UPTIME"});
+                             "CLIENTS", "STORE", "UPTIME"});
     for (int i = 0; i < count; i++) {
         struct asked asked;
         ask_member(options, &member[i], &asked);

@@ -268,6 +268,14 @@ const struct gr_clock_row *gr_clock_row(const struct gr_clock *clock, struct gr_
     return &clock->row[at];
 }
 
+uint64_t gr_clock_last_run(const struct gr_clock *clock, uint64_t store)
+{
+    uint32_t at = find_row(clock, (struct gr_actor){store, UINT64_MAX});
+    if (at < clock->count && clock->row[at].actor.store == store)
+        return UINT64_MAX;
+    return at > 0 && clock->row[at - 1].actor.store == store ? clock->row[at - 1].actor.run : 0;
+}
+
 static struct gr_clock_row *make_row(struct gr_clock *clock, struct gr_actor actor)
 {
     uint32_t at = find_row(clock, actor);

@@ -82,6 +82,8 @@ bool gr_clock_has(const struct gr_clock *clock, const struct gr_dot *dot);
 bool gr_clock_add(struct gr_clock *clock, const struct gr_dot *dot);
 // The row of that actor, or NULL.
 const struct gr_clock_row *gr_clock_row(const struct gr_clock *clock, struct gr_actor actor);
+// The highest run of that store of which it has seen a dot; 0 if none.
+uint64_t gr_clock_last_run(const struct gr_clock *clock, uint64_t store);
 // Adds first..last, as when a stored row is read back.
 void gr_clock_add_interval(
     struct gr_clock *clock, struct gr_actor actor, struct gr_interval interval);

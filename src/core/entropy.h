@@ -84,10 +84,6 @@ void gr_pass_timer(struct gr_node *node);
 void gr_pass_soon(struct gr_node *node);
 // A page was added to the pass's walk, or could not be read.
 void gr_pass_on_page(struct gr_node *node, enum gr_err err);
-// True if background work of that cost (keys read or sent) may be done now; if not, ask again after
-// GR_BACKGROUND_WAIT_MS. The one place where background work yields.
-enum { GR_BACKGROUND_WAIT_MS = 10 };
-bool gr_node_background(struct gr_node *node, uint32_t cost);
 
 // ---- round.c -------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@
 
 #include <string.h>
 
-enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, ANSWER_TIMEOUTS = 5 };
+enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, SLICE_KEYS = 128, ANSWER_TIMEOUTS = 5 };
 
 static void offer_more(struct gr_node *node);
 static void compare_pages(struct gr_node *node);
@@ -459,10 +459,11 @@ static void offer_more(struct gr_node *node)
     x->busy = true;
     while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
            x->item_active < OFFERS_MAX) {
-        if (!gr_node_background(node, 1)) {
+        bool slice = x->item_next % SLICE_KEYS == 0;
+        uint32_t slices = gr_throttle_slices(SLICE_KEYS, 0);
+        if (slice && !gr_node_background(node, slices)) {
             x->paused = true;
-            gr_timer_set(&node->timers, &x->timer,
-                gr_instant_after(node->now, gr_span_ms(GR_BACKGROUND_WAIT_MS)));
+            gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, slices));
             break;
         }
         show_item(node, x->item_next++);

@@ -11,9 +11,11 @@
 //       node has no clock for the partition. The owner learns each dot with the record it names.
 //   H3  Over hint_bytes_max the node refuses to stand in; it drops nothing.
 //   H4  A node votes in a get for the owner it stands in for only if it keeps a hint for the key.
-//   H5  One page of hints per owner is on its way at a time; what fails stays and is tried again.
+//   H5  One page of hints per owner is on its way at a time, and each begins only when the throttle
+//       admits it (§6.5); what fails stays and is tried again.
 //
-//   per owner:  rest --link up, hint kept--> timer -> page -> deltas out -> acks -> page ...
+//   per owner:  rest --link up, hint kept--> timer, admitted -> page -> deltas out -> acks -> page
+//   ...
 //                ^                                                \-- all failed: RETRY_MS --/
 //                +-- nothing is owed
 //
@@ -37,7 +39,7 @@ struct hint_read {
     uint64_t call;      // of the get here, or 0:
     uint16_t peer;      // the node that asks,
     uint64_t peer_call; // and its call
-    struct gr_instant deadline;
+    struct gr_instant since, deadline;
 };
 
 size_t gr_hint_bytes(const struct gr_hint *hint)
@@ -99,8 +101,14 @@ static void emit(struct gr_node *node, struct gr_store_write *write)
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = write});
 }
 
-// Ends the keyop when the hints that it has just kept are durable.
-static void wait_for_disk(struct gr_node *node, struct gr_keyop *op)
+// Keeps hints, and acknowledges that as the cluster's mode says (durability.c).
+static void emit_kept(struct gr_node *node, struct gr_keyop *op, struct gr_store_write *write)
+{
+    write->sync = gr_keyop_wants_sync(node, op);
+    emit(node, write);
+}
+
+static void wait_for_store(struct gr_node *node, struct gr_keyop *op)
 {
     node->memory += op->arena.bytes;
     op->write_number = node->writes;
@@ -147,18 +155,20 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
         kept[i].owner = gr_ring_owners(node->ring, put->partition)[i];
         count_kept(node, &kept[i]);
     }
-    emit(node, &(struct gr_store_write){
-                   .partition = put->partition,
-                   .counter = p->counter,
-                   .hint = kept,
-                   .hint_count = n,
-                   .drawn = &dot,
-                   .drawn_by = w->id,
-                   .drawn_context = seen,
-               });
     op->call = put->call.id;
+    op->durable = w->dw > 0;
+    emit_kept(node, op,
+        &(struct gr_store_write){
+            .partition = put->partition,
+            .counter = p->counter,
+            .hint = kept,
+            .hint_count = n,
+            .drawn = &dot,
+            .drawn_by = w->id,
+            .drawn_context = seen,
+        });
     gr_replicate_start(node, put, own, &dot, &delta);
-    wait_for_disk(node, op);
+    wait_for_store(node, op);
     return GR_OK;
 }
 
@@ -204,10 +214,11 @@ static enum gr_err keep(struct gr_node *node, uint16_t peer, const struct gr_mes
         return GR_ERR_BUSY;
     op->peer = peer;
     op->peer_call = message->id;
+    op->durable = message->durable;
     count_kept(node, &hint);
-    emit(
-        node, &(struct gr_store_write){.partition = op->partition, .hint = &hint, .hint_count = 1});
-    wait_for_disk(node, op);
+    emit_kept(node, op,
+        &(struct gr_store_write){.partition = op->partition, .hint = &hint, .hint_count = 1});
+    wait_for_store(node, op);
     return GR_OK;
 }
 
@@ -229,6 +240,14 @@ static void scan_page(struct gr_node *node, uint16_t owner)
                        });
 }
 
+// What the next page will take, if its hints are like the others (§6.5).
+static uint32_t page_slices(const struct gr_debt *debt)
+{
+    uint64_t records = GR_MIN(debt->count, PAGE);
+    uint64_t bytes = debt->bytes / debt->count * records;
+    return gr_throttle_slices(records, GR_MIN(bytes, GR_HINT_PAGE_BYTES));
+}
+
 void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
 {
     uint16_t owner = (uint16_t)(GR_CONTAINER(timer, struct gr_debt, timer) - node->debt);
@@ -238,6 +257,8 @@ void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
         return;
     if (node->store != GR_OK)
         deliver_soon(node, owner, RETRY_MS);
+    else if (!gr_node_background(node, page_slices(debt)))
+        gr_timer_set(&node->timers, timer, gr_node_background_at(node, page_slices(debt)));
     else
         scan_page(node, owner);
 }
@@ -246,8 +267,9 @@ void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
 static void page_done(struct gr_node *node, uint16_t owner)
 {
     struct gr_debt *debt = debt_of(node, owner);
-    bool stuck = debt->failed > 0;
+    bool stuck = debt->failed > 0 && !debt->stored;
     debt->failed = 0;
+    debt->stored = false;
     if (stuck && debt->cursor == debt->from) {
         // One cursor value fills pages that fail: what is behind it must not wait for ever.
         debt->cursor++;
@@ -268,6 +290,7 @@ static void end_delivery(struct gr_node *node, struct delivery *delivery, bool f
     gr_assert(debt->sent > 0);
     debt->sent--;
     debt->failed += failed;
+    debt->stored |= !failed;
     if (failed) {
         gr_probe(&node->probes, GR_PROBE_HINT_FAILED);
         debt->walked = earlier(debt->walked, delivery->hint.since);
@@ -292,6 +315,7 @@ static void forget(struct gr_node *node, const struct delivery *delivery)
                    .hint = &delivery->hint,
                    .hint_count = 1,
                    .hint_remove = true,
+                   .sync = node->config.durability == GR_DURABILITY_COMMIT,
                });
 }
 
@@ -340,6 +364,7 @@ static void send(struct gr_node *node, const struct gr_hint *hint)
         .key = hint->key,
         .record = hint->record,
         .dot = hint->dot,
+        .durable = true, // A2: the hint is forgotten for it
     };
     debt->sent++;
     if (!gr_node_send(node, hint->owner, &message))
@@ -389,6 +414,7 @@ static bool start_read(
         return false;
     struct hint_read *kept = gr_hook_memory(NULL, sizeof *kept);
     *kept = read;
+    kept->since = node->arrived;
     uint64_t ticket = gr_node_id(node);
     gr_map_insert(&node->hint_reads, &kept->by_ticket, ticket);
     gr_node_emit(node, &(struct gr_effect){
@@ -429,6 +455,7 @@ static void on_read(struct gr_node *node, struct hint_read *read, const struct g
 {
     struct gr_message state = {.type = GR_MSG_STATE, .id = read->peer_call, .bare = read->bare};
     state.status = merge_hints(node, read, event, &state.record);
+    gr_node_foreground(node, read->since);
     if (read->call != 0) {
         struct gr_call *call = gr_call_find(node, GR_CALL_GET, read->call);
         if (call != NULL)
@@ -472,8 +499,12 @@ void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
             .bare = message->bare,
             .peer = peer,
             .peer_call = message->id,
-            .deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms)),
+            .deadline = gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms)),
         };
+        if (gr_instant_reached(node->now, read.deadline)) {
+            gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
+            return;
+        }
         err = start_read(node, (uint16_t)owner, &message->key, read) ? GR_OK : GR_ERR_BUSY;
     } else if (owes) {
         err = keep(node, peer, message);

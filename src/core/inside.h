@@ -10,9 +10,12 @@
 //   update.c   the plain face: a get, a computation, a put
 //   scan.c     a page of keys; how many keys there are
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
+//   durability.c  when it may say so: once it is on disk, or sooner              (§6.1)
 //   spare.c    dots that were drawn and not used
 //   hint.c     what a node that stands in for an owner does: keep the write, deliver it (§4.6)
+//   done.c     telling whoever asked: clients, nodes that forwarded, updates
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
+//   throttle.c how much of that may run beside requests                                (§6.5)
 //   peer.c     what is known of the other nodes: links, latency, frames seen
 //
 // What keeps replicas equal without anybody asking (§4.7) has a header of its own, entropy.h.
@@ -121,16 +124,19 @@ struct gr_keyop {
     struct gr_key key;
     uint32_t partition;
     struct gr_latch *latch;
-    uint64_t version;   // of the latch when the read was emitted
-    bool bare;          // READ: values are not wanted
-    struct gr_wall due; // EXPIRE: the minute that its index row stands under
-    bool stuck;         // EXPIRE, RESTRIP: its index row stays
-    bool again;         // its READ has failed once
-    bool unreadable;    // there is a row that says nothing: it is replaced, or goes
-    bool dot_drawn;     // only in the canary early-dot
-    uint64_t call;      // id of the call here that wants it, or 0:
-    uint16_t peer;      // the node that does,
-    uint64_t peer_call; // and its call
+    uint64_t version; // of the latch when the read was emitted
+    bool bare;        // READ: values are not wanted
+    bool durable; // PUT, DELTA, HINT, STAND_IN: acknowledged once it is durable, whatever the mode
+    bool told;    // it was acknowledged when it was applied; its arena is empty
+    bool stuck;   // EXPIRE, RESTRIP: its index row stays
+    bool dot_drawn;          // only in the canary early-dot
+    uint64_t call;           // id of the call here that wants it, or 0:
+    uint16_t peer;           // the node that does,
+    uint64_t peer_call;      // and its call
+    struct gr_instant since; // when what it is for arrived here
+    struct gr_wall due;      // EXPIRE: the minute that its index row stands under
+    bool again;              // its READ has failed once
+    bool unreadable;         // there is a row that says nothing: it is replaced, or goes
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
     struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
@@ -153,10 +159,11 @@ enum gr_call_kind {
 enum gr_done_kind { GR_DONE_CLIENT, GR_DONE_PEER, GR_DONE_UPDATE };
 struct gr_done {
     enum gr_done_kind kind;
-    enum gr_op op;   // CLIENT: what was asked
-    uint64_t ticket; // CLIENT, UPDATE
-    uint16_t peer;   // PEER: who forwarded
-    uint64_t call;   // PEER: its call; UPDATE: the update's id
+    enum gr_op op;           // CLIENT: what was asked
+    uint64_t ticket;         // CLIENT, UPDATE
+    struct gr_instant since; // CLIENT: when the request arrived
+    uint16_t peer;           // PEER: who forwarded
+    uint64_t call;           // PEER: its call; UPDATE: the update's id
 };
 
 struct gr_call {
@@ -181,6 +188,7 @@ struct gr_debt {
     gr_cursor cursor;      // where the next page begins
     gr_cursor from;        // where the page under way began
     uint32_t sent, failed; // of this page: under way, and answered otherwise than "stored"
+    bool stored;           // of this page, one at least was answered so
     bool fresh;            // one was kept since that SCAN was asked for
     bool unreadable;       // the last SCAN failed, and that was logged
 };
@@ -203,27 +211,30 @@ struct gr_node {
     struct gr_node_stats stats;
     struct gr_sink *sink; // of the step under way
     struct gr_instant now;
+    struct gr_instant arrived; // when what this step is about reached this host: `now` or before
     struct gr_wall wall;
     gr_hybrid hybrid;
-    uint64_t run;            // random: names this run's requests
-    enum gr_err store;       // GR_OK, or why the store takes no writes
-    uint64_t ids;            // last id of a call, ticket or request given out
-    uint64_t requests;       // that this run has named
-    uint64_t writes, synced; // numbers of the last WRITE emitted, and of the last durable one
-    struct gr_arena scratch; // cleared at each step
+    uint64_t run;                     // random: names this run's requests
+    enum gr_err store;                // GR_OK, or why the store takes no writes
+    uint64_t ids;                     // last id of a call, ticket or request given out
+    uint64_t requests;                // that this run has named
+    uint64_t writes, applied, synced; // numbers of the last WRITE emitted, applied, and durable
+    struct gr_arena scratch;          // cleared at each step
     struct gr_partition *partition;
     struct gr_peer *peer;
     struct gr_map calls, latches, keyops, scans, hint_reads;
-    struct gr_list spare;    // dots given back, oldest first
-    struct gr_debt *debt;    // by member
-    uint64_t hint_bytes;     // of all debts
-    struct gr_list late;     // calls that have answered
-    struct gr_list idle;     // latches, oldest first
-    struct gr_list unsynced; // keyops whose write is not known to be durable, in order
-    uint32_t call_count;     // calls that have not answered
+    struct gr_list spare;     // dots given back, oldest first
+    struct gr_debt *debt;     // by member
+    uint64_t hint_bytes;      // of all debts
+    struct gr_list late;      // calls that have answered
+    struct gr_list idle;      // latches, oldest first
+    struct gr_list unapplied; // keyops whose write is not known to be applied, in order
+    struct gr_list unsynced;  // likewise to be durable
+    uint32_t call_count;      // calls that have not answered
     uint32_t keyop_count;
     size_t memory;
     struct gr_timers timers;
+    struct gr_throttle throttle;
     struct gr_timer sweep_timer;
     enum gr_sweep_phase sweep_phase;
     bool sweep_full;          // the page was full: there may be more
@@ -252,6 +263,14 @@ bool gr_node_has_room(const struct gr_node *node, size_t bytes);
 // `self`.
 int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, bool self);
 uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant deadline);
+// Who is told of a client's request that is being stepped.
+struct gr_done gr_node_done(const struct gr_node *node, const struct gr_request *request);
+// Foreground work ended that had arrived at `since`.
+void gr_node_foreground(struct gr_node *node, struct gr_instant since);
+// Asked before each slice of background work (§6.5; gr_throttle_slices says how many it is). False:
+// not now; ask again at gr_node_background_at.
+GR_MUST_USE bool gr_node_background(struct gr_node *node, uint32_t slices);
+struct gr_instant gr_node_background_at(const struct gr_node *node, uint32_t slices);
 
 // A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
 void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
@@ -266,7 +285,8 @@ void gr_call_free(struct gr_node *node, struct gr_call *call);
 void gr_done_tell(
     struct gr_node *node, const struct gr_done *done, struct gr_result *result, bool settled);
 // A replica acknowledged after the answer.
-void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled);
+void gr_done_acked(
+    struct gr_node *node, const struct gr_done *done, uint8_t acks, uint8_t durable, bool settled);
 
 // The id that the client gave the request, or a new one.
 struct gr_request_id gr_node_request_id(struct gr_node *node, struct gr_request_id given);
@@ -311,17 +331,18 @@ struct gr_put {
     bool answered;
     bool elsewhere;    // canary rerun-elsewhere: was run again
     bool forward_open; // REPLICATING as one that stands in: the owner asked may still answer
-    uint8_t acks_told; // in the answer
-    uint16_t tried;    // positions of the preference list that were asked to coordinate
-    uint16_t target;   // FORWARDING: the member asked
-    uint8_t own;       // REPLICATING: the position that this node votes for
+    uint8_t acks_told, durable_told; // in the answer and after it
+    uint16_t tried;  // positions of the preference list that were asked to coordinate
+    uint16_t target; // FORWARDING: the member asked
+    uint8_t own;     // REPLICATING: the position that this node votes for
     struct gr_instant sent_at;
     struct gr_quorum quorum;
     struct gr_span timeout;
     struct gr_context context; // what the client gets back: what it saw, and the new dot
     uint32_t fixed_again;      // how often the origin's time was behind at the owner
     gr_hybrid time_needed;     // TIME_BEHIND: what the origin's time must exceed
-    uint8_t primaries;         // owners that acknowledged, as FORWARDED said
+    uint8_t primaries;         // owners that acknowledged, as FORWARDED said,
+    uint8_t durable;           // and acknowledgements that were durable
     struct gr_dot dot;         // REPLICATING: of this write,
     struct gr_record delta;    // and what travels; borrows from the arena
     bool released;             // the arena was given back: nobody else can be asked
@@ -343,7 +364,7 @@ void gr_replicate_timer(struct gr_node *node, struct gr_put *put);
 // True while someone may still be asked to stand in: key and value are needed.
 bool gr_replicate_open(const struct gr_put *put);
 // After a vote: answers when the result is certain, frees when nobody is left to hear.
-void gr_put_count_votes(struct gr_node *node, struct gr_put *put, uint8_t acks_before);
+void gr_put_count_votes(struct gr_node *node, struct gr_put *put);
 
 // Coordinates or forwards. Copies key and write. `forwarded`: this node was chosen by another, and
 // must be an owner.
@@ -367,7 +388,8 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
 // The local write was emitted: send the delta on.
 void gr_put_on_written(
     struct gr_node *node, uint64_t call, const struct gr_dot *dot, const struct gr_record *delta);
-void gr_put_on_synced(struct gr_node *node, uint64_t call);
+// The local write is applied, or durable. Told twice if it was not durable at first.
+void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable);
 // The local write was not emitted and will not be.
 void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err);
 
@@ -391,7 +413,7 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
 // The bytes that a hint counts for.
 size_t gr_hint_bytes(const struct gr_hint *hint);
 // Draws a dot, keeps the write for every owner, begins to send it to them (gr_replicate_start, with
-// `own`), and tells gr_put_on_synced when the hints are durable. Not GR_OK: nothing was written.
+// `own`), and tells gr_put_on_stored of the hints. Not GR_OK: nothing was written.
 // The put may be gone afterwards.
 GR_MUST_USE enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t own);
 // A dot that nobody will use: kept for every owner as a write of nothing. False: not now.
@@ -447,6 +469,7 @@ struct gr_keyop *gr_keyop_new(
 // Takes the keyop over. GR_ERR_BUSY: the key's queue is full, the keyop is freed, nobody is told.
 GR_MUST_USE enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op);
 void gr_replica_on_read(struct gr_node *node, const struct gr_event *event);
+void gr_replica_on_applied(struct gr_node *node, uint64_t number); // durability.c
 void gr_replica_on_synced(struct gr_node *node, uint64_t number);
 // A peer's DELTA, READ or REPAIR.
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
@@ -456,13 +479,26 @@ void gr_replica_deinit(struct gr_node *node);
 // What the partition's row says of this run's last dot: 0 if its clock does not know that (any
 // more).
 uint64_t gr_replica_counter(const struct gr_node *node, const struct gr_partition *p);
-// `op` has emitted its last write: it ends, and is acknowledged, when that is durable.
+// `op` has emitted its last write: it is acknowledged when that is durable, or sooner
+// (durability.c), and ends then.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
 // Tells whoever waits how it ended, and frees it.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err);
 
 // True if a DELTA or REPAIR may be taken: its record is sound, and covers its dot.
 bool gr_replica_is_sound(const struct gr_message *message);
+
+// ---- durability.c --------------------------------------------------------------------------
+
+// Whether the op is acknowledged only once its write is durable.
+bool gr_keyop_waits_for_sync(const struct gr_node *node, const struct gr_keyop *op);
+// Whether its write is not to wait for the interval.
+bool gr_keyop_wants_sync(const struct gr_node *node, const struct gr_keyop *op);
+void gr_keyop_tell_ack(
+    struct gr_node *node, const struct gr_keyop *op, enum gr_err status, bool durable);
+// Takes the op over, whose write is applied in a mode that is not COMMIT, until it is durable. It
+// is told now unless it waits for that; what is remembered of it then is small: whom to tell again.
+void gr_keyop_applied(struct gr_node *node, struct gr_keyop *op);
 
 // ---- sweep.c -------------------------------------------------------------------------------
 

@@ -7,10 +7,12 @@
 
 enum gr_message_type {
     GR_MSG_FORWARD = 1, // coordinate this put: key, write
-    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, primaries, settled, record.context,
-                        // hybrid_needed
-    GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot, owed_to
-    GR_MSG_ACK,         // it was stored: status, durable
+    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, primaries, durable_acks, settled,
+                        // record.context, hybrid_needed
+    GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot, owed_to,
+                        // durable (sync before you acknowledge, whatever the mode)
+    GR_MSG_ACK,         // it was stored: status, durable. One that is not durable yet is followed
+                        // by another that is
     GR_MSG_READ,        // what do you hold: key, bare, owed_to
     GR_MSG_STATE,       // this: status, record (filled)
     GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered
@@ -18,8 +20,8 @@ enum gr_message_type {
     GR_MSG_PAGE,        // it: status, context (the clock's fill), entry[], cursor (its end)
     GR_MSG_COUNT,       // how many keys have these partitions: partition list
     GR_MSG_COUNTED,     // status, count
-    GR_MSG_ACKED,       // after FORWARDED: acks so far, settled. Never taken for the outcome, which
-                        // it may overtake
+    GR_MSG_ACKED,       // after FORWARDED: acks and durable_acks so far, settled. Never taken for
+                        // the outcome, which it may overtake
     // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's
     // or the exchange's.
     GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
@@ -75,7 +77,8 @@ struct gr_message {
     enum gr_err status;
     enum gr_outcome outcome;
     uint8_t acks;
-    uint8_t primaries; // of them, by owners
+    uint8_t primaries;    // of them, by owners
+    uint8_t durable_acks; // of them, those whose disk has it
     bool durable;
     bool settled; // no ACKED will follow
     bool bare;

@@ -10,7 +10,10 @@
 //   N3  Hybrid time never goes back, and does not follow a peer that is more than 60 s ahead.
 //   N4  BUSY is said before memory is taken.
 //   N5  What was said to an earlier run of this node is dropped: a put would be coordinated by
-//   both.
+//       both.
+//   N6  A deadline counts from the arrival at this host, not from the step. A request that waited
+//       longer than queue_wait_max, or half its timeout, is BUSY at once: begun so late it would
+//       take from those that can still be answered, and perhaps be answered to nobody.
 //
 // Owns: the node owns all calls, keyops, latches and clocks. Bounds: gr_node_config.
 #include "core/entropy.h"
@@ -55,6 +58,8 @@ struct gr_node_config gr_node_config_default(void)
         .exchange_grace = gr_span_ms(10000),
         .scrub_interval = gr_span_ms(24 * 3600 * 1000),
         .hint_bytes_max = 1u << 30,
+        .queue_wait_max = gr_span_ms(250),
+        .background = gr_throttle_config_default(),
     };
 }
 
@@ -148,7 +153,7 @@ void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     call->kind = kind;
     call->id = gr_node_id(node);
     call->done = *done;
-    call->deadline = gr_instant_after(node->now, timeout);
+    call->deadline = gr_instant_after(node->arrived, timeout);
     call->timer.kind = GR_TIMER_CALL;
     gr_map_insert(&node->calls, &call->by_id, call->id);
     node->call_count++;
@@ -192,57 +197,42 @@ void gr_call_free(struct gr_node *node, struct gr_call *call)
     gr_hook_memory(call, 0);
 }
 
-void gr_done_tell(
-    struct gr_node *node, const struct gr_done *done, struct gr_result *result, bool settled)
-{
-    switch (done->kind) {
-    case GR_DONE_CLIENT:
-        result->ticket = done->ticket;
-        result->op = done->op;
-        gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_REPLY, .result = result});
-        break;
-    case GR_DONE_PEER: {
-        struct gr_message message = {
-            .type = GR_MSG_FORWARDED,
-            .id = done->call,
-            .status = result->err,
-            .outcome = result->outcome,
-            .acks = result->acks,
-            .primaries = result->primaries,
-            .settled = settled,
-            .record = {.context = result->record.context},
-            .hybrid_needed = result->hybrid_needed,
-        };
-        (void)gr_node_send(node, done->peer, &message);
-        break;
-    }
-    case GR_DONE_UPDATE:
-        gr_update_on_result(node, done->call, result);
-        break;
-    }
-}
-
-void gr_done_acked(struct gr_node *node, const struct gr_done *done, uint8_t acks, bool settled)
-{
-    if (done->kind == GR_DONE_PEER) {
-        struct gr_message message = {
-            .type = GR_MSG_ACKED, .id = done->call, .acks = acks, .settled = settled};
-        (void)gr_node_send(node, done->peer, &message);
-        return;
-    }
-    // An update is gone by now, but its client may still wait for the replicas of its put.
-    gr_node_emit(
-        node, &(struct gr_effect){.type = GR_EFFECT_ACKED, .ticket = done->ticket, .acks = acks});
-}
-
 // ---- events --------------------------------------------------------------------------------
+
+static bool is_write(const struct gr_request *request)
+{
+    return request->op == GR_OP_PUT || request->op == GR_OP_UPDATE;
+}
+
+// N6: refuses a request that has waited too long. Cheap: overload is when this happens most.
+static bool refuse_late(struct gr_node *node, const struct gr_request *request)
+{
+    int64_t waited_ns = node->now.ns - node->arrived.ns;
+    struct gr_span timeout = request->timeout;
+    if (timeout.ns <= 0)
+        timeout = is_write(request) ? node->config.write_timeout : node->config.read_timeout;
+    // One bound for all that have time enough, or only those that may wait longest would be served.
+    int64_t most_ns = GR_MIN(node->config.queue_wait_max.ns, timeout.ns / 2);
+    if (waited_ns <= most_ns || node->config.canary == GR_CANARY_LATE_REQUEST)
+        return false;
+    gr_probe(&node->probes, GR_PROBE_REQUEST_LATE);
+    node->stats.late++;
+    node->stats.busy++;
+    struct gr_done done = gr_node_done(node, request);
+    struct gr_result busy = {
+        .outcome = GR_REJECTED, .err = GR_ERR_BUSY, .timeout = timeout, .now = node->wall};
+    gr_done_tell(node, &done, &busy, true);
+    return true;
+}
 
 static void on_request(struct gr_node *node, const struct gr_request *asked)
 {
+    if (refuse_late(node, asked))
+        return;
     struct gr_request request = *asked;
     request.r = request.r != 0 ? request.r : node->config.r;
     request.w = request.w != 0 ? request.w : node->config.w;
-    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = request.op, .ticket = request.ticket};
+    struct gr_done done = gr_node_done(node, &request);
     bool timed = request.timeout.ns > 0;
     struct gr_get_options options = {
         .r = request.r,
@@ -288,8 +278,11 @@ static void on_forward(struct gr_node *node, uint16_t peer, const struct gr_mess
 {
     struct gr_done done = {.kind = GR_DONE_PEER, .peer = peer, .call = message->id};
     struct gr_write write = message->write;
-    if (message->deadline_ms == 0)
+    if (gr_instant_reached(
+            node->now, gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms)))) {
+        gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
         return; // nobody waits any more
+    }
     gr_put_start(node, &done, &message->key, &write, gr_span_ms(message->deadline_ms), true);
 }
 
@@ -467,9 +460,10 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink)
 {
-    gr_assert(event->now.ns >= node->now.ns);
+    gr_assert(event->now.ns >= node->now.ns && event->waited.ns >= 0);
     node->sink = sink;
     node->now = event->now;
+    node->arrived = (struct gr_instant){event->now.ns - event->waited.ns};
     node->wall = event->wall;
     gr_arena_clear(&node->scratch);
     switch (event->type) {
@@ -489,6 +483,9 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
             !gr_hint_on_done(node, event))
             gr_unreachable("a scan's ticket is known until it is answered");
         break;
+    case GR_EVENT_APPLIED:
+        gr_replica_on_applied(node, event->number);
+        break;
     case GR_EVENT_SYNCED:
         gr_replica_on_synced(node, event->number);
         break;
@@ -502,10 +499,26 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
             gr_replica_forget(node);
         break;
     }
+    node->arrived = node->now;
     struct gr_timer *timer;
     while ((timer = gr_timers_take(&node->timers, node->now)) != NULL)
         on_timer(node, timer);
     node->sink = NULL;
+}
+
+bool gr_node_background(struct gr_node *node, uint32_t slices)
+{
+    if (node->config.canary == GR_CANARY_BACKGROUND_FREE)
+        return true;
+    bool admitted = gr_throttle_admit(&node->throttle, node->now, slices);
+    if (!admitted)
+        gr_probe(&node->probes, GR_PROBE_BACKGROUND_WAITED);
+    return admitted;
+}
+
+struct gr_instant gr_node_background_at(const struct gr_node *node, uint32_t slices)
+{
+    return gr_throttle_next(&node->throttle, node->now, slices);
 }
 
 struct gr_instant gr_node_deadline(const struct gr_node *node)
@@ -531,6 +544,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
     node->peer = gr_hook_memory(NULL, ring->member_count * sizeof *node->peer);
     for (uint16_t m = 0; m < ring->member_count; m++)
         gr_peer_init(&node->peer[m]);
+    gr_throttle_init(&node->throttle, &config->background);
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
     gr_entropy_init(node);
@@ -629,6 +643,14 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition)
     return node->partition[partition].count;
 }
 
+uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store)
+{
+    uint64_t seen = 0;
+    for (uint32_t p = 0; p < node->ring->partitions; p++)
+        seen = GR_MAX(seen, gr_clock_last_run(&node->partition[p].clock, store));
+    return seen;
+}
+
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
 {
     gr_assert(peer < node->ring->member_count);
@@ -667,5 +689,8 @@ struct gr_node_stats gr_node_stats(const struct gr_node *node)
     stats.memory = node->memory;
     stats.latches = node->latches.count;
     stats.spares = node->spare.count;
+    stats.background_slices = node->throttle.slices;
+    stats.background_rate = node->throttle.slice_rate;
+    stats.foreground_p99 = gr_throttle_p99(&node->throttle);
     return stats;
 }

@@ -6,11 +6,13 @@
 //
 //   SEND    to a peer: encode now; the bytes may leave after this loop's writes are committed.
 //   WRITE   one atomic batch. The host collects the writes of all steps of one loop, applies them
-//           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable.
+//           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable;
+//           unless durability is COMMIT also GR_EVENT_APPLIED with the highest that is applied.
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
-//   ACKED   after REPLY of a put or an update: one more replica acknowledged (for WAIT).
+//   ACKED   after REPLY of a put or an update: one more replica acknowledged, or made durable what
+//           it had acknowledged before (for WAIT and WAITAOF).
 //   LOG     a line for people.
 //
 // Everything an effect points to is valid only until its emit returns: consume or copy.
@@ -20,6 +22,7 @@
 #include "base/probe.h"
 #include "core/merkle.h"
 #include "core/message.h"
+#include "core/throttle.h"
 
 struct gr_node;
 
@@ -57,7 +60,12 @@ struct gr_node;
     X(DAMAGE_ONE_PEER, "damage-one-peer", "one peer's state makes a damaged partition whole")      \
     X(DAMAGE_VOTES, "damage-votes", "a damaged partition votes in gets")                           \
     X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")              \
-    X(CLOCK_SALVAGED, "clock-salvaged", "a salvaged store keeps the clock of records that it lost")
+    X(CLOCK_SALVAGED, "clock-salvaged",                                                            \
+        "a salvaged store keeps the clock of records that it lost")                                \
+    X(EARLY_DURABLE, "early-durable", "an acknowledgement before the sync says durable")           \
+    X(NOBODY_SYNCS, "nobody-syncs", "no replica syncs first although the mode is buffered")        \
+    X(LATE_REQUEST, "late-request", "a request is begun however long it has waited")               \
+    X(BACKGROUND_FREE, "background-free", "background work does not ask the throttle")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,
@@ -76,16 +84,19 @@ struct gr_node_config {
     uint64_t seed;              // for this node's own random numbers
     const struct gr_ring *ring; // outlives the node
     uint8_t r, w;               // the cluster's defaults
+    enum gr_durability durability;
     struct gr_span read_timeout, write_timeout;
-    uint32_t calls_max;       // requests and peers' requests under way; over it: BUSY
-    size_t memory_max;        // bytes that they may take; over it: BUSY
-    uint32_t latch_queue_max; // writers waiting for one key; over it: BUSY
-    uint32_t cache_max;       // keys whose version header is remembered
+    uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
+    size_t memory_max;             // bytes that they may take; over it: BUSY
+    uint32_t latch_queue_max;      // writers waiting for one key; over it: BUSY
+    uint32_t cache_max;            // keys whose version header is remembered
+    uint64_t hint_bytes_max;       // of hints kept for others; over it this node does not stand in
+    struct gr_span queue_wait_max; // a request that waited longer before its step: BUSY
+    struct gr_throttle_config background;
     // Anti-entropy (§4.7): how often a peer's clocks are compared with ours (0: none at all, and no
     // passes over the store), how long a difference may last before it is looked into, and how long
     // one round of re-reading and comparing everything takes.
     struct gr_span exchange_interval, exchange_grace, scrub_interval;
-    uint64_t hint_bytes_max; // of hints kept for others; over it this node does not stand in
     enum gr_canary canary;
 };
 
@@ -108,6 +119,7 @@ enum gr_event_type {
     GR_EVENT_MESSAGE,   // a peer says
     GR_EVENT_READ_DONE, // a READ is answered
     GR_EVENT_SCAN_DONE, // a SCAN is answered
+    GR_EVENT_APPLIED,   // writes up to `number` are in the store; of no use in COMMIT
     GR_EVENT_SYNCED,    // writes up to `number` are durable
     GR_EVENT_LINK,      // the link to a peer came up or went down
     GR_EVENT_STORE,     // the store takes writes again, or does not (`status`)
@@ -118,6 +130,9 @@ struct gr_event {
     enum gr_event_type type;
     struct gr_instant now; // never goes back
     struct gr_wall wall;   // may jump
+    // REQUEST, MESSAGE: how long it has waited at this host before this step. Deadlines count from
+    // its arrival, and what comes too late is refused (a request) or dropped (a peer's question).
+    struct gr_span waited;
     const struct gr_request *request;
     uint16_t peer;                    // MESSAGE, LINK
     const struct gr_message *message; // MESSAGE
@@ -133,7 +148,8 @@ struct gr_event {
     gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS, GR_SCAN_HINTS: where the next page begins
     const struct gr_hint *hint; // SCAN_DONE of GR_SCAN_HINTS
     uint32_t hint_count;
-    uint64_t number; // SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
+    uint64_t
+        number; // APPLIED, SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
 };
 
 enum gr_effect_type {
@@ -165,6 +181,7 @@ struct gr_store_write {
     uint32_t hint_count;
     bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
+    bool sync;    // somebody waits for the disk: do not wait for the interval
     // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
     // what that request had seen.
     const struct gr_dot *drawn;
@@ -201,7 +218,7 @@ struct gr_effect {
     uint32_t limit;
     struct gr_wall wall;
     const struct gr_result *result; // REPLY
-    uint8_t acks;                   // ACKED: replicas that have acknowledged so far
+    uint8_t acks, durable;          // ACKED: replicas that have acknowledged so far; on disk
     const char *text;               // LOG
 };
 
@@ -241,6 +258,8 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
 const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition);
 struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition);
 bool gr_node_damaged(const struct gr_node *node, uint32_t partition);
+// The highest run of that store of which a dot was seen, whatever its random part; 0 if none.
+uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself
 
 // What this node keeps for a member until that has it (§4.6).
@@ -264,6 +283,10 @@ struct gr_node_stats {
     uint64_t keys_offered, keys_taken; // by this node as the one that began, and as the other
     uint64_t passes;                   // partitions read whole
     uint64_t hints_kept, hints_delivered, hints_refused;
+    uint64_t late;                 // requests refused because they had waited too long
+    uint64_t background_slices;    // of background work that were begun
+    uint32_t background_rate;      // slices per second that may begin now
+    struct gr_span foreground_p99; // of the last minute; 0 = there was nothing
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

@@ -17,14 +17,6 @@
 
 enum { REST_MS_MAX = 1000 };
 
-// How much foreground work is under way decides nothing yet: the throttle belongs here.
-bool gr_node_background(struct gr_node *node, uint32_t cost)
-{
-    (void)node;
-    (void)cost;
-    return true;
-}
-
 static void wake(struct gr_node *node, struct gr_span span)
 {
     gr_timer_set(&node->timers, &node->entropy->pass.timer, gr_instant_after(node->now, span));
@@ -70,8 +62,9 @@ static void rest(struct gr_node *node)
 static void ask(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
-    if (!gr_node_background(node, GR_WALK_PAGE_KEYS)) {
-        wake(node, gr_span_ms(GR_BACKGROUND_WAIT_MS));
+    uint32_t slices = gr_throttle_slices(GR_WALK_PAGE_KEYS, 0);
+    if (!gr_node_background(node, slices)) {
+        gr_timer_set(&node->timers, &pass->timer, gr_node_background_at(node, slices));
         return;
     }
     pass->asked = node->now;

@@ -45,6 +45,7 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
     gr_assert(!put->answered && (outcome == GR_DONE) == (err == GR_OK));
     put->answered = true;
     put->acks_told = acks;
+    put->durable_told = GR_MAX(put->durable, put->quorum.durable);
     if (outcome == GR_INDETERMINATE) {
         gr_probe(&node->probes, GR_PROBE_PUT_INDETERMINATE);
         node->stats.indeterminate++;
@@ -61,6 +62,8 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
         .acks = acks,
         .primaries = GR_MAX(put->primaries, put->quorum.primary),
         .needed = put->write.w,
+        .durable = put->durable_told,
+        .durable_needed = put->write.dw,
         .timeout = put->timeout,
         .written = outcome == GR_DONE,
         .record = {.context = put->context},
@@ -102,15 +105,17 @@ static void wait_late(struct gr_node *node, struct gr_put *put)
     gr_call_late(node, &put->call);
 }
 
-void gr_put_count_votes(struct gr_node *node, struct gr_put *put, uint8_t acks_before)
+void gr_put_count_votes(struct gr_node *node, struct gr_put *put)
 {
     const struct gr_quorum *quorum = &put->quorum;
     bool settled = gr_quorum_settled(quorum);
     bool met = gr_quorum_met(quorum);
     if (put->answered) {
-        if (quorum->yes > GR_MAX(acks_before, put->acks_told)) {
+        if (quorum->yes > put->acks_told || quorum->durable > put->durable_told) {
             gr_probe(&node->probes, GR_PROBE_PUT_LATE_ACK);
-            gr_done_acked(node, &put->call.done, quorum->yes, settled);
+            put->acks_told = GR_MAX(put->acks_told, quorum->yes);
+            put->durable_told = GR_MAX(put->durable_told, quorum->durable);
+            gr_done_acked(node, &put->call.done, put->acks_told, put->durable_told, settled);
         }
         release(node, put);
     } else if (met || (gr_quorum_lost(quorum) && !put->forward_open)) {
@@ -132,6 +137,7 @@ static void coordinate(struct gr_node *node, struct gr_put *put)
     enum gr_err err = GR_ERR_BUSY;
     if (op != NULL) {
         op->call = put->call.id;
+        op->durable = put->write.dw > 0;
         err = gr_replica_submit(node, op); // may already have answered and freed the put
     }
     if (err != GR_OK)
@@ -205,15 +211,14 @@ void gr_put_on_written(
     gr_replicate_start(node, put, (uint8_t)own, dot, delta);
 }
 
-void gr_put_on_synced(struct gr_node *node, uint64_t call)
+void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable)
 {
     struct gr_put *put = find(node, call);
     if (put == NULL)
         return;
     uint16_t owner = gr_ring_owners(node->ring, put->partition)[put->own];
-    uint8_t before = put->quorum.yes;
-    (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, owner == node->config.self, true);
-    gr_put_count_votes(node, put, before);
+    (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, owner == node->config.self, durable);
+    gr_put_count_votes(node, put);
 }
 
 void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err)
@@ -366,16 +371,18 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
         put->forward_open = false;
         if (message->outcome == GR_DONE && message->status == GR_OK) {
             put->primaries = message->primaries;
+            put->durable = message->durable_acks;
             put->context =
                 gr_context_join(&put->call.arena, &put->context, &message->record.context);
             gr_call_account(node, &put->call);
-            answer(node, put, GR_DONE, GR_OK, message->acks, gr_quorum_settled(&put->quorum));
+            answer(node, put, GR_DONE, GR_OK, GR_MAX(message->acks, put->quorum.yes),
+                gr_quorum_settled(&put->quorum));
             if (gr_quorum_settled(&put->quorum))
                 gr_call_free(node, &put->call);
             else
                 wait_late(node, put);
         } else {
-            gr_put_count_votes(node, put, put->quorum.yes);
+            gr_put_count_votes(node, put);
         }
         return;
     }
@@ -394,6 +401,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
         return; // not an answer that this program gives
     put->primaries = message->primaries;
     put->context = gr_context_copy(&put->call.arena, &message->record.context);
+    put->durable = message->durable_acks;
     gr_call_account(node, &put->call);
     answer(node, put, message->outcome, message->status, message->acks, message->settled);
     if (message->settled)
@@ -404,7 +412,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
 
 static void on_acked(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
 {
-    gr_done_acked(node, &put->call.done, message->acks, message->settled);
+    gr_done_acked(node, &put->call.done, message->acks, message->durable_acks, message->settled);
     if (message->settled)
         gr_call_free(node, &put->call);
 }

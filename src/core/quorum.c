@@ -78,5 +78,5 @@ bool gr_quorum_lost(const struct gr_quorum *quorum)
 
 bool gr_quorum_settled(const struct gr_quorum *quorum)
 {
-    return quorum->yes + quorum->no + quorum->mute >= quorum->n;
+    return quorum->yes + quorum->no + quorum->mute >= quorum->n && quorum->durable == quorum->yes;
 }

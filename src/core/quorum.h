@@ -33,7 +33,7 @@ bool gr_quorum_vote(
 bool gr_quorum_met(const struct gr_quorum *quorum);
 // It cannot be met any more unless a MUTE speaks after all.
 bool gr_quorum_lost(const struct gr_quorum *quorum);
-// Nobody is left to vote.
+// Nobody is left to vote, and every YES is durable.
 bool gr_quorum_settled(const struct gr_quorum *quorum);
 
 #endif

@@ -8,7 +8,9 @@
 //   P1  One moment: between a writer's read and its write no other writer touches the key, and a
 //       record is filled only while it is what the store holds.
 //   P2  The clock learns a dot, and a counter is drawn, in the step that emits the record's write.
-//   P3  A dot is acknowledged to others only after the write that holds it is durable.
+//   P3  A dot is acknowledged to others only after the write that holds it is durable, or, where
+//       the cluster's mode lets clients have it sooner, applied; and then it says that it is not
+//       durable yet. What lets another node forget always waits for the disk (`durable`).
 //   P4  The cached header of a latch is the stored record without values, or unknown.
 //   P5  A record that cannot be read is an error, never an absence.
 //
@@ -16,6 +18,8 @@
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
 //     | writer:  waits in latch->queue -> run_writer -> (READ -> gr_replica_on_read) -> apply
 //                -> node->unsynced -> gr_replica_on_synced -> acknowledged, freed
+//                   modes but COMMIT: node->unapplied -> gr_replica_on_applied -> acknowledged,
+//                   then node->unsynced as above, and acknowledged again
 //
 // Owns: every keyop from submit to its end, and the latches. Bounds: latch_queue_max writers wait
 // for one key; calls_max keyops of peers; cache_max idle latches.
@@ -115,7 +119,7 @@ struct gr_keyop *gr_keyop_new(
         node->memory + bytes > node->config.memory_max)
         return NULL;
     struct gr_keyop *op = gr_hook_memory(NULL, sizeof *op);
-    *op = (struct gr_keyop){.kind = kind, .deadline = GR_NEVER};
+    *op = (struct gr_keyop){.kind = kind, .since = node->arrived, .deadline = GR_NEVER};
     gr_arena_reserve(&op->arena, bytes + key->key.size + key->bucket.size + 64);
     op->key = gr_key_copy(&op->arena, key);
     op->partition = gr_ring_partition(node->ring, key->slot);
@@ -182,6 +186,7 @@ static void end_reader(
 {
     // Telling may start other work on the key: the reader keeps the latch until it is told.
     struct gr_latch *latch = op->latch;
+    gr_node_foreground(node, op->since);
     tell_state(node, op, status, stored);
     keyop_free(node, op);
     gr_assert(latch->readers > 0);
@@ -304,6 +309,7 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
         .count = p->count,
         .sum = p->sum,
         .leftover = (int)left_after - (int)left_before,
+        .sync = gr_keyop_wants_sync(node, op),
         .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
         .drawn_by = intent->id,
         .drawn_context = intent->context,
@@ -433,22 +439,17 @@ static bool apply(
     return true;
 }
 
-static void tell_ack(struct gr_node *node, struct gr_keyop *op, enum gr_err status)
-{
-    struct gr_message ack = {
-        .type = GR_MSG_ACK, .id = op->peer_call, .status = status, .durable = status == GR_OK};
-    (void)gr_node_send(node, op->peer, &ack);
-}
-
 // The write is durable, or failed: tells whoever waits and frees the op.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
     bool acked = op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT;
     bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
+    if ((acked || put) && !op->told) // else that was what somebody waited for
+        gr_node_foreground(node, op->since);
     if (acked)
-        tell_ack(node, op, err);
+        gr_keyop_tell_ack(node, op, err, err == GR_OK);
     else if (put && err == GR_OK)
-        gr_put_on_synced(node, op->call);
+        gr_put_on_stored(node, op->call, true);
     else if (op->kind == GR_KEYOP_PUT)
         gr_put_on_failed(node, op->call, err);
     else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
@@ -460,7 +461,7 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
     keyop_free(node, op);
 }
 
-// P3: what others may count on waits for the disk; housekeeping waits for nothing.
+// P3: what others may count on waits for the store; housekeeping waits for nothing.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
 {
     bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA ||
@@ -468,8 +469,12 @@ void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
     if (!waits || op->write_number <= node->synced ||
         node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
         gr_keyop_end(node, op, GR_OK);
-    else
+    else if (node->config.durability == GR_DURABILITY_COMMIT)
         gr_list_append(&node->unsynced, &op->link);
+    else if (op->write_number > node->applied || node->unapplied.first != NULL)
+        gr_list_append(&node->unapplied, &op->link);
+    else
+        gr_keyop_applied(node, op);
 }
 
 // Lets `op` write from the header if it is known and enough. False: a READ is under way.
@@ -629,13 +634,15 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
 
 void gr_replica_on_synced(struct gr_node *node, uint64_t number)
 {
-    gr_assert(number <= node->writes);
+    gr_replica_on_applied(node, number);
     node->synced = GR_MAX(node->synced, number);
     while (node->unsynced.first != NULL) {
         struct gr_keyop *op = GR_CONTAINER(node->unsynced.first, struct gr_keyop, link);
         if (op->write_number > number)
             return;
         gr_list_remove(&node->unsynced, &op->link);
+        if (op->told)
+            gr_probe(&node->probes, GR_PROBE_ACK_DURABLE_LATER);
         gr_keyop_end(node, op, GR_OK);
     }
 }
@@ -675,6 +682,13 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         refuse(node, peer, message, node->store);
         return;
     }
+    struct gr_instant deadline = gr_instant_after(node->arrived, gr_span_ms(message->deadline_ms));
+    // A write is taken however late it comes: its coordinator has it, and what is not taken now
+    // would have to be repaired.
+    if (reads && gr_instant_reached(node->now, deadline)) {
+        gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
+        return;
+    }
     enum gr_keyop_kind kind = reads                           ? GR_KEYOP_READ
                               : message->type == GR_MSG_DELTA ? GR_KEYOP_DELTA
                                                               : GR_KEYOP_REPAIR;
@@ -688,7 +702,8 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     op->peer = peer;
     op->peer_call = message->id;
     op->bare = message->bare;
-    op->deadline = gr_instant_after(node->now, gr_span_ms(message->deadline_ms));
+    op->durable = message->durable;
+    op->deadline = deadline;
     if (!reads) {
         op->incoming = gr_record_copy(&op->arena, &message->record, false);
         op->dot = message->type == GR_MSG_DELTA ? message->dot : (struct gr_dot){0};
@@ -702,6 +717,8 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
 void gr_replica_deinit(struct gr_node *node)
 {
     struct gr_link *link;
+    while ((link = gr_list_take(&node->unapplied)) != NULL)
+        keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     while ((link = gr_list_take(&node->unsynced)) != NULL)
         keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     for (uint32_t i = 0; i < node->keyops.bucket_count; i++) {

@@ -48,6 +48,7 @@ static bool is_waiting(const struct gr_put *put, uint8_t position)
 static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position)
 {
     uint16_t owner = gr_ring_owners(node->ring, put->partition)[position];
+    bool buffered = node->config.durability == GR_DURABILITY_BUFFERED;
     struct gr_message message = {
         .type = GR_MSG_DELTA,
         .id = put->call.id,
@@ -55,6 +56,8 @@ static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8
         .key = put->key,
         .record = put->delta,
         .dot = put->dot,
+        // The seat of the coordinator is the one of the N that is synced first, whoever answers.
+        .durable = put->write.dw > 0 || (buffered && position == put->own),
         .owed_to = owner == member ? 0 : (uint32_t)owner + 1,
     };
     if (put->asked_count == GR_ASKED_MAX || !gr_node_send(node, member, &message))
@@ -140,7 +143,7 @@ void gr_replicate_on_ack(
     struct gr_asked *asked = find_asked(put, peer);
     if (asked == NULL || put->state != GR_PUT_REPLICATING)
         return;
-    uint8_t position = asked->position, before = put->quorum.yes;
+    uint8_t position = asked->position;
     bool primary = gr_ring_owners(node->ring, put->partition)[position] == peer;
     if (!asked->answered)
         gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
@@ -153,13 +156,12 @@ void gr_replicate_on_ack(
     } else if (!is_voted(put, position) && position != put->own) {
         stand_in(node, put, position);
     }
-    gr_put_count_votes(node, put, before);
+    gr_put_count_votes(node, put);
 }
 
 void gr_replicate_on_link_down(struct gr_node *node, struct gr_put *put, uint16_t peer)
 {
     struct gr_asked *asked = find_asked(put, peer);
-    uint8_t before = put->quorum.yes;
     if (asked != NULL && !asked->answered) {
         // What was sent may have arrived, and its acknowledgement may not come.
         asked->answered = true;
@@ -167,7 +169,7 @@ void gr_replicate_on_link_down(struct gr_node *node, struct gr_put *put, uint16_
         if (!is_voted(put, asked->position) && asked->position != put->own)
             stand_in(node, put, asked->position);
     }
-    gr_put_count_votes(node, put, before);
+    gr_put_count_votes(node, put);
 }
 
 void gr_replicate_timer(struct gr_node *node, struct gr_put *put)
@@ -182,5 +184,5 @@ void gr_replicate_timer(struct gr_node *node, struct gr_put *put)
     }
     set_timer(node, put);
     // When the walk has ended everywhere, nobody needs the value of an answered put any more.
-    gr_put_count_votes(node, put, put->quorum.yes);
+    gr_put_count_votes(node, put);
 }

@@ -82,6 +82,8 @@ struct gr_result {
     enum gr_err err;
     uint8_t acks, needed;   // answers or acknowledgements counted, and how many were asked for
     uint8_t primaries;      // of `acks`: those of the key's owners, not of nodes that stand in
+    uint8_t durable;        // writes: of those acknowledgements, how many were durable
+    uint8_t durable_needed; // writes: how many had to be (DW)
     struct gr_span timeout; // the one that applied
 
     // GET: the merged siblings with values, and the context to hand back. PUT: the new context.

@@ -73,4 +73,16 @@ int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t me
 int gr_ring_next_fallback(
     const struct gr_ring *ring, uint32_t partition, int after, const bool *usable);
 
+// When a replica acknowledges a write, the same in the whole cluster (§6.1). Whatever the mode, an
+// acknowledgement says whether it is durable, and one that was not is followed by one that is.
+enum gr_durability {
+    GR_DURABILITY_COMMIT,   // once its disk has it
+    GR_DURABILITY_INTERVAL, // once it is applied; the host syncs every now and then
+    GR_DURABILITY_BUFFERED, // likewise, but one of the N, the coordinator, syncs first
+    GR_DURABILITY_COUNT
+};
+
+// "commit", "interval", "buffered".
+const char *gr_durability_name(enum gr_durability durability);
+
 #endif

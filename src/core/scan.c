@@ -374,7 +374,7 @@ void gr_scan_free(struct gr_node *node)
 static void refuse(struct gr_node *node, const struct gr_request *request, enum gr_err err)
 {
     node->stats.busy += err == GR_ERR_BUSY;
-    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = request->op, .ticket = request->ticket};
+    struct gr_done done = gr_node_done(node, request);
     struct gr_result result = {.outcome = GR_REJECTED, .err = err, .now = node->wall};
     gr_done_tell(node, &done, &result, true);
 }
@@ -386,7 +386,7 @@ void gr_scan_start(struct gr_node *node, const struct gr_request *request)
         refuse(node, request, valid ? GR_ERR_BUSY : GR_ERR_INVALID);
         return;
     }
-    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = GR_OP_SCAN, .ticket = request->ticket};
+    struct gr_done done = gr_node_done(node, request);
     struct gr_scan *scan =
         gr_call_new(node, GR_CALL_SCAN, sizeof *scan, &done, node->config.read_timeout);
     scan->bucket = gr_arena_copy(&scan->call.arena, request->key.bucket);
@@ -466,7 +466,7 @@ void gr_count_start(struct gr_node *node, const struct gr_request *request)
         refuse(node, request, GR_ERR_BUSY);
         return;
     }
-    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = GR_OP_COUNT, .ticket = request->ticket};
+    struct gr_done done = gr_node_done(node, request);
     struct gr_count *count =
         gr_call_new(node, GR_CALL_COUNT, sizeof *count, &done, node->config.read_timeout);
     uint32_t partitions = node->ring->partitions;

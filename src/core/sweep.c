@@ -5,14 +5,16 @@
 // A record that was written while the clock had a gap carries a context; once the base has moved
 // past the gap it is stripped again, and a deleted key that stayed as a marker leaves nothing.
 //
-//   W1  One scan and its keys at a time, at most PAGE keys: housekeeping never crowds out clients.
+//   W1  One scan and its keys at a time, at most one slice of background work, and each only when
+//       the throttle admits it (§6.5): housekeeping never crowds out clients.
 //   W2  What must stay (a due value that hides an older one, a context behind a gap) is skipped in
 //       the next page, not retried in a circle.
 //
 //   idle -timer-> due page -> keys -> (full page: again) -> left-over page -> keys -> idle
+//                 (before a page: -timer-> until it is admitted)
 #include "core/inside.h"
 
-enum { PAGE = 128, INTERVAL_MS = 1000 };
+enum { PAGE = GR_SLICE_RECORDS, INTERVAL_MS = 1000 };
 
 static void rest(struct gr_node *node)
 {
@@ -22,26 +24,26 @@ static void rest(struct gr_node *node)
         &node->timers, &node->sweep_timer, gr_instant_after(node->now, gr_span_ms(INTERVAL_MS)));
 }
 
-static void scan(struct gr_node *node, struct gr_effect effect)
+// The partition whose left-over contexts are being looked at.
+static uint32_t present(const struct gr_node *node)
 {
-    effect.type = GR_EFFECT_SCAN;
+    return (node->sweep_partition - 1) % node->ring->partitions;
+}
+
+// The next page of this phase, as soon as it may be.
+static void scan(struct gr_node *node)
+{
+    if (!gr_node_background(node, 1)) {
+        gr_timer_set(&node->timers, &node->sweep_timer, gr_node_background_at(node, 1));
+        return;
+    }
+    struct gr_effect effect = {
+        .type = GR_EFFECT_SCAN, .cursor = node->sweep_stuck, .limit = PAGE, .wall = node->wall};
     effect.ticket = node->sweep_ticket = gr_node_id(node);
-    effect.limit = PAGE;
+    bool due = node->sweep_phase == GR_SWEEP_DUE;
+    effect.scan = due ? GR_SCAN_DUE : GR_SCAN_LEFTOVER;
+    effect.partition = due ? 0 : present(node);
     gr_node_emit(node, &effect);
-}
-
-static void scan_due(struct gr_node *node)
-{
-    node->sweep_phase = GR_SWEEP_DUE;
-    scan(node,
-        (struct gr_effect){.scan = GR_SCAN_DUE, .wall = node->wall, .cursor = node->sweep_stuck});
-}
-
-static void scan_leftover(struct gr_node *node, uint32_t partition)
-{
-    node->sweep_phase = GR_SWEEP_LEFTOVER;
-    scan(node, (struct gr_effect){
-                   .scan = GR_SCAN_LEFTOVER, .partition = partition, .cursor = node->sweep_stuck});
 }
 
 // The next partition whose base has moved since its left-over contexts were last looked at.
@@ -56,19 +58,14 @@ static void next_leftover(struct gr_node *node)
         p->base_moved = false;
         p->leftover = false; // unless the page shows some, or one is written meanwhile
         node->sweep_left--;
-        scan_leftover(node, at);
+        node->sweep_phase = GR_SWEEP_LEFTOVER;
+        scan(node);
         return;
     }
     rest(node);
 }
 
-// The partition whose left-over contexts are being looked at.
-static uint32_t present(const struct gr_node *node)
-{
-    return (node->sweep_partition - 1) % node->ring->partitions;
-}
-
-// It was not looked at to its end.
+// What was being looked at was not looked at to its end.
 static void look_again(struct gr_node *node)
 {
     struct gr_partition *p = &node->partition[present(node)];
@@ -81,24 +78,26 @@ static void next(struct gr_node *node)
 {
     if (node->store != GR_OK)
         rest(node);
-    else if (node->sweep_phase == GR_SWEEP_DUE && node->sweep_full)
-        scan_due(node);
+    else if (node->sweep_full)
+        scan(node);
     else if (node->sweep_phase == GR_SWEEP_DUE) {
         node->sweep_left = node->ring->partitions; // each once, however fast its base moves
         next_leftover(node);
-    } else if (node->sweep_full)
-        scan_leftover(node, present(node));
-    else
+    } else
         next_leftover(node);
 }
 
 void gr_sweep_timer(struct gr_node *node)
 {
     gr_spare_sweep(node);
-    if (node->store != GR_OK)
+    if (node->store != GR_OK) {
+        look_again(node);
         rest(node);
-    else
-        scan_due(node);
+        return;
+    }
+    if (node->sweep_phase == GR_SWEEP_IDLE)
+        node->sweep_phase = GR_SWEEP_DUE;
+    scan(node);
 }
 
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)

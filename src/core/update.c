@@ -192,6 +192,8 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
     answer->err = result->err;
     answer->acks = result->acks;
     answer->primaries = result->primaries;
+    answer->durable = result->durable;
+    answer->durable_needed = result->durable_needed;
     answer->needed = result->needed;
     answer->timeout = result->timeout;
     answer->written = result->written;
@@ -200,7 +202,7 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
 
 void gr_update_start(struct gr_node *node, const struct gr_request *request)
 {
-    struct gr_done done = {.kind = GR_DONE_CLIENT, .op = GR_OP_UPDATE, .ticket = request->ticket};
+    struct gr_done done = gr_node_done(node, request);
     bool plain =
         request->verb == GR_VERB_SET && !request->xx && !request->keep_ttl && !request->want_old;
     if (plain) {

@@ -4,13 +4,17 @@
 //   C2  Replies leave only in a flush of the turn, after the writes behind them were applied.
 //   C3  While a session wants no input, or the store stalls, its socket is not read: the client's
 //       own send buffer fills up, and that is all the memory it can take.
+//   C4  What all clients have on its way (parts of commands, replies) is bounded too. Over held_max
+//       only those are read that hold nothing, so that short commands go on, and one that does, so
+//       that long ones end one after the other; over it by a quarter only that one. What was taken
+//       in is never dropped; the one that keeps the others waiting and does not go on is closed.
 //
 // A ticket is the connection's id in the high 32 bits and the session's number in the low 32; a
 // result whose connection is gone is dropped.
 //
 // Bounds: clients->max connections; a session's input and output (wire/redis.h, OUTPUT_BYTES_MAX);
-// who leaves more than SLOW_BYTES unread for SLOW_MS is closed, and who has HARD_BYTES_MAX unread
-// at once.
+// of all together held_max, a quarter, and what one may hold; who leaves more than SLOW_BYTES
+// unread for SLOW_MS is closed, and who has HARD_BYTES_MAX unread at once.
 #include <string.h>
 
 #include "shell/inside.h"
@@ -21,6 +25,8 @@ enum {
     HARD_BYTES_MAX = 80 << 20, // twice OUTPUT_BYTES_MAX, and some
     SLOW_BYTES = 1 << 20,
     SLOW_MS = 30000,
+    PRESSED_BYTES = 64 << 10, // the same under pressure (C4)
+    PRESSED_MS = 5000,
     BACKLOG = 511,
     HANDLES = 2, // the socket and the timer
 };
@@ -36,8 +42,11 @@ struct gr_client {
     uv_timer_t timer;
     int handles;
     bool ended;               // the other side will send no more
+    size_t held;              // as clients->held counts it
     size_t unsent_last;       // at the last look
     uint64_t unsent_since_ms; // when it last changed
+    size_t unread_last;
+    uint64_t unread_since_ms;
 };
 
 static void touch(struct gr_client *client)
@@ -50,6 +59,74 @@ static struct gr_client *find(const struct gr_clients *clients, uint32_t id)
 {
     struct gr_map_link *link = gr_map_first(&clients->by_id, id);
     return link == NULL ? NULL : GR_CONTAINER(link, struct gr_client, by_id);
+}
+
+// ---- what they hold (C4) -----------------------------------------------------------------------
+
+static bool wants_input(const struct gr_client *client)
+{
+    const struct gr_clients *clients = &client->server->clients;
+    if (client->ended || client->server->turn.stalled || !gr_redis_wants_input(client->session))
+        return false;
+    return clients->pressure == 0 || client == clients->favoured ||
+           (clients->pressure == 1 && client->held == 0);
+}
+
+static void account(struct gr_client *client, size_t held)
+{
+    client->server->clients.held += held - client->held;
+    client->held = held;
+}
+
+// The longest unfinished command: it frees most when it ends. NULL if nobody has begun one.
+static struct gr_client *find_longest(const struct gr_clients *clients)
+{
+    struct gr_client *longest = NULL;
+    size_t most = 0;
+    for (struct gr_link *at = clients->all.first; at != NULL; at = at->after) {
+        struct gr_client *client = GR_CONTAINER(at, struct gr_client, in_all);
+        if (client->stream.closing || client->ended || !gr_redis_wants_input(client->session))
+            continue;
+        size_t unread = gr_redis_unread(client->session);
+        if (unread > most) {
+            most = unread;
+            longest = client;
+        }
+    }
+    return longest;
+}
+
+// After `held` has changed: who may be read.
+static void press(struct gr_server *server)
+{
+    struct gr_clients *clients = &server->clients;
+    size_t max = clients->held_max, held = clients->held;
+    int pressure = clients->pressure;
+    if (held >= max + max / 4)
+        pressure = 2;
+    else if (held < max && (pressure == 2 || held >= max - max / 4))
+        pressure = GR_MIN(pressure, 1);
+    else if (held < max - max / 4)
+        pressure = 0;
+    if (held >= max)
+        pressure = GR_MAX(pressure, 1);
+    struct gr_client *favoured = pressure > 0 ? clients->favoured : NULL;
+    bool goes_on = favoured != NULL && !favoured->stream.closing && !favoured->ended &&
+                   gr_redis_unread(favoured->session) > 0;
+    if (pressure > 0 && !goes_on)
+        favoured = find_longest(clients);
+    if (favoured != NULL && favoured != clients->favoured)
+        favoured->unread_since_ms = uv_now(&server->loop);
+    if (pressure == clients->pressure && favoured == clients->favoured)
+        return;
+    if (pressure > 0 && clients->pressure == 0)
+        gr_log(GR_LOG_WARN,
+            "clients have %zu bytes of commands and replies on their way (client_memory is %zu): "
+            "they are read one after the other",
+            held, max);
+    clients->pressure = pressure;
+    clients->favoured = favoured;
+    gr_clients_pause(server, server->turn.stalled);
 }
 
 // ---- the end ---------------------------------------------------------------------------------
@@ -85,6 +162,10 @@ static void client_close(struct gr_client *client)
 {
     if (client->stream.closing)
         return;
+    // Its memory goes when the socket has gone, which is in this turn of the loop.
+    account(client, 0);
+    if (client->server->clients.favoured == client)
+        client->server->clients.favoured = NULL;
     gr_stream_close(&client->stream);
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
@@ -98,7 +179,9 @@ static void on_bytes(struct gr_stream *stream, struct gr_bytes bytes)
         return;
     gr_redis_input(client->session, bytes);
     touch(client);
-    if (!gr_redis_wants_input(client->session))
+    account(client, gr_redis_held(client->session));
+    press(client->server);
+    if (!wants_input(client))
         gr_stream_read(stream, false);
 }
 
@@ -280,18 +363,13 @@ void gr_clients_result(struct gr_server *server, const struct gr_result *result)
     touch(client);
 }
 
-void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks)
+void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks, uint8_t durable)
 {
     struct gr_client *client = find(&server->clients, (uint32_t)(ticket >> 32));
     if (client == NULL || client->stream.closing)
         return;
-    gr_redis_acked(client->session, ticket & UINT32_MAX, acks);
+    gr_redis_acked(client->session, ticket & UINT32_MAX, acks, durable);
     touch(client);
-}
-
-static bool wants_input(const struct gr_client *client)
-{
-    return !client->ended && !client->server->turn.stalled && gr_redis_wants_input(client->session);
 }
 
 // What was sent made room: held-back commands go on, and the socket is read again or closed.
@@ -300,6 +378,7 @@ static void settle(struct gr_client *client)
     struct gr_stream *stream = &client->stream;
     struct gr_writer *out = gr_redis_output(client->session);
     gr_redis_flushed(client->session);
+    account(client, gr_redis_held(client->session));
     if (out->size > 0 && !stream->writing)
         touch(client); // Answers that needed no step: the next round sends them.
     if (gr_redis_closing(client->session) && gr_stream_unsent(stream, out) == 0)
@@ -324,6 +403,7 @@ bool gr_clients_flush(struct gr_server *server)
         if (!client->stream.closing)
             settle(client);
     }
+    press(server);
     return clients->dirty.count > 0;
 }
 
@@ -334,6 +414,24 @@ void gr_clients_pause(struct gr_server *server, bool pause)
         if (!client->stream.closing)
             gr_stream_read(&client->stream, !pause && wants_input(client));
     }
+}
+
+// The others wait for this one, it is read, and nothing comes.
+static bool is_stuck(struct gr_client *client, uint64_t now)
+{
+    size_t unread = gr_redis_unread(client->session);
+    if (unread != client->unread_last || !wants_input(client))
+        client->unread_since_ms = now;
+    client->unread_last = unread;
+    return now - client->unread_since_ms > PRESSED_MS;
+}
+
+static void close_slow(struct gr_client *client, const char *why, size_t bytes)
+{
+    char address[64];
+    gr_stream_address(&client->stream, true, address, sizeof(address));
+    gr_log(GR_LOG_WARN, "redis client %s: closed, it %s: %zu", address, why, bytes);
+    client_close(client);
 }
 
 void gr_clients_look(struct gr_server *server)
@@ -347,14 +445,16 @@ void gr_clients_look(struct gr_server *server)
         if (unsent != client->unsent_last || unsent == 0)
             client->unsent_since_ms = now;
         client->unsent_last = unsent;
-        bool slow = unsent > SLOW_BYTES && now - client->unsent_since_ms > SLOW_MS;
-        if (!slow && unsent <= HARD_BYTES_MAX)
-            continue;
-        char address[64];
-        gr_stream_address(&client->stream, true, address, sizeof(address));
-        gr_log(GR_LOG_WARN, "redis client %s: closed, it leaves %zu bytes unread", address, unsent);
-        client_close(client);
+        bool pressed = server->clients.pressure > 0;
+        bool slow = unsent > (pressed ? PRESSED_BYTES : SLOW_BYTES) &&
+                    now - client->unsent_since_ms > (pressed ? PRESSED_MS : SLOW_MS);
+        if (slow || unsent > HARD_BYTES_MAX)
+            close_slow(client, "leaves so many bytes unread", unsent);
+        else if (client == server->clients.favoured && is_stuck(client, now))
+            close_slow(client, "does not go on with a command, while client_memory is full, after",
+                client->unread_last);
     }
+    press(server);
 }
 
 uint64_t gr_clients_commands(const struct gr_server *server)

@@ -15,13 +15,14 @@
 #include "shell/address.h"
 #include "shell/file.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, SYNC_INTERVAL_MS_DEFAULT = 100, SYNC_INTERVAL_MS_MAX = 1000 };
 
 void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_t n, uint8_t r,
     uint8_t w, const struct gr_member *member, uint16_t count)
 {
     gr_assert(r >= 1 && r <= n && w >= 1 && w <= n);
-    *ret_cluster = (struct gr_cluster){.r = r, .w = w};
+    *ret_cluster =
+        (struct gr_cluster){.r = r, .w = w, .sync_interval = gr_span_ms(SYNC_INTERVAL_MS_DEFAULT)};
     gr_assert(
         getrandom(ret_cluster->id, sizeof(ret_cluster->id), 0) == (ssize_t)sizeof(ret_cluster->id));
     gr_assert(getrandom(ret_cluster->secret, sizeof(ret_cluster->secret), 0) ==
@@ -45,9 +46,21 @@ int gr_cluster_find(const struct gr_cluster *cluster, const char *name)
 
 // ---- reading ---------------------------------------------------------------------------------
 
-enum key { KEY_FORMAT, KEY_CLUSTER, KEY_SECRET, KEY_PARTITIONS, KEY_N, KEY_R, KEY_W, KEY_COUNT };
+// Those from KEY_DURABILITY on may be missing.
+enum key {
+    KEY_FORMAT,
+    KEY_CLUSTER,
+    KEY_SECRET,
+    KEY_PARTITIONS,
+    KEY_N,
+    KEY_R,
+    KEY_W,
+    KEY_DURABILITY,
+    KEY_SYNC_INTERVAL,
+    KEY_COUNT
+};
 static const char *const key_names[KEY_COUNT] = {
-    "format", "cluster", "secret", "partitions", "n", "r", "w"};
+    "format", "cluster", "secret", "partitions", "n", "r", "w", "durability", "sync_interval"};
 
 struct parser {
     const char *path;
@@ -148,6 +161,23 @@ static enum gr_err read_number(
     return GR_OK;
 }
 
+static enum gr_err read_interval(struct parser *parser, const char *value)
+{
+    char number[8] = "";
+    size_t digits = strspn(value, "0123456789");
+    bool fits = digits < sizeof(number);
+    if (fits)
+        memcpy(number, value, digits);
+    uint64_t unit = strcmp(value + digits, "ms") == 0  ? 1
+                    : strcmp(value + digits, "s") == 0 ? 1000
+                                                       : 0;
+    uint64_t *ms = &parser->number[KEY_SYNC_INTERVAL];
+    if (!fits || unit == 0 || !gr_text_parse_number(number, 1, SYNC_INTERVAL_MS_MAX / unit, ms))
+        return fault(parser, "sync_interval is a time from 1ms to 1s");
+    *ms *= unit;
+    return GR_OK;
+}
+
 static enum gr_err read_value(struct parser *parser, enum key key, const char *value)
 {
     enum gr_err err = GR_OK;
@@ -179,6 +209,15 @@ static enum gr_err read_value(struct parser *parser, enum key key, const char *v
     case KEY_R:
     case KEY_W:
         return read_number(parser, key, value, 1, GR_REPLICAS_MAX);
+    case KEY_DURABILITY:
+        for (int i = 0; i < GR_DURABILITY_COUNT; i++)
+            if (strcmp(value, gr_durability_name((enum gr_durability)i)) == 0) {
+                parser->number[key] = (uint64_t)i;
+                return GR_OK;
+            }
+        return fault(parser, "durability is commit, interval or buffered");
+    case KEY_SYNC_INTERVAL:
+        return read_interval(parser, value);
     case KEY_COUNT:
         break;
     }
@@ -208,7 +247,7 @@ static enum gr_err read_line(struct parser *parser, char *line)
     }
     return fault(parser,
         "there is no key \"%.60s\"; there are: format, cluster, secret, "
-        "partitions, n, r, w, member",
+        "partitions, n, r, w, durability, sync_interval, member",
         name);
 }
 
@@ -221,7 +260,7 @@ static enum gr_err read_lines(struct parser *parser, char *text)
             return err;
     }
     parser->line = 0;
-    for (int key = 0; key < KEY_COUNT; key++)
+    for (int key = 0; key < KEY_DURABILITY; key++)
         if (parser->line_of[key] == 0)
             return fault(parser, "the line `%s = ...` is missing", key_names[key]);
     if (parser->number[KEY_N] > parser->member_count)
@@ -237,6 +276,8 @@ enum gr_err gr_cluster_read(
     const char *path, struct gr_cluster *ret_cluster, char *ret_why, size_t why_size)
 {
     struct parser parser = {.path = path, .ret_why = ret_why, .why_size = why_size};
+    parser.number[KEY_DURABILITY] = GR_DURABILITY_COMMIT;
+    parser.number[KEY_SYNC_INTERVAL] = SYNC_INTERVAL_MS_DEFAULT;
     char *text = NULL;
     enum gr_err err = gr_file_read(path, GR_CLUSTER_FILE_BYTES_MAX, &text, ret_why, why_size);
     if (err != GR_OK)
@@ -246,7 +287,11 @@ enum gr_err gr_cluster_read(
     err = read_lines(&parser, text);
     if (err == GR_OK) {
         *ret_cluster = (struct gr_cluster){
-            .r = (uint8_t)parser.number[KEY_R], .w = (uint8_t)parser.number[KEY_W]};
+            .r = (uint8_t)parser.number[KEY_R],
+            .w = (uint8_t)parser.number[KEY_W],
+            .durability = (enum gr_durability)parser.number[KEY_DURABILITY],
+            .sync_interval = gr_span_ms((int64_t)parser.number[KEY_SYNC_INTERVAL]),
+        };
         memcpy(ret_cluster->id, parser.id, sizeof(parser.id));
         memcpy(ret_cluster->secret, parser.secret, sizeof(parser.secret));
         gr_ring_init(&ret_cluster->ring, (uint32_t)parser.number[KEY_PARTITIONS],
@@ -290,6 +335,8 @@ enum gr_err gr_cluster_write(
     print(&out, "format = %d\ncluster = %s\nsecret = %s\n", FORMAT, id, secret);
     print(&out, "partitions = %u\nn = %u\nr = %u\nw = %u\n", ring->partitions, ring->n, cluster->r,
         cluster->w);
+    print(&out, "durability = %s\nsync_interval = %lldms\n",
+        gr_durability_name(cluster->durability), (long long)(cluster->sync_interval.ns / 1000000));
     print(&out, "# member = name host peer-address redis-address\n");
     for (uint16_t i = 0; i < ring->member_count; i++) {
         const struct gr_member *member = &ring->member[i];

@@ -9,8 +9,14 @@
 //     n = 3
 //     r = 2
 //     w = 2
+//     durability = commit
+//     sync_interval = 100ms
 //     member = node1 machine 127.0.0.1:7390 127.0.0.1:7379
 //     member = node2 machine 127.0.0.1:7490 127.0.0.1:7479
+//
+// The lines durability (commit, interval or buffered: when a replica acknowledges a write, see
+// core/ring.h) and sync_interval (how long a write of the last two may wait for its sync, 1ms to
+// 1s) may be missing, and are then as above.
 //
 // A member is its name, its host (a key's replicas avoid sharing one), its address for peers and
 // its address for Redis clients. The order of the lines is the order of the ring: never change it.
@@ -31,6 +37,8 @@ struct gr_cluster {
     uint8_t id[GR_CLUSTER_ID_BYTES];
     uint8_t secret[GR_CLUSTER_SECRET_BYTES];
     uint8_t r, w; // the defaults of requests; n and partitions are the ring's
+    enum gr_durability durability;
+    struct gr_span sync_interval;
     struct gr_ring ring;
 };
 

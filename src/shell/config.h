@@ -45,6 +45,12 @@ enum gr_config_kind {
         "memory that requests under way may take")                                                 \
     X(HINT_BYTES_MAX, "hint_bytes_max", SIZE, "1gb", 0, (int64_t)1 << 50, "",                      \
         "hints kept for nodes that are away; over it others stand in")                             \
+    X(CLIENT_MEMORY, "client_memory", SIZE, "256mb", 64 << 20, (int64_t)1 << 40, "",               \
+        "memory for commands and replies on their way, all clients together")                      \
+    X(QUEUE_WAIT_MAX, "queue_wait_max", SPAN, "250ms", 1, 60000, "",                               \
+        "a request that waited longer to be begun is BUSY")                                        \
+    X(BACKGROUND_TARGET, "background_target", SPAN, "50ms", 1, 60000, "",                          \
+        "p99 of requests above which background work yields")                                      \
     X(LOG_LEVEL, "log_level", CHOICE, "info", 0, 0, "error warn info debug", "what is logged")     \
     X(DEMO, "demo", FLAG, "no", 0, 1, "", "let GR.LINK cut and heal links")
 

@@ -110,6 +110,10 @@ static void info(void *host, struct gr_redis_info *ret_info)
     // While another one is under way its thread writes here; and who has removed the directory
     // wants to hear no more of it.
     bool aside = !server->salvaging && done->aside[0] != '\0' && access(done->aside, F_OK) == 0;
+    bool lazy = server->cluster.durability != GR_DURABILITY_COMMIT;
+    struct gr_node_stats stats = {0};
+    if (server->node != NULL)
+        stats = gr_node_stats(server->node);
     *ret_info = (struct gr_redis_info){
         .version = GRAMME_VERSION,
         .config_file = server->config->file,
@@ -131,9 +135,24 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .salvaged = aside ? done->records + done->hints : 0,
         .unread = aside ? done->unsound + done->gaps : 0,
         .salvaging = server->salvaging,
+        .durability = gr_durability_name(server->cluster.durability),
+        .sync_interval_ms = lazy ? (uint64_t)server->cluster.sync_interval.ns / 1000000 : 0,
+        .store = server->node != NULL ? gr_storage_failed(server->storage) : server->run_why,
+        .run = server->node != NULL ? (uint32_t)(server->actor.run >> 32) : 0,
+        .run_seen = (uint32_t)(server->outrun >> 32),
+        .disk_free_bytes = gr_server_disk_free(server),
+        .requests = stats.calls,
+        .requests_waiting = server->turn.deferred.count,
+        .request_bytes = stats.memory + server->turn.deferred_bytes,
+        .client_bytes = clients->held,
+        .client_bytes_max = clients->held_max,
+        .busy_total = stats.busy + server->turn.refused,
+        .late_total = stats.late,
+        .background_rate = stats.background_rate,
+        .background_slices_total = stats.background_slices,
+        .foreground_p99_us = (uint64_t)(stats.foreground_p99.ns / 1000),
+        .node = stats,
     };
-    if (server->node != NULL)
-        ret_info->node = gr_node_stats(server->node);
 }
 
 static int by_name(const void *a, const void *b)

@@ -97,7 +97,10 @@ struct gr_clients {
     uint64_t last_id;
     uint32_t max;
     uint64_t accepted, refused, commands_gone;
-    char local[64]; // of the listener
+    size_t held, held_max;      // bytes of commands and replies on their way: clients.c, C4
+    int pressure;               // 0: room; 1: over held_max; 2: over it by a quarter
+    struct gr_client *favoured; // under pressure the only one that may go on with a long command
+    char local[64];             // of the listener
 };
 
 void gr_clients_init(struct gr_server *server);
@@ -109,7 +112,7 @@ void gr_clients_end(struct gr_server *server); // closes all connections
 void gr_clients_deinit(struct gr_server *server);
 // A REPLY or an ACKED effect.
 void gr_clients_result(struct gr_server *server, const struct gr_result *result);
-void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks);
+void gr_clients_acked(struct gr_server *server, uint64_t ticket, uint8_t acks, uint8_t durable);
 // True if sessions have more to send at once, or there is something to step.
 bool gr_clients_flush(struct gr_server *server);
 void gr_clients_pause(struct gr_server *server, bool pause);
@@ -125,10 +128,11 @@ void gr_face_sessions(
 
 // ---- turn.c ----------------------------------------------------------------------------------
 
-// Steps the node, filling in the time. Never inside a step, never while the store stalls.
+// Steps the node, filling in the time, and how long a message may have lain in its socket. Never
+// inside a step, never while the store stalls.
 void gr_turn_step(struct gr_server *server, struct gr_event *event);
-// Steps a request; or copies it and steps it in the next turn, when it came in the middle of a
-// step.
+// Steps a request; or copies it and steps it in a turn, when it came in the middle of a step, or
+// when others wait or the loop is late; or refuses it as BUSY when too much waits already.
 void gr_turn_submit(struct gr_server *server, const struct gr_request *request);
 void gr_turn_init(struct gr_server *server);
 // Drops what is deferred; the node is going away.
@@ -142,9 +146,13 @@ struct gr_turn_state {
     uv_check_t check;
     uv_timer_t tick;
     uv_async_t again;
-    struct gr_instant began; // the turn under way
-    struct gr_instant armed; // what `tick` is set for
-    struct gr_list deferred; // requests that came during a step
+    struct gr_instant began;  // the turn under way
+    struct gr_instant armed;  // what `tick` is set for
+    struct gr_instant asleep; // when the last wait began
+    struct gr_instant woken;  // when the last wait but for the present one ended
+    struct gr_list deferred;  // requests that wait for their step
+    size_t deferred_bytes;    // that they take
+    uint64_t refused;         // because too many waited
     bool stepping;
     bool stalled; // a batch waits for the store: nothing is stepped or sent
     bool inside;  // gr_turn does not call itself
@@ -176,6 +184,8 @@ struct gr_server {
     uint32_t run_wait_ms; // before the next new run
     bool run_ending;      // the store has failed, and `run` is set
     bool run_said;        // that a new run cannot begin was logged
+    enum gr_err run_why;  // why there is no run, or none that takes writes; GR_OK
+    uint64_t outrun;      // a run of this store that peers know and that is not in it; 0: none
     bool serving;         // requests are taken: see gr_server_look
     bool announced;       // the line "ready" was printed
 
@@ -199,5 +209,9 @@ struct gr_server {
 void gr_server_run_failed(struct gr_server *server);
 // A link came up, or time has passed: is the node ready to serve?
 void gr_server_look(struct gr_server *server);
+// Bytes that the store may still take on its disk; UINT64_MAX if that cannot be found out.
+uint64_t gr_server_disk_free(const struct gr_server *server);
+// A peer has seen writes of this run of our store: is the directory as old as it should be?
+void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run);
 
 #endif

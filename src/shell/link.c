@@ -147,6 +147,7 @@ static const char *const advice[GR_REFUSAL_COUNT] = {
     [GR_REFUSAL_SAME_MEMBER] = "stop one of the two, or give it its own name",
     [GR_REFUSAL_WRONG_MEMBER] = "give both the same cluster file",
     [GR_REFUSAL_SECRET] = "give both the same cluster file",
+    [GR_REFUSAL_DURABILITY] = "give both the same cluster file",
 };
 
 static void on_refused(struct gr_conn *conn)
@@ -209,6 +210,7 @@ static void on_done(struct gr_conn *conn)
     peer->dialled = NULL;
     peer->said[0] = '\0';
     gr_log(GR_LOG_INFO, "peer %s: link is up", name_of(peer));
+    gr_server_seen(server, name_of(peer), other->seen);
     tell(peer, true);
     gr_server_look(server);
 }
@@ -296,6 +298,12 @@ static const struct gr_stream_calls stream_calls = {on_bytes, on_end, on_drained
 
 // ---- new connections -------------------------------------------------------------------------
 
+static uint64_t seen(void *host, uint64_t store)
+{
+    const struct gr_server *server = host;
+    return server->node != NULL ? gr_node_run_seen(server->node, store) : 0;
+}
+
 static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *peer)
 {
     struct gr_conn *conn = gr_hook_memory(NULL, sizeof(*conn));
@@ -314,7 +322,11 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
         .n = server->cluster.ring.n,
         .ring_version = server->cluster.ring.version,
         .member = server->self,
+        .durability = (uint8_t)server->cluster.durability,
+        .store = server->actor.store,
         .run = server->actor.run,
+        .seen = seen,
+        .host = server,
         .frame_version_min = GR_FRAME_VERSION,
         .frame_version_max = GR_FRAME_VERSION,
         .expected = peer != NULL ? peer->member : GR_HANDSHAKE_ANYONE,

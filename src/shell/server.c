@@ -68,6 +68,7 @@ static struct gr_node *make_node(struct gr_server *server)
     node.ring = &server->cluster.ring;
     node.r = server->cluster.r;
     node.w = server->cluster.w;
+    node.durability = server->cluster.durability;
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.exchange_interval = gr_config_span(config, GR_SETTING_EXCHANGE_INTERVAL);
@@ -76,6 +77,8 @@ static struct gr_node *make_node(struct gr_server *server)
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
     node.hint_bytes_max = (uint64_t)gr_config_number(config, GR_SETTING_HINT_BYTES_MAX);
+    node.queue_wait_max = gr_config_span(config, GR_SETTING_QUEUE_WAIT_MAX);
+    node.background.target = gr_config_span(config, GR_SETTING_BACKGROUND_TARGET);
     gr_assert(getrandom(&node.seed, sizeof(node.seed), 0) == (ssize_t)sizeof(node.seed));
     return gr_node_new(&node);
 }
@@ -106,6 +109,24 @@ void gr_server_look(struct gr_server *server)
     announce(server);
 }
 
+// Runs are counted in the store itself and made durable before their first write: so a store of
+// which others have seen a later run, or another one of the same number, was put back to what it
+// once was, or stands elsewhere a second time. Its actors are new all the same: nothing is lost
+// (DESIGN.md §4).
+void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run)
+{
+    if (run == server->actor.run || run >> 32 < server->actor.run >> 32)
+        return;
+    if (server->outrun == 0)
+        gr_log(GR_LOG_WARN,
+            "this data directory is older than what it wrote before: %s has seen run %u of store "
+            "%016llx, and this is run %u. It was restored from a copy, or a copy of it is in use "
+            "elsewhere. What it lost comes back from the other replicas",
+            peer, (unsigned)(run >> 32), (unsigned long long)server->actor.store,
+            (unsigned)(server->actor.run >> 32));
+    server->outrun = GR_MAX(server->outrun, run);
+}
+
 static void on_grace(uv_timer_t *timer)
 {
     gr_server_look(timer->data);
@@ -120,6 +141,8 @@ static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_
         .partitions = server->cluster.ring.partitions,
         .loop = &server->loop,
     };
+    if (server->cluster.durability != GR_DURABILITY_COMMIT)
+        config.sync_interval = server->cluster.sync_interval;
     gr_assert(config.engine != NULL && server->node == NULL);
     struct gr_storage *storage = NULL;
     enum gr_err err = gr_storage_open(&config, &storage, ret_why, why_size);
@@ -240,12 +263,12 @@ static void end_run(struct gr_server *server)
     server->storage = NULL;
 }
 
-static bool has_space(const struct gr_server *server)
+uint64_t gr_server_disk_free(const struct gr_server *server)
 {
     struct statvfs about;
     if (statvfs(server->datadir.store_path, &about) != 0)
-        return true;
-    return (uint64_t)about.f_bavail * about.f_frsize >= SPACE_BYTES_MIN;
+        return UINT64_MAX;
+    return (uint64_t)about.f_bavail * about.f_frsize;
 }
 
 static void on_run(uv_timer_t *timer)
@@ -256,7 +279,7 @@ static void on_run(uv_timer_t *timer)
         return;
     // A full disk can still be read: no use in giving that up before there is room.
     if (server->node != NULL && gr_storage_failed(server->storage) == GR_ERR_NO_SPACE &&
-        !has_space(server)) {
+        gr_server_disk_free(server) < SPACE_BYTES_MIN) {
         uv_timer_start(&server->run, on_run, RUN_WAIT_MS_MIN, 0);
         return;
     }
@@ -265,9 +288,9 @@ static void on_run(uv_timer_t *timer)
     if (damaged)
         snprintf(why, sizeof(why), "%.300s.", gr_store_trouble(gr_storage_store(server->storage)));
     end_run(server);
-    enum gr_err err = damaged ? begin_salvage(server, why, again, sizeof(again))
+    server->run_why = damaged ? begin_salvage(server, why, again, sizeof(again))
                               : begin_run(server, again, sizeof(again));
-    if (err == GR_OK) {
+    if (server->run_why == GR_OK) {
         if (!server->salvaging)
             gr_log(GR_LOG_INFO, "the store is open again");
         server->run_said = false;
@@ -287,9 +310,16 @@ void gr_server_run_failed(struct gr_server *server)
     if (lasted < RUN_GOOD_MS && server->run_wait_ms > 0)
         wait = GR_MIN(server->run_wait_ms * 2, (uint32_t)RUN_WAIT_MS_MAX);
     server->run_wait_ms = wait;
-    gr_log(GR_LOG_WARN, "the store takes no more writes; it is closed and %s in %u s",
-        gr_storage_failed(server->storage) == GR_ERR_CORRUPT ? "salvaged" : "opened again",
-        wait / 1000);
+    if (gr_storage_failed(server->storage) == GR_ERR_NO_SPACE)
+        gr_log(GR_LOG_WARN,
+            "the store takes no more writes, others take them; it is closed and opened again as "
+            "soon as %d MiB are free on the disk of %s",
+            SPACE_BYTES_MIN >> 20, server->datadir.store_path);
+    else
+        gr_log(GR_LOG_WARN,
+            "the store takes no more writes, others take them; it is closed and %s in %u s",
+            gr_storage_failed(server->storage) == GR_ERR_CORRUPT ? "salvaged" : "opened again",
+            wait / 1000);
     uv_timer_start(&server->run, on_run, wait, 0);
 }
 
@@ -441,6 +471,7 @@ static int raise_files(struct gr_server *server)
     char why[GR_WHY_BYTES];
     uint32_t wanted = (uint32_t)gr_config_number(server->config, GR_SETTING_MAXCLIENTS);
     server->clients.max = wanted;
+    server->clients.held_max = (size_t)gr_config_number(server->config, GR_SETTING_CLIENT_MEMORY);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return EXIT_OK;
     rlim_t reserved = FILES_RESERVED + (rlim_t)2 * server->cluster.ring.member_count;

@@ -13,7 +13,9 @@
 //   its reads end with GR_ERR_IO. The node's clock
 //       already counts that batch's dots as seen, and a record without them would look like one
 //       that had replaced them. (Scans speak: they are filled from rows of their own snapshot.)
-//   I5  While a batch waits for a stalled engine nothing is delivered: what the node has emitted
+//   I5  A write that has `sync` set is synced without delay; any other within the interval and one
+//       sync, if there is an interval.
+//   I6  While a batch waits for a stalled engine nothing is delivered: what the node has emitted
 //       cannot become visible before it is applied.
 //
 // Ownership: a job owns its arena, its snapshot and its value; it belongs to one list at a time
@@ -78,14 +80,17 @@ struct group {
 struct gr_storage {
     struct gr_store *store;
     uint32_t partitions;
+    uint64_t interval_ns; // of syncs; 0: at once
     struct gr_actor self;
     uv_async_t async;
     uv_timer_t timer;
     int open_handles;
 
     struct gr_store_batch *batch;
-    uint64_t write_last; // node's number of the last write collected
-    bool batch_any;
+    uint64_t write_last;    // node's number of the last write collected
+    uint64_t write_applied; // of the last one that is in the store
+    bool batch_any, batch_urgent;
+    bool applied_news;                      // APPLIED is to be told
     uint8_t touched[GR_PARTITIONS_MAX / 8]; // partitions in the batch
     uint8_t mute[GR_PARTITIONS_MAX / 8];    // I4
     bool any_mute;
@@ -105,6 +110,8 @@ struct gr_storage {
     uv_mutex_t sync_lock;
     uv_cond_t sync_wanted;
     uint64_t applied, synced; // under sync_lock
+    uint64_t urgent;          // under sync_lock: the last batch that does not wait
+    uint64_t sync_began;      // uv_hrtime
     enum gr_err sync_failed;  // under sync_lock
     bool sync_stop;
     atomic_bool sync_news;
@@ -236,6 +243,14 @@ static void crew_give(struct crew *crew, struct job *job)
 
 // ---- the sync thread -------------------------------------------------------------------------
 
+// Under sync_lock. How long the next sync may still wait, in nanoseconds.
+static uint64_t sync_wait(const struct gr_storage *storage)
+{
+    uint64_t passed = uv_hrtime() - storage->sync_began;
+    bool due = storage->urgent > storage->synced || passed >= storage->interval_ns;
+    return due ? 0 : storage->interval_ns - passed;
+}
+
 static void sync_main(void *arg)
 {
     struct gr_storage *storage = arg;
@@ -245,6 +260,12 @@ static void sync_main(void *arg)
             uv_cond_wait(&storage->sync_wanted, &storage->sync_lock);
             continue;
         }
+        uint64_t wait = sync_wait(storage);
+        if (wait > 0) {
+            (void)uv_cond_timedwait(&storage->sync_wanted, &storage->sync_lock, wait);
+            continue;
+        }
+        storage->sync_began = uv_hrtime();
         uv_mutex_unlock(&storage->sync_lock);
         uint64_t number = 0;
         enum gr_err err = gr_store_sync(storage->store, &number);
@@ -260,10 +281,12 @@ static void sync_main(void *arg)
     uv_mutex_unlock(&storage->sync_lock);
 }
 
-static void sync_want(struct gr_storage *storage, uint64_t store_number)
+static void sync_want(struct gr_storage *storage, uint64_t store_number, bool urgent)
 {
     uv_mutex_lock(&storage->sync_lock);
     storage->applied = store_number;
+    if (urgent)
+        storage->urgent = store_number;
     uv_cond_signal(&storage->sync_wanted);
     uv_mutex_unlock(&storage->sync_lock);
 }
@@ -293,6 +316,7 @@ enum gr_err gr_storage_open(const struct gr_storage_config *config, struct gr_st
     memset(storage, 0, sizeof(*storage));
     storage->store = store;
     storage->partitions = config->partitions;
+    storage->interval_ns = (uint64_t)config->sync_interval.ns;
     storage->batch = gr_store_batch_new();
     gr_assert(uv_async_init(config->loop, &storage->async, on_wake) == 0);
     gr_assert(uv_timer_init(config->loop, &storage->timer) == 0);
@@ -389,6 +413,7 @@ void gr_storage_write(struct gr_storage *storage, const struct gr_store_write *w
     gr_disk_write(write, storage->self, &sink);
     storage->write_last = write->number;
     storage->batch_any = true;
+    storage->batch_urgent |= write->sync;
     storage->touched[write->partition / 8] |= (uint8_t)(1u << (write->partition % 8));
 }
 
@@ -479,14 +504,16 @@ static bool apply_batch(struct gr_storage *storage)
     if (err == GR_OK) {
         storage->stats.commits++;
         remember_group(storage, number);
-        sync_want(storage, number);
+        storage->write_applied = storage->write_last;
+        sync_want(storage, number, storage->batch_urgent);
+        storage->applied_news = storage->interval_ns > 0;
     } else {
         fail(storage, err, "a write");
         drop_batch(storage);
     }
     gr_store_batch_clear(storage->batch);
     memset(storage->touched, 0, sizeof(storage->touched));
-    storage->batch_any = false;
+    storage->batch_any = storage->batch_urgent = false;
     return true;
 }
 
@@ -612,6 +639,12 @@ bool gr_storage_next(struct gr_storage *storage, struct gr_event *ret_event)
         job_end(storage, storage->delivered);
     storage->delivered = NULL;
     *ret_event = (struct gr_event){0};
+    if (storage->applied_news) {
+        storage->applied_news = false;
+        ret_event->type = GR_EVENT_APPLIED;
+        ret_event->number = storage->write_applied;
+        return true;
+    }
     uint64_t number = take_synced(storage);
     if (number > 0) {
         ret_event->type = GR_EVENT_SYNCED;
@@ -640,7 +673,7 @@ bool gr_storage_quiet(const struct gr_storage *storage)
     if (storage->failed != GR_OK)
         return true;
     return !storage->batch_any && storage->waiting.count == 0 && storage->ready.count == 0 &&
-           storage->out == 0 && storage->group_count == 0;
+           storage->out == 0 && storage->group_count == 0 && !storage->applied_news;
 }
 
 struct gr_storage_stats gr_storage_stats(const struct gr_storage *storage)

@@ -2,8 +2,8 @@
 //
 //     emit:   gr_storage_write, gr_storage_read, gr_storage_scan     collect
 //     then:   gr_storage_commit                                     one batch, one apply
-//     then:   gr_storage_next until it has no more                  SYNCED, READ_DONE, SCAN_DONE,
-//     STORE
+//     then:   gr_storage_next until it has no more                  APPLIED, SYNCED, READ_DONE,
+//                                                                   SCAN_DONE, STORE
 //
 // All calls are made on the loop's thread. When something becomes ready elsewhere the loop is woken
 // (a uv_async without a callback that matters): the caller looks with gr_storage_next whenever its
@@ -23,6 +23,9 @@ struct gr_storage_config {
     const char *dir; // of the engine's files; made when it is not there
     uint64_t cache_bytes;
     uint32_t partitions; // of the ring
+    // 0: every commit is synced at once, and APPLIED is not told. Else a sync begins when so much
+    // time has passed since the last one, or when a write says that it does not wait.
+    struct gr_span sync_interval;
     uv_loop_t *loop;
 };
 

@@ -14,19 +14,29 @@
 //   I2  A step is never begun inside a step: a request that a session submits while it takes a
 //       result in is copied and stepped afterwards.
 //   I3  While a batch waits for the store nothing is stepped, read or sent.
+//   I4  Under overload work that is already paid for goes first: a request that comes when the loop
+//       is late, or when others wait, waits too; peers' messages, which are stepped as they are
+//       read, and what the store has done do not wait for it. How long it waited is told (N6 of
+//       core/node.c), counted from the earliest moment at which its bytes can have come.
 //
 // Bounds: ROUNDS_MAX rounds and about TURN_NS in one turn, so that a client with a long pipeline or
-// large values does not keep the others from their sockets; deferred requests are bounded by the
-// sessions' windows.
+// large values does not keep the others from their sockets; requests_max deferred requests, which
+// take at most memory_max (over it: BUSY).
 #include <time.h>
 
 #include "shell/inside.h"
 #include "shell/log.h"
 
-enum { ROUNDS_MAX = 16, TURN_NS = 10 * 1000000, EVENTS_MIN = 8 };
+enum {
+    ROUNDS_MAX = 16,
+    TURN_NS = 10 * 1000000,
+    EVENTS_MIN = 8,
+    LOOP_TIME_NS = 1000000, // the grain of uv_now
+};
 
 struct deferred {
     struct gr_link link;
+    struct gr_instant arrived;
     struct gr_arena arena;
     struct gr_request request;
 };
@@ -65,7 +75,7 @@ static void emit(void *host, const struct gr_effect *effect)
         gr_clients_result(server, effect->result);
         return;
     case GR_EFFECT_ACKED:
-        gr_clients_acked(server, effect->ticket, effect->acks);
+        gr_clients_acked(server, effect->ticket, effect->acks, effect->durable);
         return;
     case GR_EFFECT_LOG:
         gr_log(GR_LOG_WARN, "node: %s (partition %u)", effect->text, effect->partition);
@@ -74,42 +84,100 @@ static void emit(void *host, const struct gr_effect *effect)
     gr_unreachable("type of effect");
 }
 
-void gr_turn_step(struct gr_server *server, struct gr_event *event)
+static struct gr_instant loop_time(const struct gr_server *server)
+{
+    return (struct gr_instant){(int64_t)uv_now(&server->loop) * 1000000};
+}
+
+// The earliest moment at which what is being read can have come. After a wait it came just now.
+// Without one, it may have come as soon as the sockets were last looked at.
+static struct gr_instant arrival(const struct gr_server *server)
+{
+    const struct gr_turn_state *turn = &server->turn;
+    struct gr_instant woken = loop_time(server);
+    bool waited = woken.ns > turn->asleep.ns + LOOP_TIME_NS;
+    return waited || turn->woken.ns == 0 ? woken : turn->woken;
+}
+
+static void step(struct gr_server *server, struct gr_event *event, struct gr_instant arrived)
 {
     struct gr_turn_state *turn = &server->turn;
     gr_assert(!turn->stepping && !turn->stalled);
     struct gr_sink sink = {emit, server};
     event->now = instant_now();
     event->wall = wall_now();
+    event->waited.ns = GR_MAX(event->now.ns - arrived.ns, 0);
     turn->stepping = true;
     gr_node_step(server->node, event, &sink);
     turn->stepping = false;
     turn->steps++;
 }
 
+void gr_turn_step(struct gr_server *server, struct gr_event *event)
+{
+    bool reads = event->type == GR_EVENT_MESSAGE;
+    step(server, event, reads ? arrival(server) : GR_NEVER);
+}
+
 // ---- requests --------------------------------------------------------------------------------
 
-static void step_request(struct gr_server *server, const struct gr_request *request)
+static bool is_late(const struct gr_server *server)
+{
+    struct gr_instant since = server->turn.inside ? server->turn.began : loop_time(server);
+    return instant_now().ns - since.ns > TURN_NS;
+}
+
+static void step_request(
+    struct gr_server *server, const struct gr_request *request, struct gr_instant arrived)
 {
     struct gr_event event = {.type = GR_EVENT_REQUEST, .request = request};
-    gr_turn_step(server, &event);
+    step(server, &event, arrived);
+}
+
+static size_t bytes_of(const struct gr_request *request)
+{
+    const struct gr_context *context = &request->context;
+    return sizeof(struct deferred) + request->key.key.size + request->key.bucket.size +
+           request->value.size + (context->vv_count + context->cloud_count) * sizeof(struct gr_dot);
+}
+
+// Too much waits: nothing is taken, and the client is told so at once.
+static void refuse(struct gr_server *server, const struct gr_request *request)
+{
+    struct gr_result busy = {.ticket = request->ticket,
+        .op = request->op,
+        .outcome = GR_REJECTED,
+        .err = GR_ERR_BUSY,
+        .now = wall_now()};
+    server->turn.refused++;
+    gr_clients_result(server, &busy);
 }
 
 void gr_turn_submit(struct gr_server *server, const struct gr_request *request)
 {
     gr_assert(server->node != NULL);
+    struct gr_turn_state *turn = &server->turn;
+    // What comes of an answer is new; what is read from a socket may be old.
+    struct gr_instant arrived = turn->inside || turn->stepping ? instant_now() : arrival(server);
     // What was deferred first is stepped first.
-    if (!server->turn.stepping && !server->turn.stalled && server->turn.deferred.count == 0) {
-        step_request(server, request);
+    if (!turn->stepping && !turn->stalled && turn->deferred.count == 0 && !is_late(server)) {
+        step_request(server, request, arrived);
+        return;
+    }
+    const struct gr_node_config *config = gr_node_config(server->node);
+    if (turn->deferred.count >= config->calls_max ||
+        turn->deferred_bytes + bytes_of(request) > config->memory_max) {
+        refuse(server, request);
         return;
     }
     struct deferred *deferred = gr_hook_memory(NULL, sizeof(*deferred));
-    *deferred = (struct deferred){.request = *request};
+    *deferred = (struct deferred){.request = *request, .arrived = arrived};
     struct gr_arena *arena = &deferred->arena;
     deferred->request.key = gr_key_copy(arena, &request->key);
     deferred->request.value = gr_arena_copy(arena, request->value);
     deferred->request.context = gr_context_copy(arena, &request->context);
-    gr_list_append(&server->turn.deferred, &deferred->link);
+    gr_list_append(&turn->deferred, &deferred->link);
+    turn->deferred_bytes += bytes_of(request);
 }
 
 static void deferred_free(struct deferred *deferred)
@@ -118,34 +186,33 @@ static void deferred_free(struct deferred *deferred)
     gr_hook_memory(deferred, 0);
 }
 
-// True if there was one.
+// Some at least, then until it is late: the rest waits for the next turn, behind what comes
+// meanwhile from peers and store. True if there was one.
 static bool step_deferred(struct gr_server *server)
 {
-    uint32_t count = server->turn.deferred.count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct gr_link *link = gr_list_take(&server->turn.deferred);
+    struct gr_turn_state *turn = &server->turn;
+    uint32_t count = turn->deferred.count, i = 0;
+    for (; i < count && (i < EVENTS_MIN || !is_late(server)); i++) {
+        struct gr_link *link = gr_list_take(&turn->deferred);
         struct deferred *deferred = GR_CONTAINER(link, struct deferred, link);
-        step_request(server, &deferred->request);
+        turn->deferred_bytes -= bytes_of(&deferred->request);
+        step_request(server, &deferred->request, deferred->arrived);
         deferred_free(deferred);
     }
-    return count > 0;
+    return i > 0;
 }
 
 void gr_turn_end(struct gr_server *server)
 {
     for (struct gr_link *link; (link = gr_list_take(&server->turn.deferred)) != NULL;)
         deferred_free(GR_CONTAINER(link, struct deferred, link));
+    server->turn.deferred_bytes = 0;
     server->turn.stalled = false;
     server->turn.armed = GR_NEVER;
     uv_timer_stop(&server->turn.tick);
 }
 
 // ---- the turn --------------------------------------------------------------------------------
-
-static bool is_late(const struct gr_server *server)
-{
-    return instant_now().ns - server->turn.began.ns > TURN_NS;
-}
 
 // Steps what is ready now, until it is late. True if anything was.
 static bool step_ready(struct gr_server *server)
@@ -157,7 +224,6 @@ static bool step_ready(struct gr_server *server)
         gr_turn_step(server, &tick);
         any = true;
     }
-    any |= step_deferred(server);
     struct gr_event event;
     // A few at least, however long the commit took: what must happen must not starve.
     for (int i = 0;
@@ -165,6 +231,7 @@ static bool step_ready(struct gr_server *server)
         gr_turn_step(server, &event);
         any = true;
     }
+    any |= step_deferred(server);
     if (gr_storage_failed(server->storage) != GR_OK && !server->run_ending)
         gr_server_run_failed(server);
     return any;
@@ -255,12 +322,16 @@ void gr_turn(struct gr_server *server)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    gr_turn(prepare->data);
+    struct gr_server *server = prepare->data;
+    gr_turn(server);
+    server->turn.asleep = instant_now();
 }
 
 static void on_check(uv_check_t *check)
 {
-    gr_turn(check->data);
+    struct gr_server *server = check->data;
+    server->turn.woken = loop_time(server);
+    gr_turn(server);
 }
 
 static void on_again(uv_async_t *async)

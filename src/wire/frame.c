@@ -339,12 +339,14 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         gr_write_u8(w, (uint8_t)m->outcome);
         gr_write_u8(w, m->acks);
         gr_write_u8(w, m->primaries);
+        gr_write_u8(w, m->durable_acks);
         gr_write_u8(w, m->settled);
         gr_write_u64(w, m->hybrid_needed);
         gr_field_write_context(out, &m->record.context);
         return;
     case GR_MSG_DELTA:
         gr_write_varint(w, m->owed_to);
+        gr_write_u8(w, m->durable);
         gr_field_write_dot(out, &m->dot);
         gr_field_write_record(out, &m->record, false);
         return;
@@ -375,6 +377,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         return;
     case GR_MSG_ACKED:
         gr_write_u8(w, m->acks);
+        gr_write_u8(w, m->durable_acks);
         gr_write_u8(w, m->settled);
         return;
     default:
@@ -401,12 +404,14 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         m->outcome = (enum gr_outcome)gr_field_read_u8(in, GR_INDETERMINATE);
         m->acks = gr_read_u8(&in->reader);
         m->primaries = gr_read_u8(&in->reader);
+        m->durable_acks = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
         m->hybrid_needed = gr_read_u64(&in->reader);
         m->record.context = gr_field_read_context(in);
         return;
     case GR_MSG_DELTA:
         m->owed_to = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX);
+        m->durable = gr_field_read_u8(in, 1);
         m->dot = gr_field_read_dot(in);
         m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
         return;
@@ -439,6 +444,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         return;
     case GR_MSG_ACKED:
         m->acks = gr_read_u8(&in->reader);
+        m->durable_acks = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
         return;
     default:

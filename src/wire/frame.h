@@ -12,7 +12,7 @@
 #include "core/message.h"
 
 enum {
-    GR_FRAME_VERSION = 2,
+    GR_FRAME_VERSION = 3,
     GR_FRAME_HEAD_BYTES = 8,        // length and checksum, before the body
     GR_FRAME_BYTES_MAX = 128 << 20, // of one frame with its head
     GR_FRAME_ITEMS_MAX = 1 << 20,   // actors, dots, siblings, entries and partitions of one frame

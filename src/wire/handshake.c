@@ -7,7 +7,9 @@
 // echo of a proof proves nothing, and over both HELLOs whole, so that nobody in between has changed
 // a word.
 //
-//   H1  A side is DONE only after it has verified a MAC over both HELLOs, made under the label of
+//   H1  A side is DONE only after it has verified a MAC over both HELLOs and what the other has
+//   seen
+//       of its store, made under the label of
 //       the other role, and (the dialler) after it was told that its own was verified.
 //   H2  Nothing of the secret but such MACs leaves this file.
 //   H3  Before the proof a stranger costs us one struct and at most GR_HANDSHAKE_BYTES_MAX bytes.
@@ -42,13 +44,14 @@ enum message {
 enum {
     HEAD_BYTES = 5, // 'G' 'r', type, length of the body
     BODY_BYTES_MAX = GR_HANDSHAKE_BYTES_MAX - HEAD_BYTES,
+    PROOF_BYTES = GR_MAC_BYTES + 8,
     SENT_REASON_BYTES_MAX = 200, // leaves room for "the other side refused: "
 };
 
 static const uint8_t magic[2] = {'G', 'r'};
 static const char *const proof_label[2] = {
-    "gramme handshake 1 acceptor",
-    "gramme handshake 1 dialler",
+    "gramme handshake 2 acceptor",
+    "gramme handshake 2 dialler",
 };
 
 // ---- messages out ----------------------------------------------------------------------------
@@ -112,9 +115,11 @@ static void send_hello(struct gr_handshake *h, struct gr_writer *out)
     gr_write_bytes(&body, gr_bytes(self->cluster, sizeof self->cluster));
     gr_write_u32(&body, self->partitions);
     gr_write_u8(&body, self->n);
+    gr_write_u8(&body, self->durability);
     gr_write_u64(&body, self->ring_version);
     gr_write_u16(&body, self->member);
     gr_write_u16(&body, self->expected);
+    gr_write_u64(&body, self->store);
     gr_write_u64(&body, self->run);
     gr_write_bytes(&body, gr_bytes(h->nonce, sizeof h->nonce));
     gr_write_block(&body, gr_bytes_text(self->name));
@@ -127,23 +132,32 @@ static void send_hello(struct gr_handshake *h, struct gr_writer *out)
 }
 
 // The MAC that the side of that role owes the other.
-static void make_proof(const struct gr_handshake *h, bool dialler, uint8_t ret_mac[GR_MAC_BYTES])
+static void make_proof(
+    const struct gr_handshake *h, bool dialler, uint64_t seen, uint8_t ret_mac[GR_MAC_BYTES])
 {
     struct gr_writer both;
-    gr_writer_init(&both, 2 * (2 + GR_HANDSHAKE_BYTES_MAX));
+    gr_writer_init(&both, 2 * (2 + GR_HANDSHAKE_BYTES_MAX) + sizeof seen);
     for (int role = 0; role < 2; role++) {
         gr_write_u16(&both, h->hello_bytes[role]);
         gr_write_bytes(&both, gr_bytes(h->hello[role], h->hello_bytes[role]));
     }
+    gr_write_u64(&both, seen);
     gr_mac(h->self.secret, proof_label[dialler], gr_writer_bytes(&both), ret_mac);
     gr_writer_deinit(&both);
 }
 
 static void send_proof(struct gr_handshake *h, struct gr_writer *out)
 {
+    const struct gr_handshake_identity *self = &h->self;
+    uint64_t seen = self->seen != NULL ? self->seen(self->host, h->peer.store) : 0;
     uint8_t mac[GR_MAC_BYTES];
-    make_proof(h, h->dialled, mac);
-    send_message(out, MESSAGE_PROOF, gr_bytes(mac, sizeof mac));
+    make_proof(h, h->dialled, seen, mac);
+    struct gr_writer body;
+    gr_writer_init(&body, PROOF_BYTES);
+    gr_write_bytes(&body, gr_bytes(mac, sizeof mac));
+    gr_write_u64(&body, seen);
+    send_message(out, MESSAGE_PROOF, gr_writer_bytes(&body));
+    gr_writer_deinit(&body);
 }
 
 // ---- messages in -----------------------------------------------------------------------------
@@ -152,8 +166,8 @@ struct hello {
     uint8_t frame_version_min, frame_version_max;
     const uint8_t *cluster, *nonce;
     uint32_t partitions;
-    uint8_t n;
-    uint64_t ring_version, run;
+    uint8_t n, durability;
+    uint64_t ring_version, store, run;
     uint16_t member, expected;
     char name[GR_NAME_BYTES_MAX + 1];
 };
@@ -175,13 +189,16 @@ static bool parse_hello(struct gr_reader *reader, struct hello *ret)
     ret->cluster = gr_read_bytes(reader, 16).data;
     ret->partitions = gr_read_u32(reader);
     ret->n = gr_read_u8(reader);
+    ret->durability = gr_read_u8(reader);
     ret->ring_version = gr_read_u64(reader);
     ret->member = gr_read_u16(reader);
     ret->expected = gr_read_u16(reader);
+    ret->store = gr_read_u64(reader);
     ret->run = gr_read_u64(reader);
     ret->nonce = gr_read_bytes(reader, GR_HANDSHAKE_NONCE_BYTES).data;
     struct gr_bytes name = gr_read_block(reader, GR_NAME_BYTES_MAX);
-    if (!gr_reader_done(reader) || !is_name(name) || ret->member >= GR_MEMBERS_MAX)
+    if (!gr_reader_done(reader) || !is_name(name) || ret->member >= GR_MEMBERS_MAX ||
+        ret->durability >= GR_DURABILITY_COUNT)
         return false;
     memcpy(ret->name, name.data, name.size);
     ret->name[name.size] = 0;
@@ -216,6 +233,12 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
     if (peer->n != self->n) {
         refuse_with(h, GR_REFUSAL_REPLICAS, out, "%s keeps %u replicas and %s keeps %u", self->name,
             self->n, peer->name, peer->n);
+        return false;
+    }
+    if (peer->durability != self->durability) {
+        refuse_with(h, GR_REFUSAL_DURABILITY, out, "%s has durability = %s and %s has %s",
+            self->name, gr_durability_name((enum gr_durability)self->durability), peer->name,
+            gr_durability_name((enum gr_durability)peer->durability));
         return false;
     }
     if (GR_MIN(peer->frame_version_max, self->frame_version_max) <
@@ -280,6 +303,7 @@ static void take_hello(struct gr_handshake *h, struct gr_bytes body, struct gr_w
     h->hello_bytes[role] = (uint16_t)body.size;
     h->peer = (struct gr_handshake_peer){
         .member = peer.member,
+        .store = peer.store,
         .run = peer.run,
         .ring_version = peer.ring_version,
         .frame_version = GR_MIN(peer.frame_version_max, h->self.frame_version_max),
@@ -294,13 +318,17 @@ static void take_hello(struct gr_handshake *h, struct gr_bytes body, struct gr_w
 
 static void take_proof(struct gr_handshake *h, struct gr_bytes body, struct gr_writer *out)
 {
+    struct gr_reader reader = gr_reader_of(body);
+    struct gr_bytes claimed = gr_read_bytes(&reader, GR_MAC_BYTES);
+    uint64_t seen = gr_read_u64(&reader);
     uint8_t mac[GR_MAC_BYTES];
-    make_proof(h, !h->dialled, mac); // H1: the other role's label
-    if (body.size != sizeof mac || !gr_mac_equal(mac, body.data, sizeof mac)) {
+    make_proof(h, !h->dialled, seen, mac); // H1: the other role's label
+    if (!gr_reader_done(&reader) || !gr_mac_equal(mac, claimed.data, sizeof mac)) {
         refuse_with(h, GR_REFUSAL_SECRET, out, "%s and %s do not have the same cluster secret",
             h->self.name, h->peer.name);
         return;
     }
+    h->peer.seen = seen;
     if (h->dialled) {
         send_proof(h, out);
         h->step = STEP_WELCOME;
@@ -351,7 +379,7 @@ void gr_handshake_init(struct gr_handshake *h, const struct gr_handshake_identit
 {
     gr_assert(memchr(self->name, 0, sizeof self->name) != NULL);
     gr_assert(is_name(gr_bytes_text(self->name)));
-    gr_assert(self->member < GR_MEMBERS_MAX);
+    gr_assert(self->member < GR_MEMBERS_MAX && self->durability < GR_DURABILITY_COUNT);
     gr_assert(self->frame_version_min <= self->frame_version_max);
     *h = (struct gr_handshake){
         .state = GR_HANDSHAKE_IN_PROGRESS,

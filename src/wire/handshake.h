@@ -4,8 +4,9 @@
 //
 //      dialler                      acceptor
 //      HELLO           ---->                          who I am, a nonce
-//                      <----        HELLO, PROOF      who I am, a nonce, MAC over both HELLOs
-//      PROOF           ---->                          MAC over both HELLOs, another label
+//                      <----        HELLO, PROOF      who I am, a nonce, what I have seen of you,
+//                                                     MAC over both HELLOs and that
+//      PROOF           ---->                          likewise, with another label
 //                      <----        WELCOME           frames may follow at once, both ways
 //
 // Either side says REFUSED with a reason instead, and closes after it has sent that.
@@ -19,7 +20,7 @@
 #include "core/ring.h"
 
 enum {
-    GR_HANDSHAKE_VERSION = 1,
+    GR_HANDSHAKE_VERSION = 2,
     GR_HANDSHAKE_BYTES_MAX = 512,    // of one message: what a caller must be able to keep
     GR_HANDSHAKE_REASON_BYTES = 240, // with its end
     GR_HANDSHAKE_NONCE_BYTES = 16,
@@ -32,10 +33,14 @@ struct gr_handshake_identity {
     uint8_t secret[32];
     uint32_t partitions; // Q
     uint8_t n;           // N
+    uint8_t durability;  // enum gr_durability
     uint64_t ring_version;
     uint16_t member; // this node's place in the ring
     char name[GR_NAME_BYTES_MAX + 1];
-    uint64_t run; // of this node's actor
+    uint64_t store, run; // of this node's actor
+    // The highest run of that store of which this node has seen a write, 0 = none. NULL: none ever.
+    uint64_t (*seen)(void *host, uint64_t store);
+    void *host;
     uint8_t frame_version_min, frame_version_max;
     uint16_t expected; // the member that is dialled, or GR_HANDSHAKE_ANYONE
 };
@@ -58,13 +63,15 @@ enum gr_handshake_refusal {
     GR_REFUSAL_SAME_MEMBER = 7,  // two runs that say they are the same member
     GR_REFUSAL_WRONG_MEMBER = 8, // not the member that was expected
     GR_REFUSAL_SECRET = 9,       // the other does not know the cluster secret
+    GR_REFUSAL_DURABILITY = 10,  // another mode of acknowledging writes
     GR_REFUSAL_COUNT
 };
 
 // What was proven of the other side; valid once the state is GR_HANDSHAKE_DONE.
 struct gr_handshake_peer {
     uint16_t member;
-    uint64_t run;
+    uint64_t store, run;
+    uint64_t seen;         // the highest run of our store of which it has seen a write; 0: none
     uint64_t ring_version; // may differ from ours: the rings are compared by gossip, not here
     char name[GR_NAME_BYTES_MAX + 1];
     uint8_t frame_version; // the highest that both know

@@ -405,6 +405,16 @@ uint64_t gr_redis_commands(const struct gr_redis *session)
     return session->commands;
 }
 
+size_t gr_redis_unread(const struct gr_redis *session)
+{
+    return unread(session).size;
+}
+
+size_t gr_redis_held(const struct gr_redis *session)
+{
+    return unread(session).size + session->output.size;
+}
+
 size_t gr_redis_memory(const struct gr_redis *session)
 {
     size_t bytes = sizeof *session + session->input.capacity + session->output.capacity;

@@ -4,7 +4,7 @@
 //
 //     bytes read      -> gr_redis_input(session, bytes)
 //     REPLY effect    -> gr_redis_result(session, result)       result->ticket: low 32 bits count
-//     ACKED effect    -> gr_redis_acked(session, ticket, acks)
+//     ACKED effect    -> gr_redis_acked(session, ticket, acks, durable)
 //     timer fired     -> gr_redis_timer(session)
 //     after any call  -> send what gr_redis_output(session) holds, then gr_redis_flushed(session);
 //                        read on only while gr_redis_wants_input(session);
@@ -51,6 +51,18 @@ struct gr_redis_info {
     bool salvaging;            // a damaged store is being read
     struct gr_node_stats node; // anti-entropy and the rest; zero when no node runs
     uint64_t hint_bytes_max;
+    const char *durability;    // commit, interval, buffered
+    uint64_t sync_interval_ms; // of the last two
+    enum gr_err store;         // GR_OK, or why it takes no writes
+    uint32_t run;              // of the store; 0: there is none
+    uint32_t run_seen;         // a later run of this store that peers have seen; 0: none
+    uint64_t disk_free_bytes;  // UINT64_MAX: unknown
+    // Load: what is under way and what it takes, what was refused, and how background work fares.
+    uint32_t requests, requests_waiting;
+    uint64_t request_bytes, client_bytes, client_bytes_max;
+    uint64_t busy_total, late_total;
+    uint32_t background_rate;
+    uint64_t background_slices_total, foreground_p99_us;
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
@@ -115,8 +127,8 @@ void gr_redis_input_end(struct gr_redis *session);
 // under way is ignored.
 void gr_redis_result(struct gr_redis *session, const struct gr_result *result);
 // More replicas have acknowledged a put or update that was already answered (or will be): `acks`
-// so far, the coordinator included.
-void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks);
+// so far, the coordinator included; `durable` of them are synced.
+void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks, uint8_t durable);
 void gr_redis_timer(struct gr_redis *session);
 
 // The bytes to send. Two ways to take them: send some and gr_writer_consume them; or move the
@@ -138,6 +150,10 @@ bool gr_redis_closing(const struct gr_redis *session);
 uint64_t gr_redis_id(const struct gr_redis *session);
 // Commands that were taken in so far.
 uint64_t gr_redis_commands(const struct gr_redis *session);
+// Bytes that the client sent and no command has taken up yet; and with them the replies that have
+// not left.
+size_t gr_redis_unread(const struct gr_redis *session);
+size_t gr_redis_held(const struct gr_redis *session);
 // Bytes of memory that the session takes, input and output included.
 size_t gr_redis_memory(const struct gr_redis *session);
 

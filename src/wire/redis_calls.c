@@ -164,7 +164,7 @@ static void remember_writes(struct gr_redis *session, struct gr_redis_command *c
         const struct gr_redis_call *call = &cmd->call[i];
         if (call->wrote)
             session->write[session->write_count++] =
-                (struct gr_redis_write){(uint32_t)call->link.hash, call->acks};
+                (struct gr_redis_write){(uint32_t)call->link.hash, call->acks, call->durable};
     }
 }
 
@@ -317,6 +317,7 @@ void gr_redis_result(struct gr_redis *session, const struct gr_result *result)
     struct gr_redis_command *cmd = call->cmd;
     call->in = false;
     call->acks = GR_MAX(call->acks, result->acks);
+    call->durable = GR_MAX(call->durable, result->durable);
     cmd->pending--;
     if (result->err == GR_OK) {
         call->wrote = result->op == GR_OP_PUT || (result->op == GR_OP_UPDATE && result->written);
@@ -333,11 +334,12 @@ void gr_redis_result(struct gr_redis *session, const struct gr_result *result)
     gr_redis_pump(session);
 }
 
-void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks)
+void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks, uint8_t durable)
 {
     struct gr_redis_call *call = find_call(session, (uint32_t)ticket);
     if (call != NULL) {
         call->acks = GR_MAX(call->acks, acks);
+        call->durable = GR_MAX(call->durable, durable);
         return;
     }
     // Tickets in `write` rise; counted from the first one, they do so even when they wrap.
@@ -353,6 +355,7 @@ void gr_redis_acked(struct gr_redis *session, uint64_t ticket, uint8_t acks)
     if (low == session->write_count || session->write[low].ticket != (uint32_t)ticket)
         return;
     session->write[low].acks = GR_MAX(session->write[low].acks, acks);
+    session->write[low].durable = GR_MAX(session->write[low].durable, durable);
     if (session->waiting != NULL) {
         session->waiting->spec->run(session, session->waiting);
         gr_redis_pump(session);

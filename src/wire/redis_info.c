@@ -41,14 +41,19 @@ static void print_memory(const struct section *section)
 {
     gr_redis_print(section->to,
         "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:%" PRIu64
-        "\r\nmaxmemory_policy:noeviction\r\n",
-        section->info->memory_bytes, section->info->memory_bytes, section->info->memory_max_bytes);
+        "\r\nmaxmemory_policy:noeviction\r\ngramme_request_bytes:%" PRIu64
+        "\r\ngramme_client_bytes:%" PRIu64 "\r\ngramme_client_bytes_max:%" PRIu64 "\r\n",
+        section->info->memory_bytes, section->info->memory_bytes, section->info->memory_max_bytes,
+        section->info->request_bytes, section->info->client_bytes, section->info->client_bytes_max);
 }
 
 static void print_persistence(const struct section *section)
 {
     bool ready = section->session->host.ready(section->session->host.host);
     const struct gr_redis_info *info = section->info;
+    const char *store = "ok";
+    if (info->store != GR_OK)
+        store = gr_err_info(info->store)->name;
     gr_redis_print(section->to, "loading:%d\r\nasync_loading:0\r\ngramme_salvaging:%d\r\n",
         ready ? 0 : 1, info->salvaging);
     if (info->set_aside != NULL)
@@ -56,6 +61,17 @@ static void print_persistence(const struct section *section)
             "gramme_set_aside:%s\r\ngramme_salvaged_rows:%" PRIu64 "\r\ngramme_unreadable:%" PRIu64
             "\r\n",
             info->set_aside, info->salvaged, info->unread);
+    gr_redis_print(section->to, "gramme_durability:%s\r\n", info->durability);
+    if (info->sync_interval_ms > 0)
+        gr_redis_print(
+            section->to, "gramme_sync_interval_ms:%" PRIu64 "\r\n", info->sync_interval_ms);
+    // The name of an error of base/error.h while the store takes no writes.
+    gr_redis_print(section->to, "gramme_store:%s\r\ngramme_store_run:%u\r\n", store, info->run);
+    if (info->run_seen > 0)
+        gr_redis_print(section->to, "gramme_store_run_seen:%u\r\n", info->run_seen);
+    if (info->disk_free_bytes != UINT64_MAX)
+        gr_redis_print(
+            section->to, "gramme_disk_free_bytes:%" PRIu64 "\r\n", info->disk_free_bytes);
 }
 
 static void print_stats(const struct section *section)
@@ -67,6 +83,13 @@ static void print_stats(const struct section *section)
         "\r\nrejected_connections:%" PRIu64 "\r\n",
         info->connections_total, info->commands_total, info->bytes_in_total, info->bytes_out_total,
         info->connections_refused);
+    gr_redis_print(section->to,
+        "gramme_requests:%u\r\ngramme_requests_waiting:%u\r\ngramme_busy_total:%" PRIu64
+        "\r\ngramme_late_total:%" PRIu64 "\r\ngramme_foreground_p99_us:%" PRIu64
+        "\r\ngramme_background_slices_per_second:%u\r\ngramme_background_slices_total:%" PRIu64
+        "\r\n",
+        info->requests, info->requests_waiting, info->busy_total, info->late_total,
+        info->foreground_p99_us, info->background_rate, info->background_slices_total);
 }
 
 // Every node takes writes, so each is a master to a client that asks.
@@ -180,7 +203,7 @@ static bool is_wanted(const struct gr_redis_command *cmd, const char *name)
 
 GR_REDIS_RUN(info)
 {
-    struct gr_redis_info info = {.version = "", .config_file = ""};
+    struct gr_redis_info info = {.version = "", .config_file = "", .durability = ""};
     session->host.info(session->host.host, &info);
     struct gr_writer text;
     // A line per member, of which there are at most GR_MEMBERS_MAX.

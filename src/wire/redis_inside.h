@@ -54,7 +54,7 @@ struct gr_redis_call {
     struct gr_map_link link;
     struct gr_redis_command *cmd;
     uint32_t index;
-    uint8_t acks; // replicas that acknowledged, when it wrote
+    uint8_t acks, durable; // replicas that acknowledged, when it wrote; that have synced it
     bool in, wrote;
 };
 
@@ -99,10 +99,10 @@ struct gr_redis_command {
     struct gr_arena page;
 };
 
-// The writes of the last command that wrote: what WAIT asks about.
+// The writes of the last command that wrote: what WAIT and WAITAOF ask about.
 struct gr_redis_write {
     uint32_t ticket;
-    uint8_t acks;
+    uint8_t acks, durable;
 };
 
 struct gr_redis {
@@ -125,7 +125,7 @@ struct gr_redis {
 
     struct gr_list queue;             // commands that are started and not yet answered
     struct gr_redis_command *parked;  // the next one, which may not start yet
-    struct gr_redis_command *waiting; // a WAIT
+    struct gr_redis_command *waiting; // a WAIT or WAITAOF
     struct gr_redis_command *spare;   // free commands, by link.after
     uint32_t spare_count;
     struct gr_map calls, holds;
@@ -265,6 +265,8 @@ GR_REDIS_TAKE(flush);
 GR_REDIS_CLOSE(flush);
 GR_REDIS_PREPARE(wait);
 GR_REDIS_RUN(wait);
+GR_REDIS_PREPARE(waitaof);
+GR_REDIS_RUN(waitaof);
 // redis_context.c: our own
 GR_REDIS_PREPARE(gr_get);
 GR_REDIS_TAKE(gr_get);

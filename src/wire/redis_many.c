@@ -252,15 +252,14 @@ GR_REDIS_CLOSE(flush)
 
 // ---- all replicas --------------------------------------------------------------------------
 
-// WAIT replicas milliseconds
-GR_REDIS_PREPARE(wait)
+// arg[at] replicas, arg[at + 1] milliseconds
+static void read_wait(struct gr_redis_command *cmd, uint32_t at)
 {
-    (void)session;
     int64_t timeout;
     cmd->flag = false;
-    if (!gr_redis_integer(cmd, cmd->arg[1], &cmd->sum))
+    if (!gr_redis_integer(cmd, cmd->arg[at], &cmd->sum))
         return;
-    if (!gr_decimal_read(cmd->arg[2], &timeout) || timeout > INT64_MAX / 1000000)
+    if (!gr_decimal_read(cmd->arg[at + 1], &timeout) || timeout > INT64_MAX / 1000000)
         gr_redis_fail(cmd, "ERR timeout is not an integer or out of range");
     else if (timeout < 0)
         gr_redis_fail(cmd, "ERR timeout is negative");
@@ -268,35 +267,82 @@ GR_REDIS_PREPARE(wait)
         cmd->ask.timeout = gr_span_ms(timeout);
 }
 
-// Replicas beside the coordinator that have this connection's last write, or all of its writes if
-// the last command wrote several. With nothing written there is nothing that a replica could lack.
-static int64_t replicas_with_write(const struct gr_redis *session)
+// WAIT replicas milliseconds
+GR_REDIS_PREPARE(wait)
 {
-    if (session->write_count == 0)
-        return session->host.ring(session->host.host)->n - 1;
-    int64_t least = session->write[0].acks;
-    for (uint32_t i = 1; i < session->write_count; i++)
-        least = GR_MIN(least, session->write[i].acks);
-    return GR_MAX(least - 1, 0);
+    (void)session;
+    read_wait(cmd, 1);
 }
 
-// Runs first when the command starts; then at each acknowledgement and when the time is over
-// (cmd->flag).
-GR_REDIS_RUN(wait)
+// WAITAOF local replicas milliseconds
+GR_REDIS_PREPARE(waitaof)
 {
-    int64_t reached = replicas_with_write(session);
-    if (reached < cmd->sum && !cmd->flag) {
-        if (!cmd->waiting && cmd->ask.timeout.ns > 0)
-            session->host.timer(session->host.host, session, cmd->ask.timeout);
-        cmd->waiting = true;
-        session->waiting = cmd;
+    (void)session;
+    int64_t local;
+    if (!gr_redis_integer(cmd, cmd->arg[1], &local))
+        return;
+    if (local < 0 || local > 1) {
+        gr_redis_fail(cmd, "ERR value is out of range, must be between 0 and 1");
         return;
     }
+    read_wait(cmd, 2);
+    cmd->option = (uint32_t)local;
+}
+
+// Replicas that have this connection's last write, or all of its writes if the last command wrote
+// several; on disk, if `durable`. With nothing written there is nothing that a replica could lack.
+static int64_t replicas_with_write(const struct gr_redis *session, bool durable)
+{
+    int64_t least = session->host.ring(session->host.host)->n;
+    for (uint32_t i = 0; i < session->write_count; i++)
+        least = GR_MIN(least, durable ? session->write[i].durable : session->write[i].acks);
+    return least;
+}
+
+// True: the answer is due. Else it waits, for the next acknowledgement or until the time is over
+// (cmd->flag).
+static bool wait_ends(struct gr_redis *session, struct gr_redis_command *cmd, bool reached)
+{
+    if (reached || cmd->flag)
+        return true;
+    if (!cmd->waiting && cmd->ask.timeout.ns > 0)
+        session->host.timer(session->host.host, session, cmd->ask.timeout);
+    cmd->waiting = true;
+    session->waiting = cmd;
+    return false;
+}
+
+static void end_wait(struct gr_redis *session, struct gr_redis_command *cmd)
+{
+    if (!cmd->waiting)
+        return;
+    if (!cmd->flag && cmd->ask.timeout.ns > 0)
+        session->host.timer(session->host.host, session, (struct gr_span){0});
+    gr_redis_finish_wait(session);
+}
+
+// These two run first when the command starts; then at each acknowledgement.
+GR_REDIS_RUN(wait)
+{
+    // Beside the coordinator, which is what Redis calls the master.
+    int64_t reached = GR_MAX(replicas_with_write(session, false) - 1, 0);
+    if (!wait_ends(session, cmd, reached >= cmd->sum))
+        return;
     struct gr_resp resp = gr_redis_reply(session, cmd);
     gr_resp_integer(&resp, reached);
-    if (cmd->waiting) {
-        if (!cmd->flag && cmd->ask.timeout.ns > 0)
-            session->host.timer(session->host.host, session, (struct gr_span){0});
-        gr_redis_finish_wait(session);
-    }
+    end_wait(session, cmd);
+}
+
+// One synced copy, wherever it is, is the local one; the others are those of replicas.
+GR_REDIS_RUN(waitaof)
+{
+    int64_t synced = replicas_with_write(session, true);
+    int64_t local = GR_MIN(synced, 1), others = synced - local;
+    if (!wait_ends(session, cmd, local >= cmd->option && others >= cmd->sum))
+        return;
+    struct gr_resp resp = gr_redis_reply(session, cmd);
+    gr_resp_array(&resp, 2);
+    gr_resp_integer(&resp, local);
+    gr_resp_integer(&resp, others);
+    end_wait(session, cmd);
 }

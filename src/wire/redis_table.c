@@ -140,6 +140,8 @@ const struct gr_redis_spec gr_redis_table[] = {
         TEXT("4.0.0", "Delete keys")},
     {"wait", 3, BARRIER | GR_REDIS_CONNECTION, .prepare = gr_redis_prepare_wait, DO_RUN(wait),
         TEXT("3.0.0", "Wait until more replicas have this connection's last write")},
+    {"waitaof", 4, BARRIER | GR_REDIS_CONNECTION, .prepare = gr_redis_prepare_waitaof,
+        DO_RUN(waitaof), TEXT("7.2.0", "Wait until more disks have this connection's last write")},
 };
 // clang-format on
 

@@ -186,8 +186,11 @@ void gr_redis_result_text(struct gr_writer *to, const struct gr_result *result)
         gr_redis_print(to, "%s %u of R=%u replicas answered%s within %" PRId64 " ms", info->resp,
             result->acks, result->needed, owners, ms);
     } else if (result->err == GR_ERR_WRITE_QUORUM) {
-        gr_redis_print(to, "%s write reached %u of W=%u replicas%s; it may still take effect",
-            info->resp, result->acks, result->needed, owners);
+        gr_redis_print(to, "%s write reached %u of W=%u replicas%s", info->resp, result->acks,
+            result->needed, owners);
+        if (result->durable_needed > 0)
+            gr_redis_print(to, ", %u of DW=%u synced", result->durable, result->durable_needed);
+        gr_redis_print(to, "; it may still take effect");
     } else {
         gr_redis_print(to, "%s %s", info->resp, info->text);
         if (result->outcome == GR_INDETERMINATE)

@@ -42,7 +42,7 @@ static void answer_one(struct gr_random *random)
         host_answer(&host, &request);
     }
     if (gr_random_chance(random, 300))
-        gr_redis_acked(host.session, request.ticket, 3);
+        gr_redis_acked(host.session, request.ticket, 3, 2);
     if (host_waiting(&host) == 0)
         host_forget(&host);
 }

@@ -5,17 +5,16 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= sweep
-//        exchange= grace= scrub=]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= slices=
+//        sweep exchange= grace= scrub=]
 //                                        the first event; `sweep`: housekeeping's scans are shown
-//                                        too
+//                                        too; `slices`: of it, that may begin in a second
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
 //   link 1 up run=2001                   peer 1 is in another run than 1001; what is sent to it
-//   then
-//                                        shows `to=2001`
-//   client 7 get foo [r= pr= timeout=]   7 is the ticket
+//                                        then shows `to=2001`
+//   client 7 get foo [r= pr= timeout=]   7 is the ticket; `waited=` (of all requests): in the host
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
 //            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
@@ -24,15 +23,16 @@
 //   page s1 CONTEXT end=p3 [holds=W] foo RECORD .. records of a partition; of which writes
 //   page s1 hints foo 1:4 RECORD .. for=2 [since=5 end=at:bar]
 //                                        hints owed to member 2; without end=, there are no more
-//   synced w3
+//   applied w3, synced w3
 //   load clock foo 1:1-3 | leftover foo | count foo 5 | hint foo 1:4 RECORD for=2 [since=]
 //                                        before the first event
-//   from 1 delta #7 foo 1:4 RECORD [for=2], read #7 foo [bare] [for=2], repair #7 foo RECORD,
+//   from 1 delta #7 foo 1:4 RECORD [durable] [for=2], read #7 foo [bare] [for=2],
+//          repair #7 foo RECORD,
 //          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
 //          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
-//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= settled context=
-//          needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`, `to=`: of the
-//          frame
+//          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= synced= settled
+//          context= needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`,
+//          `to=`: of the frame; `waited=`: in the host
 //          probe .. joined              of anti-entropy: see entropy.c
 //   again                                the last frame comes a second time
 //   stats                                > stats calls=0 memory=0
@@ -59,6 +59,7 @@ struct player {
     uint64_t sequence[GR_MEMBERS_MAX];
     struct gr_message last;
     uint16_t last_peer;
+    struct gr_span last_waited;
 };
 
 // ---- driving the node ------------------------------------------------------------------------
@@ -154,6 +155,14 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         gr_span_ms(words_number(&player->words, words_option(line, "scrub", "86400000")));
     config.hint_bytes_max =
         (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
+    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
+        if (is(words_option(line, "durability", "commit"),
+                gr_durability_name((enum gr_durability)d)))
+            config.durability = (enum gr_durability)d;
+    config.background.slice_rate_max =
+        (uint32_t)words_number(&player->words, words_option(line, "slices", "512"));
+    config.background.slice_rate_min =
+        GR_MIN(config.background.slice_rate_min, config.background.slice_rate_max);
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -231,7 +240,9 @@ static void on_client(struct player *player, const struct line *line)
     if (is(op, "put"))
         request.value = words_bytes(words, word(line, 4));
     if (words->wrong == NULL)
-        step(player, (struct gr_event){.type = GR_EVENT_REQUEST, .request = &request});
+        step(player, (struct gr_event){.type = GR_EVENT_REQUEST,
+                         .request = &request,
+                         .waited = gr_span_ms(number_of(player, line, "waited"))});
 }
 
 // Keys, or keys and records, from word `at` on. "k*3" stands for k0 k1 k2.
@@ -349,6 +360,15 @@ static void read_forward(struct player *player, const struct line *line, struct 
     };
 }
 
+// All of them durable unless `synced=` says otherwise.
+static void read_acks(struct player *player, const struct line *line, struct gr_message *m)
+{
+    const char *acks = words_option(line, "acks", "0");
+    m->acks = (uint8_t)words_number(&player->words, acks);
+    m->durable_acks = (uint8_t)words_number(&player->words, words_option(line, "synced", acks));
+    m->settled = words_flag(line, "settled");
+}
+
 static void read_forwarded(struct player *player, const struct line *line, struct gr_message *m)
 {
     struct words *words = &player->words;
@@ -356,10 +376,9 @@ static void read_forwarded(struct player *player, const struct line *line, struc
                  : is(word(line, 4), "rejected") ? GR_REJECTED
                                                  : GR_INDETERMINATE;
     m->status = m->outcome == GR_DONE ? GR_OK : words_err(words, word(line, 5));
-    m->acks = (uint8_t)number_of(player, line, "acks");
+    read_acks(player, line, m);
     m->primaries = (uint8_t)words_number(
         words, words_option(line, "primaries", words_option(line, "acks", "0")));
-    m->settled = words_flag(line, "settled");
     m->record.context = words_context(words, words_option(line, "context", "{}"));
     m->hybrid_needed = words_hybrid(words, words_option(line, "needed", "0"));
 }
@@ -401,6 +420,7 @@ static void read_question(struct player *player, const struct line *line, struct
     m->key = words_key(words, word(line, 4));
     m->bare = words_flag(line, "bare");
     m->owed_to = (uint32_t)(words_number(words, words_option(line, "for", "-1")) + 1);
+    m->durable = words_flag(line, "durable");
     if (m->type == GR_MSG_DELTA)
         m->dot = words_dot(words, word(line, 5));
     if (m->type != GR_MSG_READ)
@@ -409,9 +429,10 @@ static void read_question(struct player *player, const struct line *line, struct
 
 static void say(struct player *player)
 {
-    step(
-        player, (struct gr_event){
-                    .type = GR_EVENT_MESSAGE, .peer = player->last_peer, .message = &player->last});
+    step(player, (struct gr_event){.type = GR_EVENT_MESSAGE,
+                     .peer = player->last_peer,
+                     .message = &player->last,
+                     .waited = player->last_waited});
 }
 
 static void on_peer(struct player *player, const struct line *line)
@@ -433,6 +454,7 @@ static void on_peer(struct player *player, const struct line *line)
     m.to = (uint64_t)words_number(words, words_option(line, "to", SCRIPT_RUN));
     m.sequence = ++player->sequence[peer];
     m.hybrid = words_hybrid(words, words_option(line, "hybrid", "0"));
+    player->last_waited = gr_span_ms(number_of(player, line, "waited"));
     m.deadline_ms = (uint32_t)words_number(words, words_option(line, "within", "1000"));
     if (entropy_name(m.type) != NULL) {
         entropy_read(words, line, gr_node_config(player->node)->self, peer, &m);
@@ -442,8 +464,7 @@ static void on_peer(struct player *player, const struct line *line)
     } else if (m.type == GR_MSG_FORWARDED) {
         read_forwarded(player, line, &m);
     } else if (m.type == GR_MSG_ACKED) {
-        m.acks = (uint8_t)number_of(player, line, "acks");
-        m.settled = words_flag(line, "settled");
+        read_acks(player, line, &m);
     } else if (m.type == GR_MSG_ACK || m.type == GR_MSG_STATE || m.type == GR_MSG_PAGE ||
                m.type == GR_MSG_COUNTED) {
         read_answer(player, line, &m);
@@ -557,6 +578,9 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         on_read(player, line);
     else if (is(what, "page"))
         on_page(player, line);
+    else if (is(what, "applied") && line->count == 2)
+        step(player, (struct gr_event){.type = GR_EVENT_APPLIED,
+                         .number = strtoull(line->word[1] + 1, NULL, 10)});
     else if (is(what, "synced") && line->count == 2)
         step(player, (struct gr_event){
                          .type = GR_EVENT_SYNCED, .number = strtoull(line->word[1] + 1, NULL, 10)});
@@ -576,42 +600,6 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
 
 // ---- reading a script ------------------------------------------------------------------------
 
-bool play_next_line(const char **script, char *ret_line)
-{
-    if (**script == 0)
-        return false;
-    const char *end = *script + strcspn(*script, "\n");
-    size_t size = GR_MIN((size_t)(end - *script), TEXT_MAX - 1);
-    memcpy(ret_line, *script, size);
-    ret_line[size] = 0;
-    *script = *end == 0 ? end : end + 1;
-    for (size_t i = 0; i < size; i++)
-        if (ret_line[i] == '#' && (ret_line[i + 1] == ' ' || ret_line[i + 1] == 0))
-            ret_line[size = i] = 0;
-    while (size > 0 && isspace((unsigned char)ret_line[size - 1]))
-        ret_line[--size] = 0;
-    size_t space = strspn(ret_line, " \t");
-    memmove(ret_line, ret_line + space, strlen(ret_line + space) + 1);
-    return true;
-}
-
-static bool same_words(const char *a, const char *b)
-{
-    for (;;) {
-        while (*a == ' ')
-            a++;
-        while (*b == ' ')
-            b++;
-        while (*a != 0 && *a != ' ' && *a == *b)
-            a++, b++;
-        bool a_ends = *a == 0 || *a == ' ', b_ends = *b == 0 || *b == ' ';
-        if (!a_ends || !b_ends)
-            return false;
-        if (*a == 0 || *b == 0)
-            return strspn(a, " ") == strlen(a) && strspn(b, " ") == strlen(b);
-    }
-}
-
 static void differ(
     struct verdict *verdict, const char *name, int at, const char *expected, const char *came)
 {
@@ -627,7 +615,7 @@ static void play_line(struct player *player, const char *name, int at, const cha
     const char *came =
         effects->compared < effects->count ? effects->text[effects->compared] : "nothing more";
     if (text[0] == '>') {
-        if (effects->compared == effects->count || !same_words(text + 1, came))
+        if (effects->compared == effects->count || !play_same_words(text + 1, came))
             differ(verdict, name, at, text + 1 + strspn(text + 1, " "), came);
         effects->compared++;
         return;

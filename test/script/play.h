@@ -26,5 +26,7 @@ void play(
 // The next line of a script, without its comment and the space around it, in a buffer of TEXT_MAX;
 // false at the end.
 bool play_next_line(const char **script, char *ret_line);
+// Whether two lines have the same words, however much space is between them.
+bool play_same_words(const char *a, const char *b);
 
 #endif

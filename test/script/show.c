@@ -70,12 +70,20 @@ static const char *const type_name[GR_MSG_TYPE_COUNT] = {
     [GR_MSG_ACKED] = "acked",
 };
 
+// How many of them are durable is said where that is not all.
+static void show_acks(struct text *text, uint8_t acks, uint8_t durable)
+{
+    text_add(text, " acks=%d", acks);
+    if (durable != acks)
+        text_add(text, " synced=%d", durable);
+}
+
 static void show_answer(struct text *text, struct words *words, const struct gr_message *m)
 {
     text_add(text, " #%llu", (unsigned long long)m->id);
     if (m->type == GR_MSG_FORWARDED) {
         show_outcome(text, m->outcome, m->status);
-        text_add(text, " acks=%d", m->acks);
+        show_acks(text, m->acks, m->outcome == GR_REJECTED ? m->acks : m->durable_acks);
         if (m->primaries != m->acks && m->outcome != GR_REJECTED)
             text_add(text, " primaries=%d", m->primaries);
         text_add(text, "%s ", m->settled ? " settled" : "");
@@ -87,7 +95,8 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
         return;
     }
     if (m->type == GR_MSG_ACKED) {
-        text_add(text, " acks=%d%s", m->acks, m->settled ? " settled" : "");
+        show_acks(text, m->acks, m->durable_acks);
+        text_add(text, "%s", m->settled ? " settled" : "");
         return;
     }
     text_add(text, " ");
@@ -141,6 +150,7 @@ static void show_message(struct text *text, struct words *words, const struct gr
         }
         text_add(text, " ");
         text_record(text, &m->record);
+        text_add(text, "%s", m->durable ? " durable" : "");
     }
     if (m->owed_to != 0)
         text_add(text, " for=%u", m->owed_to - 1);
@@ -223,6 +233,8 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
     show_due(text, "undue", write->due_remove, write->due_remove_count);
     if (write->leftover != 0)
         text_add(text, write->leftover > 0 ? " leftover" : " stripped");
+    if (!write->sync)
+        text_add(text, " lazy");
 }
 
 static void show_scan(struct text *text, struct words *words, const struct gr_effect *effect)
@@ -274,6 +286,8 @@ static void show_result(struct text *text, struct words *words, const struct gr_
     bool votes = r->op == GR_OP_GET || r->op == GR_OP_PUT || r->op == GR_OP_UPDATE;
     if (votes && r->primaries != r->acks && r->outcome != GR_REJECTED)
         text_add(text, " primaries=%d", r->primaries);
+    if ((r->written || r->outcome == GR_INDETERMINATE) && r->durable != r->acks)
+        text_add(text, " synced=%d", r->durable);
     if (r->outcome != GR_DONE)
         return;
     switch (r->op) {
@@ -336,6 +350,8 @@ void show_effect(struct words *words, struct effects *effects, const struct gr_e
         break;
     case GR_EFFECT_ACKED:
         text_add(&text, "acked %llu %d", (unsigned long long)effect->ticket, effect->acks);
+        if (effect->durable != effect->acks)
+            text_add(&text, " synced=%d", effect->durable);
         break;
     case GR_EFFECT_LOG:
         text_add(&text, "log %s", effect->text);

@@ -484,6 +484,28 @@ static void test_clock_join(void **state)
     assert_false(clocks_join(join_tops_of_rows));
 }
 
+static void test_clock_last_run(void **state)
+{
+    (void)state;
+    for (unsigned some = 0; some < 1u << ACTORS; some++) {
+        struct gr_clock clock = {0};
+        uint64_t want[2] = {0, 0};
+        for (int a = 0; a < ACTORS; a++) {
+            if (!(some >> a & 1))
+                continue;
+            struct gr_dot dot = {actor[a], 9};
+            assert_true(gr_clock_add(&clock, &dot));
+            uint64_t *of = &want[actor[a].store == 7 ? 0 : 1];
+            *of = GR_MAX(*of, actor[a].run);
+        }
+        assert_true(gr_clock_last_run(&clock, 7) == want[0]);
+        assert_true(gr_clock_last_run(&clock, UINT64_MAX) == want[1]);
+        assert_true(gr_clock_last_run(&clock, 6) == 0);
+        assert_true(gr_clock_last_run(&clock, 8) == 0);
+        gr_clock_deinit(&clock);
+    }
+}
+
 static void test_clock_of_nothing(void **state)
 {
     (void)state;
@@ -530,6 +552,7 @@ int main(void)
         cmocka_unit_test_setup(test_context_large, seed),
         cmocka_unit_test_setup(test_clock_add, seed),
         cmocka_unit_test_setup(test_clock_join, seed),
+        cmocka_unit_test_setup(test_clock_last_run, seed),
         cmocka_unit_test_setup(test_clock_of_nothing, seed),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, nothing_is_left);

@@ -50,6 +50,10 @@ static void test_there_and_back(void **state)
     size_t blocks = gr_test_blocks();
     struct gr_cluster cluster, again;
     make(&cluster, 5);
+    assert_int_equal(cluster.durability, GR_DURABILITY_COMMIT);
+    assert_true(cluster.sync_interval.ns == gr_span_ms(100).ns);
+    cluster.durability = GR_DURABILITY_BUFFERED;
+    cluster.sync_interval = gr_span_ms(250);
     assert_int_equal(gr_cluster_write(path, &cluster, why, sizeof(why)), GR_OK);
     struct stat about;
     assert_int_equal(stat(path, &about), 0);
@@ -59,6 +63,8 @@ static void test_there_and_back(void **state)
     assert_memory_equal(again.secret, cluster.secret, sizeof(again.secret));
     assert_int_equal(again.r, 2);
     assert_int_equal(again.w, 2);
+    assert_int_equal(again.durability, GR_DURABILITY_BUFFERED);
+    assert_true(again.sync_interval.ns == gr_span_ms(250).ns);
     assert_int_equal(again.ring.n, 3);
     assert_int_equal(again.ring.partitions, 64);
     assert_int_equal(again.ring.member_count, 5);
@@ -122,6 +128,12 @@ static void test_refused(void **state)
         {"format = 1\n" ID SECRET "partitions = 16\nn = 8\n", ":5: n is a number from 1 to 7"},
         {"format = 1\n" ID SECRET "partitions = 16\nn = 1\nr = 2\nw = 1\n" MEMBER,
             "r and w are at most n"},
+        {HEAD "durability = always\n" MEMBER, ":8: durability is commit, interval or buffered"},
+        {HEAD "sync_interval = 100\n" MEMBER, ":8: sync_interval is a time from 1ms to 1s"},
+        {HEAD "sync_interval = 0ms\n" MEMBER, ":8: sync_interval is a time"},
+        {HEAD "sync_interval = 2s\n" MEMBER, ":8: sync_interval is a time"},
+        {HEAD "sync_interval = 12345678901ms\n" MEMBER, ":8: sync_interval is a time"},
+        {HEAD "sync_interval = 1ms x\n" MEMBER, ":8: sync_interval is a time"},
         {"format = 0\n", ":1: format is a number"},
     };
     for (size_t i = 0; i < GR_COUNT(bad); i++) {
@@ -132,6 +144,30 @@ static void test_refused(void **state)
         if (strstr(why, bad[i].says) == NULL || strstr(why, path) == NULL)
             fail_msg("\"%s\" does not say \"%s\"", why, bad[i].says);
         assert_int_equal(gr_test_blocks(), blocks);
+    }
+}
+
+// A file of before there were modes.
+static void test_modes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum gr_durability durability;
+        int64_t ms;
+    } good[] = {
+        {HEAD MEMBER, GR_DURABILITY_COMMIT, 100},
+        {HEAD "durability = commit\n" MEMBER, GR_DURABILITY_COMMIT, 100},
+        {HEAD "durability = interval\nsync_interval = 1s\n" MEMBER, GR_DURABILITY_INTERVAL, 1000},
+        {HEAD "sync_interval = 1ms\ndurability = buffered\n" MEMBER, GR_DURABILITY_BUFFERED, 1},
+    };
+    for (size_t i = 0; i < GR_COUNT(good); i++) {
+        struct gr_cluster cluster;
+        write_text(good[i].text);
+        assert_int_equal(gr_cluster_read(path, &cluster, why, sizeof(why)), GR_OK);
+        assert_int_equal(cluster.durability, good[i].durability);
+        assert_true(cluster.sync_interval.ns == gr_span_ms(good[i].ms).ns);
+        gr_cluster_deinit(&cluster);
     }
 }
 
@@ -163,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_there_and_back, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_refused, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_modes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_newer_and_absent, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_write_refused, make_dir, remove_dir),
     };

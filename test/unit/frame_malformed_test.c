@@ -156,6 +156,7 @@ static void test_owed_to_out_of_range(void **state)
         begin(&body, GR_MSG_DELTA);
         write_key(&body, 1, 1);
         gr_write_varint(&body, table[i].owed_to);
+        gr_write_u8(&body, 0);
         write_dot(&body, 0, true, 1);
         for (int k = 0; k < 3; k++) // no siblings, no context
             gr_write_varint(&body, 0);
@@ -263,8 +264,8 @@ static void test_context_is_normalised(void **state)
     begin(&body, GR_MSG_FORWARDED);
     gr_write_u8(&body, GR_OK);
     gr_write_u8(&body, GR_DONE);
-    gr_write_u8(&body, 2);
-    gr_write_u8(&body, 2);
+    for (int i = 0; i < 3; i++) // acknowledgements, by owners, durable
+        gr_write_u8(&body, 2);
     gr_write_u8(&body, 1);
     gr_write_u64(&body, 0);
     gr_write_varint(&body, 3);

@@ -13,6 +13,7 @@
 static struct gr_write some_write(struct gr_random *random, struct gr_arena *arena)
 {
     struct gr_write write = {
+        .dot = some_dot(random),
         .id = {gr_random_next(random), some_u64(random)},
         .origin = some_origin(random),
         .touch = some_u64(random),
@@ -155,12 +156,14 @@ static struct gr_message some_message(
         m.outcome = (enum gr_outcome)gr_random_below(random, 3);
         m.acks = (uint8_t)gr_random_next(random);
         m.primaries = (uint8_t)gr_random_next(random);
+        m.durable_acks = (uint8_t)gr_random_next(random);
         m.settled = gr_random_chance(random, 500);
         m.hybrid_needed = gr_random_next(random);
         m.record.context = some_context(random, arena);
     }
     if (type == GR_MSG_ACKED) {
         m.acks = (uint8_t)gr_random_next(random);
+        m.durable_acks = (uint8_t)gr_random_next(random);
         m.settled = gr_random_chance(random, 500);
     }
     if (type == GR_MSG_DELTA || type == GR_MSG_REPAIR)
@@ -169,7 +172,7 @@ static struct gr_message some_message(
         m.dot = some_dot(random);
     if (type == GR_MSG_DELTA || type == GR_MSG_READ)
         m.owed_to = (uint32_t)gr_random_below(random, GR_MEMBERS_MAX + 1);
-    m.durable = type == GR_MSG_ACK && gr_random_chance(random, 500);
+    m.durable = (type == GR_MSG_ACK || type == GR_MSG_DELTA) && gr_random_chance(random, 500);
     m.bare = type == GR_MSG_READ && gr_random_chance(random, 500);
     if (type == GR_MSG_STATE)
         m.record = some_record(random, arena, SOME_ANY);
@@ -193,11 +196,12 @@ static struct gr_message some_message(
 
 static bool same_write(const struct gr_write *a, const struct gr_write *b)
 {
-    return a->id.run == b->id.run && a->id.number == b->id.number &&
-           same_origin(&a->origin, &b->origin) && a->touch == b->touch &&
-           a->expires.ms == b->expires.ms && a->remove == b->remove && a->plain == b->plain &&
-           gr_bytes_equal(a->value, b->value) && gr_context_equal(&a->context, &b->context) &&
-           a->w == b->w && a->pw == b->pw && a->dw == b->dw;
+    return gr_dot_equal(&a->dot, &b->dot) && a->id.run == b->id.run &&
+           a->id.number == b->id.number && same_origin(&a->origin, &b->origin) &&
+           a->touch == b->touch && a->expires.ms == b->expires.ms && a->remove == b->remove &&
+           a->plain == b->plain && gr_bytes_equal(a->value, b->value) &&
+           gr_context_equal(&a->context, &b->context) && a->w == b->w && a->pw == b->pw &&
+           a->dw == b->dw;
 }
 
 static bool same_entropy(const struct gr_message *a, const struct gr_message *b)
@@ -221,13 +225,14 @@ static bool same_message(const struct gr_message *a, const struct gr_message *b)
         a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
         a->sequence == b->sequence && a->hybrid == b->hybrid && a->deadline_ms == b->deadline_ms &&
         a->status == b->status && a->outcome == b->outcome && a->acks == b->acks &&
-        a->primaries == b->primaries && a->owed_to == b->owed_to && a->settled == b->settled &&
-        a->durable == b->durable && a->bare == b->bare && same_key(&a->key, &b->key) &&
-        same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
-        gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
-        a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
-        a->cursor == b->cursor && a->limit == b->limit && a->entry_count == b->entry_count &&
-        a->partition_count == b->partition_count && a->count == b->count;
+        a->primaries == b->primaries && a->durable_acks == b->durable_acks &&
+        a->owed_to == b->owed_to && a->settled == b->settled && a->durable == b->durable &&
+        a->bare == b->bare && same_key(&a->key, &b->key) && same_write(&a->write, &b->write) &&
+        same_record(&a->record, &b->record) && gr_dot_equal(&a->dot, &b->dot) &&
+        gr_context_equal(&a->context, &b->context) && a->hybrid_needed == b->hybrid_needed &&
+        a->partition == b->partition && a->cursor == b->cursor && a->limit == b->limit &&
+        a->entry_count == b->entry_count && a->partition_count == b->partition_count &&
+        a->count == b->count;
     for (uint32_t i = 0; same && i < a->entry_count; i++)
         same = same_key(&a->entry[i].key, &b->entry[i].key) &&
                same_record(&a->entry[i].record, &b->entry[i].record);
@@ -508,6 +513,7 @@ static void test_known_bytes(void **state)
         .deadline_ms = 10,
         .key = gr_key_make(gr_bytes_text("b"), gr_bytes_text("k")),
         .dot = own,
+        .durable = true,
         .record = {.sibling = &sibling,
             .count = 1,
             .context = {.vv = &seen, .vv_count = 1, .cloud = NULL, .cloud_count = 0}},
@@ -517,13 +523,15 @@ static void test_known_bytes(void **state)
     gr_frame_encode(&out, &m);
     char text[1000];
     hex(gr_writer_bytes(&out), text);
-    static const char want[] = "5100000051326533"   // length, checksum
-                               "0203"               // version, type
+    static const char want[] = "52000000b552b462"   // length, checksum
+                               "0303"               // version, type
                                "ac02"               // id
                                "0807060504030201"   // run
                                "181716151413121101" // to, sequence
                                "09000000000000000a" // hybrid time, deadline
-                               "0162016b00"         // bucket, key; asked as an owner
+                               "0162016b"           // bucket, key
+                               "00"                 // asked as an owner
+                               "01"                 // to be durable
                                "000100000000000000" // dot: actor 0, told here:
                                "020000000000000003" // ... its run, the counter
                                "010003"             // one sibling: its dot
@@ -571,14 +579,14 @@ static void test_known_clocks(void **state)
     snprintf(want, sizeof want, "%s%s%s", "00", clock_bytes,
         "010102030405060708" // one sum, its low half
         "090a0b0c0d0e0f10"); // its high half
-    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 1 + 8 + 1), want);
+    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 8 + 1 + 8 + 1), want);
     gr_writer_clear(&out);
     m.type = GR_MSG_JOIN;
     m.partition = 7;
     gr_frame_encode(&out, &m);
     hex(gr_writer_bytes(&out), text);
     snprintf(want, sizeof want, "07%s", clock_bytes);
-    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 1 + 8 + 1), want);
+    assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 8 + 1 + 8 + 1), want);
     gr_writer_deinit(&out);
 }
 

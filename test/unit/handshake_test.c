@@ -9,6 +9,13 @@
 #include "test/hooks.h"
 #include "wire/handshake.h"
 
+// A run that says whose store was asked about.
+static uint64_t seen_run(void *host, uint64_t store)
+{
+    (void)host;
+    return store << 32 | 5;
+}
+
 static struct gr_handshake_identity identity(uint16_t member)
 {
     struct gr_handshake_identity self = {
@@ -18,7 +25,9 @@ static struct gr_handshake_identity identity(uint16_t member)
         .n = 3,
         .ring_version = 10u + member,
         .member = member,
+        .store = 77u + member,
         .run = 1000u + member,
+        .seen = seen_run,
         .frame_version_min = 1,
         .frame_version_max = 1,
         .expected = GR_HANDSHAKE_ANYONE,
@@ -96,6 +105,8 @@ static void test_meets(void **state)
         assert_int_equal(h->state, GR_HANDSHAKE_DONE);
         assert_int_equal(h->peer.member, other->member);
         assert_int_equal(h->peer.run, other->run);
+        assert_int_equal(h->peer.store, other->store);
+        assert_true(h->peer.seen == (h->self.store << 32 | 5));
         assert_int_equal(h->peer.ring_version, other->ring_version);
         assert_int_equal(h->peer.frame_version, 2);
         assert_string_equal(h->peer.name, other->name);
@@ -148,6 +159,11 @@ static void other_n(struct gr_handshake_identity *dialler)
     dialler->n = 2;
 }
 
+static void other_durability(struct gr_handshake_identity *dialler)
+{
+    dialler->durability = GR_DURABILITY_BUFFERED;
+}
+
 static void newer_frames(struct gr_handshake_identity *dialler)
 {
     dialler->frame_version_min = 2;
@@ -191,6 +207,8 @@ static void test_refusals(void **state)
             "a of cluster 636c7573746572206f66207465737472"},
         {other_partitions, GR_REFUSAL_PARTITIONS, 1, "b has 64 partitions and a has 128"},
         {other_n, GR_REFUSAL_REPLICAS, 1, "b keeps 3 replicas and a keeps 2"},
+        {other_durability, GR_REFUSAL_DURABILITY, 1,
+            "b has durability = commit and a has buffered"},
         {newer_frames, GR_REFUSAL_VERSION, 1, "b speaks frame versions 1 to 1 and a speaks 2 to 3"},
         {other_secret, GR_REFUSAL_SECRET, 0, "a and b do not have the same cluster secret"},
         {another_expected, GR_REFUSAL_WRONG_MEMBER, 1, "a expected member 2, and b is member 1"},
@@ -389,8 +407,8 @@ static void test_strangers(void **state)
         {"Gr\x02\x00\x00", 5, true},     // a PROOF before HELLO
         {"Gr\x03\x00\x00", 5, true},     // a WELCOME before HELLO
         {"Gr\x09\x00\x00", 5, true},     // no such message
-        {"Gr\x01\x01\x00\x02", 6, true}, // a HELLO of a later version
-        {"Gr\x01\x02\x00\x01\x01", 7, true},
+        {"Gr\x01\x01\x00\x03", 6, true}, // a HELLO of a later version
+        {"Gr\x01\x02\x00\x02\x01", 7, true},
     };
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         struct gr_handshake_identity b = identity(1);

@@ -211,6 +211,9 @@ static void step(struct world *world, struct gr_event event)
     world->effects = 0;
     event.now = world->now;
     event.wall.ms = world->wall_ms + world->now.ns / 1000000;
+    bool waits = event.type == GR_EVENT_REQUEST || event.type == GR_EVENT_MESSAGE;
+    if (waits && chance(world, 100)) // it cannot have come before the world began
+        event.waited.ns = GR_MIN((int64_t)below(world, 300) * 1000000, world->now.ns);
     gr_node_step(world->node, &event, &sink);
     gr_arena_clear(&world->arena);
     for (uint16_t m = 0; m < MEMBERS; m++) {
@@ -402,6 +405,7 @@ static void answer_peer(struct world *world, struct pending *p)
         m.hybrid_needed = gr_hybrid_from((struct gr_wall){world->wall_ms + 100000});
         m.settled = chance(world, 500);
         m.acks = (uint8_t)below(world, 4);
+        m.durable_acks = (uint8_t)below(world, m.acks + 1u);
         break;
     case GR_MSG_DELTA:
         m.type = GR_MSG_ACK;
@@ -535,6 +539,7 @@ static void peer_asks(struct world *world)
         .id = 1 + below(world, 1000),
         .key = world->key[below(world, KEYS)],
         .bare = chance(world, 500),
+        .durable = chance(world, 200),
         .limit = 3,
         .partition = below(world, PARTITIONS)};
     if (chance(world, 400))
@@ -619,7 +624,9 @@ static void any_event(struct world *world)
     else if (dice < 800)
         peer_exchanges(world);
     else if (dice < 880)
-        step(world, (struct gr_event){.type = GR_EVENT_SYNCED, .number = world->written});
+        step(world,
+            (struct gr_event){.type = chance(world, 500) ? GR_EVENT_SYNCED : GR_EVENT_APPLIED,
+                .number = world->written});
     else if (dice < 890)
         change_link(world, (uint16_t)(1 + below(world, MEMBERS - 1)), chance(world, 600));
     else if (dice < 893)
@@ -646,6 +653,7 @@ static void begin(struct world *world, uint64_t seed)
     config.run = RUN;
     config.seed = seed;
     config.ring = &world->ring;
+    config.durability = (enum gr_durability)below(world, GR_DURABILITY_COUNT);
     config.calls_max = 1 + below(world, 60);
     config.memory_max = 2000 + below(world, 100000);
     config.latch_queue_max = 1 + below(world, 5);
@@ -654,6 +662,8 @@ static void begin(struct world *world, uint64_t seed)
     config.exchange_interval = gr_span_ms(1 + below(world, 40));
     config.exchange_grace = gr_span_ms(1 + below(world, 10));
     config.scrub_interval = gr_span_ms(1 + below(world, 1000));
+    config.background.slice_rate_min = 1;
+    config.background.slice_rate_max = chance(world, 300) ? 1 : 1000;
     world->node = gr_node_new(&config);
     set_links(world, true);
 }
@@ -726,11 +736,25 @@ static void test_freed_at_any_time(void **state)
     }
 }
 
+// Over all partitions: what a peer is told of the runs of its store.
+static void test_run_seen(void **state)
+{
+    (void)state;
+    begin(&world, 7);
+    gr_node_load_clock(world.node, 0, (struct gr_actor){50, 3}, (struct gr_interval){4, 5});
+    gr_node_load_clock(world.node, 5, (struct gr_actor){50, 8}, (struct gr_interval){1, 1});
+    gr_node_load_clock(world.node, 7, (struct gr_actor){50, 6}, (struct gr_interval){1, 9});
+    assert_true(gr_node_run_seen(world.node, 50) == 8);
+    assert_true(gr_node_run_seen(world.node, 51) == 0);
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_happens),
         cmocka_unit_test(test_freed_at_any_time),
+        cmocka_unit_test(test_run_seen),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
 }

@@ -98,11 +98,12 @@ static bool agrees(
     struct naive naive = {0};
     for (int i = 0;; i++) {
         struct counts c = count_of(&naive, quorum.n);
-        bool same = quorum.yes == c.yes && quorum.no == c.no && quorum.mute == c.mute &&
-                    quorum.primary == c.primary && quorum.durable == c.durable &&
-                    gr_quorum_met(&quorum) == naive_met(&naive, &quorum) &&
-                    gr_quorum_lost(&quorum) == naive_lost(&naive, &quorum) &&
-                    gr_quorum_settled(&quorum) == (c.yes + c.no + c.mute == quorum.n);
+        bool same =
+            quorum.yes == c.yes && quorum.no == c.no && quorum.mute == c.mute &&
+            quorum.primary == c.primary && quorum.durable == c.durable &&
+            gr_quorum_met(&quorum) == naive_met(&naive, &quorum) &&
+            gr_quorum_lost(&quorum) == naive_lost(&naive, &quorum) &&
+            gr_quorum_settled(&quorum) == (c.yes + c.no + c.mute == quorum.n && c.durable == c.yes);
         bool sound = c.yes + c.no + c.mute <= quorum.n && quorum.durable <= quorum.yes && // Q2
                      quorum.primary <= quorum.yes &&
                      !(gr_quorum_met(&quorum) && gr_quorum_lost(&quorum)); // Q3
@@ -201,6 +202,9 @@ static void test_two_of_three(void **state)
     assert_true(gr_quorum_vote(&q, 1, GR_VOTE_YES, true, false)); // it spoke after all
     assert_true(gr_quorum_met(&q));
     assert_false(gr_quorum_lost(&q));
+    assert_false(gr_quorum_settled(&q)); // its disk may still speak
+    assert_true(gr_quorum_vote(&q, 1, GR_VOTE_YES, true, true));
+    assert_true(gr_quorum_settled(&q));
 }
 
 int main(void)

@@ -438,9 +438,9 @@ static void wait_for(void **state)
     say("WAIT 2 100\r\nPING\r\n");
     assert_int_equal(host.timer.ns, gr_span_ms(100).ns);
     expect("");
-    gr_redis_acked(host.session, ticket + 1000, 3);
+    gr_redis_acked(host.session, ticket + 1000, 3, 3);
     expect("");
-    gr_redis_acked(host.session, (uint64_t)77 << 32 | ticket, 3);
+    gr_redis_acked(host.session, (uint64_t)77 << 32 | ticket, 3, 3);
     expect(":2\r\n+PONG\r\n");
     assert_int_equal(host.timer.ns, 0);
     // All keys of an MSET must be there.
@@ -448,7 +448,7 @@ static void wait_for(void **state)
     const struct gr_request *a = host_take(&host), *b = host_take(&host);
     uint64_t ticket_a = a->ticket, ticket_b = b->ticket;
     host_answer(&host, a);
-    gr_redis_acked(host.session, ticket_a, 3); // before the command is done
+    gr_redis_acked(host.session, ticket_a, 3, 3); // before the command is done
     host_answer(&host, b);
     expect("+OK\r\n");
     say("WAIT 2 100\r\n");
@@ -456,7 +456,7 @@ static void wait_for(void **state)
     gr_redis_timer(host.session);
     expect(":1\r\n");
     say("WAIT 2 0\r\n");
-    gr_redis_acked(host.session, ticket_b, 3);
+    gr_redis_acked(host.session, ticket_b, 3, 3);
     expect(":2\r\n");
     // A command that reads before it writes is told of its replicas as late as any other.
     say("DEL a\r\n");
@@ -466,7 +466,7 @@ static void wait_for(void **state)
     expect(":1\r\n");
     say("WAIT 2 100\r\n");
     expect("");
-    gr_redis_acked(host.session, ticket, 3);
+    gr_redis_acked(host.session, ticket, 3, 3);
     expect(":2\r\n");
     ask("WAIT x 0", "-ERR value is not an integer or out of range\r\n");
     ask("WAIT 1 x", "-ERR timeout is not an integer or out of range\r\n");
@@ -475,6 +475,39 @@ static void wait_for(void **state)
     gr_redis_input_end(host.session);
     expect(":2\r\n");
     assert_true(gr_redis_closing(host.session));
+}
+
+// WAITAOF counts what is synced: the first copy is the local one.
+static void wait_for_disks(void **state)
+{
+    (void)state;
+    ask("WAITAOF 1 2 0", "*2\r\n:1\r\n:2\r\n"); // nothing was written
+    say("SET a b\r\n");
+    const struct gr_request *request = host_take(&host);
+    uint64_t ticket = request->ticket;
+    host_answer(&host, request); // two acknowledgements, one of them durable
+    expect("+OK\r\n");
+    ask("WAIT 1 0", ":1\r\n");
+    ask("WAITAOF 1 0 0", "*2\r\n:1\r\n:0\r\n");
+    say("WAITAOF 1 2 100\r\nPING\r\n");
+    assert_int_equal(host.timer.ns, gr_span_ms(100).ns);
+    gr_redis_acked(host.session, ticket, 3, 2);
+    expect("");
+    gr_redis_acked(host.session, ticket, 3, 3);
+    expect("*2\r\n:1\r\n:2\r\n+PONG\r\n");
+    assert_int_equal(host.timer.ns, 0);
+    say("SET a c\r\n");
+    host_answer(&host, host_take(&host));
+    expect("+OK\r\n");
+    say("WAITAOF 0 1 100\r\n");
+    expect("");
+    gr_redis_timer(host.session);
+    expect("*2\r\n:1\r\n:0\r\n");
+    ask("WAITAOF x 0 0", "-ERR value is not an integer or out of range\r\n");
+    ask("WAITAOF 2 0 0", "-ERR value is out of range, must be between 0 and 1\r\n");
+    ask("WAITAOF 0 x 0", "-ERR value is not an integer or out of range\r\n");
+    ask("WAITAOF 0 1 -1", "-ERR timeout is negative\r\n");
+    ask("WAITAOF 0 1", "-ERR wrong number of arguments for 'waitaof' command\r\n");
 }
 
 int main(void)
@@ -495,6 +528,7 @@ int main(void)
         REDIS_TEST(places),
         REDIS_TEST(no_demo),
         REDIS_TEST(wait_for),
+        REDIS_TEST(wait_for_disks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,142 +11,11 @@
 #include "shell/log.h"
 #include "shell/storage.h"
 #include "test/hooks.h"
+#include "test/unit/storage_parts.h"
 #include "wire/disk.h"
 
 enum { PARTITIONS = 16 };
 static const struct gr_actor self = {7, (uint64_t)1 << 32 | 99};
-
-// ---- an engine with faults on command, around the memory engine --------------------------------
-
-struct faulty {
-    struct gr_store base;
-    struct gr_store *inner;
-};
-
-static atomic_bool cold; // a cached read says WOULD_BLOCK
-static _Atomic(enum gr_err) apply_fault, sync_fault;
-static atomic_bool slow;      // gr_store_stalled says so
-static atomic_bool sync_held; // a sync does not return
-static atomic_int syncs_waiting;
-
-static struct gr_store *inner_of(struct gr_store *store)
-{
-    return ((struct faulty *)store)->inner;
-}
-
-static const struct gr_store_engine engine;
-
-static enum gr_err faulty_open(const char *dir, const struct gr_store_options *options,
-    struct gr_store **ret_store, char *ret_why, size_t why_size)
-{
-    struct faulty *faulty = gr_hook_memory(NULL, sizeof(*faulty));
-    faulty->base.engine = &engine;
-    enum gr_err err =
-        gr_store_open(&gr_store_memory, dir, options, &faulty->inner, ret_why, why_size);
-    assert_int_equal(err, GR_OK);
-    *ret_store = &faulty->base;
-    return err;
-}
-
-static void faulty_close(struct gr_store *store)
-{
-    gr_store_close(inner_of(store));
-    gr_hook_memory(store, 0);
-}
-
-static enum gr_err faulty_get(struct gr_store *store, struct gr_bytes key, enum gr_store_read mode,
-    struct gr_store_value *ret_value)
-{
-    if (mode == GR_STORE_READ_CACHED && cold)
-        return GR_ERR_WOULD_BLOCK;
-    return gr_store_get(inner_of(store), key, mode, ret_value);
-}
-
-static void faulty_value_done(struct gr_store *store, struct gr_store_value *value)
-{
-    gr_store_value_done(inner_of(store), value);
-}
-
-static enum gr_err faulty_apply(
-    struct gr_store *store, const struct gr_store_batch *batch, uint64_t *ret_number)
-{
-    enum gr_err fault = apply_fault;
-    return fault != GR_OK ? fault : gr_store_apply(inner_of(store), batch, ret_number);
-}
-
-static enum gr_err faulty_sync(struct gr_store *store, uint64_t *ret_number)
-{
-    enum gr_err err = gr_store_sync(inner_of(store), ret_number);
-    syncs_waiting++;
-    while (sync_held)
-        uv_sleep(1);
-    syncs_waiting--;
-    enum gr_err fault = sync_fault;
-    return fault != GR_OK ? fault : err;
-}
-
-static bool faulty_stalled(struct gr_store *store)
-{
-    (void)store;
-    return slow;
-}
-
-static struct gr_store_snapshot *faulty_snapshot_open(struct gr_store *store)
-{
-    return gr_store_snapshot_open(inner_of(store));
-}
-
-static void faulty_snapshot_close(struct gr_store *store, struct gr_store_snapshot *snapshot)
-{
-    gr_store_snapshot_close(inner_of(store), snapshot);
-}
-
-static enum gr_err faulty_snapshot_get(struct gr_store *store, struct gr_store_snapshot *snapshot,
-    struct gr_bytes key, struct gr_store_value *ret_value)
-{
-    return gr_store_snapshot_get(inner_of(store), snapshot, key, ret_value);
-}
-
-static struct gr_store_scan *faulty_scan_open(struct gr_store *store,
-    struct gr_store_snapshot *snapshot, struct gr_bytes from, struct gr_bytes to)
-{
-    return gr_store_memory.scan_open(inner_of(store), snapshot, from, to);
-}
-
-static enum gr_err faulty_scan_next(
-    struct gr_store_scan *scan, struct gr_bytes *ret_key, struct gr_bytes *ret_value)
-{
-    return gr_store_memory.scan_next(scan, ret_key, ret_value);
-}
-
-static void faulty_scan_close(struct gr_store_scan *scan)
-{
-    gr_store_memory.scan_close(scan);
-}
-
-static const char *faulty_trouble(struct gr_store *store)
-{
-    (void)store;
-    return "made up";
-}
-
-static const struct gr_store_engine engine = {
-    .name = "faulty",
-    .open = faulty_open,
-    .close = faulty_close,
-    .get = faulty_get,
-    .value_done = faulty_value_done,
-    .apply = faulty_apply,
-    .sync = faulty_sync,
-    .stalled = faulty_stalled,
-    .snapshot_open = faulty_snapshot_open,
-    .snapshot_close = faulty_snapshot_close,
-    .snapshot_get = faulty_snapshot_get,
-    .scan_open = faulty_scan_open,
-    .scan_next = faulty_scan_next,
-    .scan_close = faulty_scan_close,
-    .trouble = faulty_trouble,
-};
 
 // ---- a node's part, played by hand -------------------------------------------------------------
 
@@ -157,27 +26,36 @@ static uint64_t writes;
 static uint64_t counters[PARTITIONS];
 static size_t blocks;
 
+static void open_storage(struct gr_span sync_interval)
+{
+    char why[512];
+    struct gr_storage_config config = {.engine = &engine,
+        .dir = "",
+        .partitions = PARTITIONS,
+        .loop = &loop,
+        .sync_interval = sync_interval};
+    assert_int_equal(gr_storage_open(&config, &storage, why, sizeof(why)), GR_OK);
+    gr_storage_begin(storage, self);
+    writes = 0;
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    char why[512];
-    cold = slow = sync_held = false;
+    cold = slow = sync_held = disk_stays = false;
     apply_fault = sync_fault = GR_OK;
     writes = 0;
     memset(counters, 0, sizeof(counters));
     blocks = gr_test_blocks();
     assert_int_equal(uv_loop_init(&loop), 0);
-    struct gr_storage_config config = {
-        .engine = &engine, .dir = "", .partitions = PARTITIONS, .loop = &loop};
-    assert_int_equal(gr_storage_open(&config, &storage, why, sizeof(why)), GR_OK);
-    gr_storage_begin(storage, self);
+    open_storage((struct gr_span){0});
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    sync_held = false;
+    sync_held = disk_stays = false;
     gr_storage_close(storage);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -197,6 +75,7 @@ static uint32_t partition_of(const char *name)
 }
 
 // One sibling, its dot the partition's next, the clock without a gap.
+static bool put_urgent;
 static void put_due(const char *name, const char *value, int64_t due_ms)
 {
     struct gr_key key = key_of(name);
@@ -224,6 +103,7 @@ static void put_due(const char *name, const char *value, int64_t due_ms)
         .due_add = &due,
         .due_add_count = due_ms != 0,
         .leftover = strcmp(value, "leftover") == 0,
+        .sync = put_urgent,
     };
     gr_storage_write(storage, &write);
 }
@@ -460,6 +340,103 @@ static void test_a_failed_sync(void **state)
     expect_no_read(2, GR_ERR_IO);
 }
 
+// Closes and opens again, as the server does after a failure.
+static void open_again(struct gr_span sync_interval)
+{
+    disk_stays = true;
+    gr_storage_close(storage);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    disk_stays = false;
+    open_storage(sync_interval);
+}
+
+// A full disk: writes are refused, reads go on; once there is room and the store is opened again,
+// what was durable is there, what was refused is not, and writes are taken.
+static void test_space_comes_back(void **state)
+{
+    (void)state;
+    put("a", "1");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 1);
+    apply_fault = GR_ERR_NO_SPACE;
+    put("b", "1");
+    read_key(1, "a");
+    gr_log_level(GR_LOG_NOTHING);
+    assert_true(gr_storage_commit(storage));
+    gr_log_level(GR_LOG_INFO);
+    assert_int_equal(wait_type(GR_EVENT_STORE).status, GR_ERR_NO_SPACE);
+    assert_int_equal(gr_storage_failed(storage), GR_ERR_NO_SPACE);
+    expect_read(1, "1");
+    apply_fault = GR_OK;
+    open_again((struct gr_span){0});
+    assert_int_equal(gr_storage_failed(storage), GR_OK);
+    read_key(2, "a");
+    read_key(3, "b");
+    assert_true(gr_storage_commit(storage));
+    expect_read(2, "1");
+    expect_no_read(3, GR_ERR_NOT_FOUND);
+    put("b", "2");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 1);
+    read_key(4, "b");
+    assert_true(gr_storage_commit(storage));
+    expect_read(4, "2");
+}
+
+// I5: a write that waits for the interval is applied and told so; one that does not wait takes it
+// along. An interval that is over needs nobody.
+static void test_the_interval(void **state)
+{
+    (void)state;
+    open_again(gr_span_ms(3600000));
+    put("a", "1");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_APPLIED).number == 1);
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 1); // there was none before it
+    put("b", "1");
+    put("c", "1");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_APPLIED).number == 3);
+    expect_nothing();
+    assert_false(gr_storage_quiet(storage));
+    put_urgent = true;
+    put("d", "1");
+    put_urgent = false;
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_APPLIED).number == 4);
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 4);
+    assert_int_equal(gr_storage_stats(storage).syncs, 2);
+    assert_true(gr_storage_quiet(storage));
+    open_again(gr_span_ms(30));
+    for (uint64_t i = 1; i <= 3; i++) {
+        put("a", "2");
+        assert_true(gr_storage_commit(storage));
+        assert_true(wait_type(GR_EVENT_APPLIED).number == i);
+        assert_true(wait_type(GR_EVENT_SYNCED).number == i);
+    }
+}
+
+// What the engine refused is never told as applied, nor what came after it.
+static void test_refused_is_not_applied(void **state)
+{
+    (void)state;
+    open_again(gr_span_ms(3600000));
+    put("a", "1");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_APPLIED).number == 1);
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 1);
+    apply_fault = GR_ERR_IO;
+    put("a", "2");
+    gr_log_level(GR_LOG_NOTHING);
+    assert_true(gr_storage_commit(storage));
+    gr_log_level(GR_LOG_INFO);
+    assert_int_equal(wait_type(GR_EVENT_STORE).status, GR_ERR_IO);
+    apply_fault = GR_OK;
+    put("b", "1");
+    assert_true(gr_storage_commit(storage));
+    expect_nothing();
+}
+
 static void test_a_damaged_row(void **state)
 {
     (void)state;
@@ -632,6 +609,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stall_holds_everything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failed_apply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failed_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_space_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_interval, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_is_not_applied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pages_of_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_page_is_one_moment, set_up, tear_down),

@@ -1,0 +1,207 @@
+// How much background work may run beside the foreground (§6.5).
+//
+// Picture a waiter who lays new tables only while the guests are served quickly. Every second he
+// looks at the last minute: was one guest in a hundred kept waiting longer than the target? Then he
+// lays half as many tables in the next second; if not, a few more; and if there has been no guest
+// for a while, as many as he can. He always lays a few, or the room would never be ready.
+//
+//   T1  The rate is between slice_rate_min and slice_rate_max: halved each second that the p99 of
+//       the last GR_THROTTLE_SECONDS is above the target, else raised by a fixed step.
+//   T2  No more begins at once than BURSTS a second would be a second's worth of (at least one
+//       slice): what was not used is not saved up, for a burst is what the foreground would feel.
+//   T3  Without a sample for IDLE_S seconds the rate is slice_rate_max. IDLE_S is longer than a
+//       request may take, so that silence is not a foreground that hangs.
+//   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
+//       the rate to slice_rate_min at once: background work is the first to stop.
+//   T5  Integers only, and nothing but the arguments: the same calls give the same answers.
+//
+// Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
+// threshold, say 50ms"). The paper hands out time slices; a slice here is a bounded piece of work.
+//
+// Bounds: one row of counters per second of the window; a sample costs O(1), a second O(buckets).
+#include "core/throttle.h"
+
+#include <string.h>
+
+enum {
+    STEPS = 32,  // seconds from the lowest rate to the highest
+    BURSTS = 32, // see T2
+    IDLE_S = 5,
+    SUB_BITS = 3, // eight buckets for each doubling
+    LATENCY_US_MAX = (1 << 26) - 1,
+};
+
+#define SECOND_NS INT64_C(1000000000)
+
+struct gr_throttle_config gr_throttle_config_default(void)
+{
+    return (struct gr_throttle_config){
+        .target = gr_span_ms(50), .slice_rate_min = 8, .slice_rate_max = 512};
+}
+
+void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_config *config)
+{
+    gr_assert(config->target.ns > 0 && config->slice_rate_min >= 1);
+    gr_assert(config->slice_rate_min <= config->slice_rate_max);
+    gr_assert(config->slice_rate_max <= GR_THROTTLE_RATE_MAX);
+    memset(throttle, 0, sizeof *throttle);
+    throttle->config = *config;
+    throttle->slice_rate = config->slice_rate_max;
+    throttle->allowance = SECOND_NS; // one slice: the rest is earned
+    throttle->sampled = -1;
+}
+
+// ---- latencies -------------------------------------------------------------------------------
+
+static uint32_t bucket_of(struct gr_span latency)
+{
+    uint32_t us = (uint32_t)GR_MIN(GR_MAX(latency.ns / 1000, 0), LATENCY_US_MAX);
+    if (us < 1u << SUB_BITS)
+        return us;
+    uint32_t octave = 31u - (uint32_t)__builtin_clz(us);
+    uint32_t sub = us >> (octave - SUB_BITS) & ((1u << SUB_BITS) - 1);
+    return (octave - SUB_BITS + 1) << SUB_BITS | sub;
+}
+
+// The first microsecond that is above the bucket.
+static int64_t bucket_end_us(uint32_t bucket)
+{
+    if (bucket < 1u << SUB_BITS)
+        return (int64_t)bucket + 1;
+    uint32_t shift = (bucket >> SUB_BITS) - 1;
+    return (int64_t)((1u << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1)) + 1) << shift;
+}
+
+// The bucket in which the p99 lies: at most one sample in a hundred lies above it.
+static uint32_t p99_bucket(const struct gr_throttle *throttle)
+{
+    gr_assert(throttle->samples > 0);
+    uint64_t above = 0;
+    uint32_t bucket = GR_THROTTLE_BUCKETS - 1;
+    for (; bucket > 0; bucket--) {
+        above += throttle->sum[bucket];
+        if (above * 100 > throttle->samples)
+            break;
+    }
+    return bucket;
+}
+
+struct gr_span gr_throttle_p99(const struct gr_throttle *throttle)
+{
+    if (throttle->samples == 0)
+        return (struct gr_span){0};
+    return (struct gr_span){bucket_end_us(p99_bucket(throttle)) * 1000};
+}
+
+// ---- seconds ---------------------------------------------------------------------------------
+
+// A second is over: the rate of the next.
+static void decide(struct gr_throttle *throttle)
+{
+    const struct gr_throttle_config *config = &throttle->config;
+    uint32_t step = (config->slice_rate_max - config->slice_rate_min) / STEPS + 1;
+    if (throttle->sampled < 0 || throttle->second - throttle->sampled >= IDLE_S)
+        throttle->slice_rate = config->slice_rate_max;
+    else if (p99_bucket(throttle) > bucket_of(config->target))
+        throttle->slice_rate = GR_MAX(throttle->slice_rate / 2, config->slice_rate_min);
+    else
+        throttle->slice_rate = GR_MIN(throttle->slice_rate + step, config->slice_rate_max);
+}
+
+// The slices that may begin at once.
+static uint32_t burst(const struct gr_throttle *throttle)
+{
+    return GR_MAX(throttle->slice_rate / BURSTS, 1);
+}
+
+// Adds what was earned up to `at` at the present rate (T2).
+static void earn(struct gr_throttle *throttle, struct gr_instant at)
+{
+    int64_t ns = GR_MIN(at.ns - throttle->paid_at.ns, 2 * SECOND_NS);
+    int64_t most = burst(throttle) * SECOND_NS;
+    throttle->allowance = GR_MIN(throttle->allowance + ns * throttle->slice_rate, most);
+    throttle->paid_at = at;
+}
+
+static void forget_row(struct gr_throttle *throttle, int64_t second)
+{
+    uint32_t *row = throttle->row[second % GR_THROTTLE_SECONDS];
+    for (uint32_t b = 0; b < GR_THROTTLE_BUCKETS; b++) {
+        throttle->sum[b] -= row[b];
+        throttle->samples -= row[b];
+        row[b] = 0;
+    }
+}
+
+// Brings window, rate and allowance up to `now`.
+static void advance(struct gr_throttle *throttle, struct gr_instant now)
+{
+    gr_assert(now.ns >= throttle->paid_at.ns);
+    int64_t second = now.ns / SECOND_NS;
+    // After a long silence only the last seconds count: all before them have left the window.
+    bool long_ago = second - throttle->second > GR_THROTTLE_SECONDS + IDLE_S;
+    if (long_ago) {
+        throttle->second = second - GR_THROTTLE_SECONDS - IDLE_S;
+        throttle->paid_at.ns = GR_MAX(throttle->paid_at.ns, throttle->second * SECOND_NS);
+    }
+    while (throttle->second < second) {
+        struct gr_instant end = {(throttle->second + 1) * SECOND_NS};
+        earn(throttle, end);
+        decide(throttle);
+        throttle->second++;
+        forget_row(throttle, throttle->second);
+    }
+    earn(throttle, now);
+}
+
+void gr_throttle_sample(struct gr_throttle *throttle, struct gr_instant now, struct gr_span latency)
+{
+    advance(throttle, now);
+    uint32_t bucket = bucket_of(latency);
+    throttle->row[throttle->second % GR_THROTTLE_SECONDS][bucket]++;
+    throttle->sum[bucket]++;
+    throttle->samples++;
+    throttle->sampled = throttle->second;
+}
+
+void gr_throttle_refused(struct gr_throttle *throttle, struct gr_instant now)
+{
+    gr_throttle_sample(throttle, now, (struct gr_span){INT64_MAX});
+    throttle->slice_rate = throttle->config.slice_rate_min;
+}
+
+// ---- slices ----------------------------------------------------------------------------------
+
+// More than a burst may begin with a burst, and is paid for afterwards (T2).
+static int64_t needed(const struct gr_throttle *throttle, uint32_t slices)
+{
+    return GR_MIN(slices, burst(throttle)) * SECOND_NS;
+}
+
+bool gr_throttle_admit(struct gr_throttle *throttle, struct gr_instant now, uint32_t slices)
+{
+    gr_assert(slices >= 1);
+    advance(throttle, now);
+    if (throttle->allowance < needed(throttle, slices))
+        return false;
+    throttle->allowance -= (int64_t)slices * SECOND_NS;
+    throttle->slices += slices;
+    return true;
+}
+
+struct gr_instant gr_throttle_next(
+    const struct gr_throttle *throttle, struct gr_instant now, uint32_t slices)
+{
+    int64_t missing = needed(throttle, slices) - throttle->allowance, rate = throttle->slice_rate;
+    if (missing <= 0)
+        return now;
+    int64_t at = throttle->paid_at.ns + (missing + rate - 1) / rate;
+    return (struct gr_instant){GR_MAX(at, now.ns)};
+}
+
+uint32_t gr_throttle_slices(uint64_t records, uint64_t bytes)
+{
+    uint64_t by_records = records / GR_SLICE_RECORDS + (records % GR_SLICE_RECORDS > 0);
+    uint64_t by_bytes = bytes / GR_SLICE_BYTES + (bytes % GR_SLICE_BYTES > 0);
+    return (uint32_t)GR_MIN(GR_MAX(GR_MAX(by_records, by_bytes), 1), UINT32_MAX);
+}

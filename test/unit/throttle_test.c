@@ -1,0 +1,245 @@
+// throttle.h: fewer slices while the foreground suffers, more when it does not, never none (§6.5).
+//
+// Time is invented: a run is a list of seconds in which requests of a given latency end, and a
+// background that takes every slice that it is given.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "core/throttle.h"
+#include "test/hooks.h"
+
+enum { MS = 1000000, PER_SECOND = 100 };
+
+#define SECOND INT64_C(1000000000)
+
+static struct gr_throttle throttle;
+
+// The default, and a start that is no round number of seconds.
+static struct gr_instant begin(void)
+{
+    struct gr_throttle_config config = gr_throttle_config_default();
+    gr_throttle_init(&throttle, &config);
+    return (struct gr_instant){1234567890123};
+}
+
+// A second in which PER_SECOND requests take `ms` each and the background takes all it may, asking
+// at each hundredth. Returns how many slices began.
+static uint32_t pass_second(struct gr_instant *now, int64_t ms)
+{
+    uint32_t slices = 0;
+    for (int i = 0; i < PER_SECOND; i++) {
+        now->ns += SECOND / PER_SECOND;
+        if (ms > 0)
+            gr_throttle_sample(&throttle, *now, gr_span_ms(ms));
+        while (gr_throttle_admit(&throttle, *now, 1))
+            slices++;
+    }
+    return slices;
+}
+
+// T1 and T3: under load it falls to the floor and stays there; a minute after the load it rises
+// again, step by step; without a foreground it is at full speed at once.
+static void test_yields_and_recovers(void **state)
+{
+    (void)state;
+    struct gr_instant now = begin();
+    const struct gr_throttle_config *config = &throttle.config;
+    for (int s = 0; s < 5; s++)
+        (void)pass_second(&now, 5);
+    assert_in_range(pass_second(&now, 5), config->slice_rate_max - 1, config->slice_rate_max + 1);
+    uint32_t before = UINT32_MAX - 1;
+    for (int s = 0; s < 12; s++) {
+        uint32_t slices = pass_second(&now, 80);
+        assert_true(slices <= before + 1);
+        before = slices;
+    }
+    for (int s = 0; s < 100; s++) // the floor is kept however long it lasts
+        assert_in_range(
+            pass_second(&now, 80), config->slice_rate_min - 1, config->slice_rate_min + 1);
+    assert_true(gr_throttle_p99(&throttle).ns >= 80 * MS);
+    for (int s = 0; s < GR_THROTTLE_SECONDS - 2; s++) // the window still holds the bad minute
+        assert_true(pass_second(&now, 5) <= config->slice_rate_min + 1);
+    int seconds = 0;
+    while (throttle.slice_rate < config->slice_rate_max) {
+        uint32_t rate = throttle.slice_rate;
+        (void)pass_second(&now, 5);
+        assert_true(throttle.slice_rate <= rate + config->slice_rate_max / 32 + 1); // no jump
+        assert_true(++seconds < 40);
+    }
+    assert_true(seconds > 20);
+    for (int s = 0; s < 20; s++)
+        (void)pass_second(&now, 80);
+    assert_int_equal(throttle.slice_rate, config->slice_rate_min);
+    for (int s = 0; s < 6; s++)
+        (void)pass_second(&now, 0);
+    assert_int_equal(throttle.slice_rate, config->slice_rate_max);
+}
+
+// The p99, not the mean and not the worst: one slow request in a hundred is borne, two are not.
+static void test_percentile(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow <= 2; slow++) {
+        struct gr_instant now = begin();
+        for (int i = 0; i < 2000; i++) {
+            now.ns += SECOND / 100;
+            gr_throttle_sample(&throttle, now, gr_span_ms(i % 100 >= 100 - slow ? 1000 : 1));
+        }
+        bool full = throttle.slice_rate == throttle.config.slice_rate_max;
+        assert_int_equal(full, slow < 2);
+        assert_int_equal(gr_throttle_p99(&throttle).ns >= 1000 * (int64_t)MS, slow == 2);
+    }
+    (void)begin();
+    assert_int_equal(gr_throttle_p99(&throttle).ns, 0);
+}
+
+// T2: after any silence a burst is at most a 32nd of a second's worth; a larger piece waits for as
+// much and is then owed.
+static void test_burst(void **state)
+{
+    (void)state;
+    struct gr_instant now = begin();
+    static const int64_t silence[] = {1, 59, 60, 61, 64, 65, 66, 67, 1000, 100000};
+    for (size_t i = 0; i < GR_COUNT(silence); i++) {
+        now.ns += silence[i] * SECOND;
+        uint32_t burst = 0;
+        while (gr_throttle_admit(&throttle, now, 1))
+            burst++;
+        assert_int_equal(burst, throttle.config.slice_rate_max / 32);
+    }
+    uint32_t large = 3 * throttle.config.slice_rate_max;
+    assert_false(gr_throttle_admit(&throttle, now, large));
+    struct gr_instant whole = gr_throttle_next(&throttle, now, large);
+    assert_true(whole.ns > now.ns && whole.ns <= now.ns + SECOND / 32);
+    now = whole;
+    assert_true(gr_throttle_admit(&throttle, now, large));
+    assert_false(gr_throttle_admit(&throttle, now, 1));
+    now.ns += 2 * SECOND + SECOND * 31 / 32;
+    assert_false(gr_throttle_admit(&throttle, now, 1));
+    struct gr_instant next = gr_throttle_next(&throttle, now, 1);
+    assert_true(next.ns > now.ns && next.ns <= now.ns + SECOND / 100);
+    assert_true(gr_throttle_admit(&throttle, next, 1));
+}
+
+// The plainest throttle: every sample of the window in a list, sorted when a second ends.
+struct plain {
+    struct gr_throttle_config config;
+    int64_t second[20000];
+    int64_t us[20000];
+    int count;
+    uint32_t rate;
+    int64_t now_s;
+};
+
+static int compare(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+// -1, 0, 1: below the target for certain, too near to tell in buckets of an eighth, above it.
+static int plain_judge(struct plain *plain, int64_t second)
+{
+    static int64_t us[20000];
+    int count = 0;
+    for (int i = 0; i < plain->count; i++)
+        if (plain->second[i] > second - GR_THROTTLE_SECONDS && plain->second[i] <= second)
+            us[count++] = plain->us[i];
+    qsort(us, (size_t)count, sizeof *us, compare);
+    int64_t p99 = us[count - 1 - count / 100], target = plain->config.target.ns / 1000;
+    return p99 * 8 <= target * 7 ? -1 : p99 * 8 >= target * 9 + 8 ? 1 : 0;
+}
+
+// T1, T2, T5 over random foregrounds: the rate moves as the plain one says, stays in its bounds, no
+// second has more than it may, `next` is when the next slice is admitted, and twice is the same.
+static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
+{
+    static struct plain plain;
+    struct gr_random random;
+    gr_random_init(&random, seed);
+    struct gr_throttle_config config = {
+        .target = gr_span_ms(1 + (int64_t)gr_random_below(&random, 80)),
+        .slice_rate_min = 1 + (uint32_t)gr_random_below(&random, 20),
+    };
+    config.slice_rate_max = config.slice_rate_min + (uint32_t)gr_random_below(&random, 300);
+    gr_throttle_init(&throttle, &config);
+    plain = (struct plain){.config = config};
+    struct gr_instant now = {100 * SECOND};
+    int64_t center_us = 1000;
+    for (int s = 0; s < 200; s++) {
+        if (gr_random_chance(&random, 100))
+            center_us = 1 + (int64_t)gr_random_below(&random, 200000);
+        uint32_t rate = throttle.slice_rate, slices = 0;
+        int64_t second = now.ns / SECOND;
+        for (int i = 0; i < 90; i++) {
+            now.ns += 1 + (int64_t)gr_random_below(&random, SECOND / 100);
+            if (now.ns / SECOND != second)
+                now.ns = (second + 1) * SECOND - 1;
+            int64_t us = center_us / 2 + (int64_t)gr_random_below(&random, (uint64_t)center_us);
+            gr_throttle_sample(&throttle, now, (struct gr_span){us * 1000});
+            plain.second[plain.count] = second;
+            plain.us[plain.count++] = us;
+            assert_true(throttle.slice_rate == rate || i == 0);
+            rate = throttle.slice_rate;
+            struct gr_instant next = gr_throttle_next(&throttle, now, 1);
+            bool due = gr_instant_reached(now, next);
+            bool admitted = gr_throttle_admit(&throttle, now, 1);
+            assert_int_equal(admitted, due);
+            slices += admitted;
+            while (gr_random_chance(&random, 500) && gr_throttle_admit(&throttle, now, 1))
+                slices++;
+        }
+        assert_in_range(rate, config.slice_rate_min, config.slice_rate_max);
+        assert_true(slices <= rate + GR_MAX(rate / 32, 1) + 1);
+        *ret_slices += slices;
+        now.ns = (second + 1) * SECOND;
+        gr_throttle_sample(&throttle, now, (struct gr_span){0}); // the next second has begun
+        plain.second[plain.count] = second + 1;
+        plain.us[plain.count++] = 0;
+        int judged = plain_judge(&plain, second);
+        if (judged > 0)
+            assert_int_equal(throttle.slice_rate, GR_MAX(rate / 2, config.slice_rate_min));
+        else if (judged < 0)
+            assert_true(throttle.slice_rate > rate || rate == config.slice_rate_max);
+        *ret_turns = *ret_turns * 31 + throttle.slice_rate;
+    }
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        uint64_t slices[2] = {0}, turns[2] = {0};
+        for (int i = 0; i < 2; i++)
+            random_run(seed, &slices[i], &turns[i]);
+        assert_true(slices[0] > 0);
+        assert_true(slices[0] == slices[1] && turns[0] == turns[1]); // T5
+    }
+}
+
+static void test_slices(void **state)
+{
+    (void)state;
+    assert_int_equal(gr_throttle_slices(0, 0), 1);
+    assert_int_equal(gr_throttle_slices(GR_SLICE_RECORDS, GR_SLICE_BYTES), 1);
+    assert_int_equal(gr_throttle_slices(GR_SLICE_RECORDS + 1, 0), 2);
+    assert_int_equal(gr_throttle_slices(1, 10 * GR_SLICE_BYTES), 10);
+    assert_int_equal(gr_throttle_slices(UINT64_MAX, UINT64_MAX), UINT32_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_yields_and_recovers),
+        cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_burst),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_slices),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
