@@ -97,7 +97,7 @@ static void read_hashes(struct words *words, uint16_t self, uint16_t peer, struc
     for (uint32_t p = 0; p < words->ring->partitions; p++)
         if (gr_ring_position(words->ring, p, self) >= 0 &&
             gr_ring_position(words->ring, p, peer) >= 0)
-            hash[m->hash_count++] = 1;
+            hash[m->hash_count++] = UINT64_MAX; // 1 is that of an empty clock that is damaged
     m->hash_list = hash;
 }
 

@@ -236,6 +236,7 @@ static void test_writes_out_of_range(void **state)
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         begin(&body, GR_MSG_FORWARD);
         write_key(&body, 1, 1);
+        write_dot(&body, 0, true, 6);
         gr_write_u64(&body, 8);
         gr_write_varint(&body, 9);
         gr_write_u64(&body, 1);

@@ -65,7 +65,8 @@ static void loading(void **state)
     say("INFO persistence\r\n");
     struct gr_writer *output = gr_redis_output(host.session);
     static const char persistence[] =
-        "# Persistence\r\nloading:1\r\nasync_loading:0\r\ngramme_durability:interval\r\n"
+        "# Persistence\r\nloading:1\r\nasync_loading:0\r\ngramme_salvaging:0\r\n"
+        "gramme_durability:interval\r\n"
         "gramme_sync_interval_ms:100\r\ngramme_store:NO_SPACE\r\ngramme_store_run:3\r\n"
         "gramme_store_run_seen:4\r\ngramme_disk_free_bytes:4096\r\n";
     assert_non_null(memmem(output->data, output->size, persistence, strlen(persistence)));
