@@ -209,12 +209,20 @@ static void start_sync(struct sim *sim, int n, bool due)
     event->ticket = host->disk.applied;
 }
 
+// A forwarded put that an owner and a node standing in both ran is one write with two contexts, and
+// a replica that got only the latter's shows what the former replaced. To the exchange this looks
+// like a loss (S1 of core/state.c), and a sound partition begins anew. True once it is told apart.
+static const bool LOSSES_ARE_REAL = false;
+
 // A node has found that a partition of its store is not what it wrote, and forgets what its clock
 // had seen.
 static void forget(struct sim *sim, int n, const struct gr_store_write *write)
 {
     struct sim_node *host = &sim->node[n];
+    if (LOSSES_ARE_REAL && !sim->lost_any && write->row_count > 0)
+        sim_oracle_fail(&sim->oracle, "node %d finds a loss, and nothing was lost", n);
     sim->oracle.damage = true;
+    sim->lost_any = true; // the clock begins anew, and its first dots are a gap
     sim->lost_found |= n == sim->lost_node && write->partition == sim->lost_partition;
     for (int key = 0; key < sim->clients.keys && write->row_count > 0; key++) {
         if (sim_key_partition(sim, key) != write->partition)
