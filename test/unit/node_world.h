@@ -223,7 +223,7 @@ static inline void step(struct world *world, struct gr_event event)
     }
 }
 
-// ---- what is said ------------------------------------------------------------------------------
+// ---- what is said ---------------------------------------------------------------------------
 
 // One or two siblings of peers' dots, and a context that covers them.
 static inline struct gr_record some_record(struct world *world, bool values)
