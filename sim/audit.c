@@ -12,18 +12,18 @@ void sim_audit_key(struct sim *sim, int n, int key)
     struct sim_node *host = &sim->node[n];
     const struct gr_key *at = &sim->clients.key[key];
     uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
-    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0 || host->suspect[key])
+    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0)
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
     enum gr_err err = sim_disk_read(&host->disk, at, &arena, &stored);
-    if (err == GR_ERR_CORRUPT) { // it rots, and claims nothing until it is replaced
-        gr_arena_deinit(&arena);
-        return;
-    }
-    gr_assert(err == GR_OK || err == GR_ERR_NOT_FOUND);
+    bool damaged = err == GR_ERR_CORRUPT || host->suspect[key];
+    gr_assert(damaged || err == GR_OK || err == GR_ERR_NOT_FOUND);
     struct gr_record filled = gr_record_fill(&arena, &stored, gr_node_clock(host->node, partition));
-    sim_oracle_state(&sim->oracle, n, key, &filled);
+    if (damaged)
+        sim_oracle_damaged_state(&sim->oracle, n, key, &filled);
+    else
+        sim_oracle_state(&sim->oracle, n, key, &filled);
     gr_arena_deinit(&arena);
 }
 

@@ -566,6 +566,8 @@ static void begin(struct run *run, uint64_t seed, enum gr_canary canary)
         config.memory_max = LOADED_MEMORY_MAX;
         config.background.slice_rate_min = LOADED_SLICES_MIN;
         config.background.slice_rate_max = SLICES_MAX;
+        config.exchange_interval = config.scrub_interval =
+            (struct gr_span){0}; // no such store here
         config.canary = canary;
         run->server[n].node = gr_node_new(&config);
     }
@@ -577,7 +579,8 @@ static void begin(struct run *run, uint64_t seed, enum gr_canary canary)
                               .peer = (uint16_t)m,
                               .up = true,
                               .run = (uint64_t)m + 1});
-        push(run, (struct event){.at = 0, .kind = TURN_END, .node = n});
+        run->server[n].busy = true;
+        push(run, (struct event){.at = run->server[n].clock, .kind = TURN_END, .node = n});
     }
 }
 

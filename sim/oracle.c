@@ -278,12 +278,22 @@ void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot
     history->write[history->count++] = write;
 }
 
+static void came(struct sim_op *op, int node, uint64_t number)
+{
+    unsigned bit = 1u << node;
+    if (op->came & bit)
+        return;
+    op->held |= bit;
+    op->came |= bit;
+    op->came_at[node] = number;
+}
+
 static void holds(struct sim_op *op, int node, uint64_t number)
 {
     unsigned bit = 1u << node;
+    came(op, node, number);
     if (op->holds & bit)
         return;
-    op->held |= bit;
     op->holds |= bit;
     op->held_at[node] = number;
 }
@@ -394,15 +404,23 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
             holds(&oracle->op[i], node, sim_written(oracle->sim, node));
 }
 
+void sim_oracle_damaged_state(
+    struct sim_oracle *oracle, int node, int key, const struct gr_record *filled)
+{
+    for (int i = 0; i < oracle->count; i++)
+        if (oracle->op[i].key == key && covers(&filled->context, &oracle->op[i]))
+            came(&oracle->op[i], node, sim_written(oracle->sim, node));
+}
+
 void sim_oracle_synced(struct sim_oracle *oracle, int node, uint64_t number)
 {
     unsigned bit = 1u << node;
     for (int i = 0; i < oracle->count; i++) {
         struct sim_op *op = &oracle->op[i];
-        if ((op->holds & bit) && op->held_at[node] <= number) {
+        if ((op->holds & bit) && op->held_at[node] <= number)
             op->safe |= bit;
+        if ((op->came & bit) && op->came_at[node] <= number)
             op->was_safe |= bit;
-        }
     }
 }
 
@@ -412,6 +430,8 @@ void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number)
     unsigned bit = 1u << node;
     for (int i = 0; i < oracle->count; i++) {
         struct sim_op *op = &oracle->op[i];
+        if (!(op->was_safe & bit))
+            op->came &= ~bit;
         if ((op->holds & bit) && !(op->safe & bit)) {
             op->holds &= ~bit;
             op->keeps &= ~bit;

@@ -13,8 +13,9 @@
 enum {
     SETTLE_MS = 3000, // after which a healed core must serve: links are made, old calls are over
     QUIET_MS = 8000,
-    DRAIN_MS = 60000, // at most: into a small queue hints go one by one, a retry apart
-    FIRST_MS = 30,    // the nodes' first links
+    QUIET_SLOW_MS = 40000, // four slices of background work a second
+    DRAIN_MS = 60000,      // at most: into a small queue hints go one by one, a retry apart
+    FIRST_MS = 30,         // the nodes' first links
     SMALL_HINT_BYTES = 2000,
 };
 
@@ -36,7 +37,7 @@ static void build_nodes(struct sim *sim)
         host->config.cache_max = caches[gr_random_below(&random, 3)];
         host->config.durability = sim->plan.durability;
         if (sim->plan.slow && i % 2 == 0)
-            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 1;
+            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 4;
         host->config.exchange_interval = gr_span_ms(sim->plan.hasty ? 40 : 300);
         host->config.exchange_grace = gr_span_ms(sim->plan.hasty ? 1 : 100);
         host->config.scrub_interval = gr_span_ms(4000);
@@ -104,7 +105,7 @@ static void quiet(struct sim *sim)
 {
     sim_tell(sim, "all heals");
     sim_heal(sim);
-    sim_run_until(sim, sim->now + (int64_t)QUIET_MS * MS);
+    sim_run_until(sim, sim->now + (int64_t)(sim->plan.slow ? QUIET_SLOW_MS : QUIET_MS) * MS);
     bool slow = sim->plan.small_queues || sim->plan.slow;
     for (int ms = 0; ms < DRAIN_MS && slow && hints_left(sim); ms += 1000)
         sim_run_until(sim, sim->now + 1000 * (int64_t)MS);

@@ -89,7 +89,7 @@ struct sim_plan {
     int64_t skew_ms_max, jump_max; // wall clocks differ by up to the larger of the two
     bool link_events;              // cuts are noticed by the links
     enum gr_durability durability;
-    bool slow;         // nodes begin one slice of background work a second
+    bool slow;         // nodes begin four slices of background work a second: half the least
     int crash_at;      // a type of message at whose arrival nodes may crash, 0: none
     bool hasty;        // exchanges begin while writes are still on their way
     bool silent_loss;  // the audit takes a record away together with its trace

@@ -41,6 +41,12 @@ static bool reads(const struct sim_op *op)
            op->kind == SIM_DEL;
 }
 
+// Acknowledgements needed: of so many nodes, some of them after a sync.
+static int needed(const struct sim_op *op)
+{
+    return GR_MAX(op->w, op->dw);
+}
+
 static bool core_can(const struct sim *sim, const struct sim_op *op)
 {
     const uint16_t *owner = gr_ring_owners(&sim->ring, op->partition);
@@ -55,7 +61,7 @@ static bool core_can(const struct sim *sim, const struct sim_op *op)
     int others = __builtin_popcount(sim->core) - inside;
     if (!SUBSTITUTES_MOVE) // each slow owner may have used up one, and a coordinator its own
         others = GR_MAX(others - inside - !owns(sim, op, op->node), 0);
-    return inside + GR_MIN(others, sim->ring.n - inside) >= op->w;
+    return inside + GR_MIN(others, sim->ring.n - inside) >= needed(op);
 }
 
 void sim_progress_begin(struct sim *sim, struct sim_op *op)
@@ -81,7 +87,7 @@ static bool reachable(const struct sim *sim, const struct sim_op *op)
     for (int i = 0; i < sim->ring.n; i++)
         good += well_since(sim, owner[i], since) &&
                 sim_network_good(sim, op->node, owner[i], since) && votes(sim, owner[i], op);
-    return good >= op->w;
+    return good >= needed(op);
 }
 
 void sim_progress_end(struct sim *sim, int number, const struct gr_result *result)
@@ -95,7 +101,7 @@ void sim_progress_end(struct sim *sim, int number, const struct gr_result *resul
     if (writable)
         sim_oracle_fail(&sim->oracle,
             "put %d of key %d by node %d: %s, although W=%d owners were reachable all the time",
-            number, op->key, op->node, gr_err_info(result->err)->name, op->w);
+            number, op->key, op->node, gr_err_info(result->err)->name, needed(op));
     if (op->must)
         sim_oracle_fail(&sim->oracle,
             "request %d of key %d (R=%d, W=%d): %s, although node %d and the healed core %x could "

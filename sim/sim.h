@@ -84,6 +84,10 @@ struct sim_op {
     // lose it since.
     unsigned held, holds, safe, was_safe, keeps;
     uint64_t held_at[SIM_NODES_MAX]; // the write with which it came, of those that are not safe
+    // And what was written and not lost in a crash since, whatever was forgotten: when it first
+    // came.
+    unsigned came;
+    uint64_t came_at[SIM_NODES_MAX];
     int64_t expires_ms;
 };
 
@@ -120,6 +124,10 @@ void sim_oracle_crashed(struct sim_oracle *oracle, int node, uint64_t number);
 void sim_oracle_result(struct sim_oracle *oracle, int op, const struct gr_result *result);
 // What a replica holds of a key (filled): its clock must claim nothing that it cannot show.
 void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
+// The same of a record that is not what the clock says: it claims nothing, and what is written over
+// it did come.
+void sim_oracle_damaged_state(
+    struct sim_oracle *oracle, int node, int key, const struct gr_record *filled);
 // A disk is about to lose what it holds of a key (-1: of every key): a write that no other disk
 // holds for certain may be lost from then on. `votes`: its node may go on answering gets.
 void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes);

@@ -83,7 +83,7 @@ void gr_pass_timer(struct gr_node *node);
 // Some partition wants a pass before its turn.
 void gr_pass_soon(struct gr_node *node);
 // A page was added to the pass's walk, or could not be read.
-void gr_pass_on_page(struct gr_node *node, enum gr_err err);
+void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err);
 
 // ---- round.c -------------------------------------------------------------------------------
 

@@ -62,9 +62,8 @@ static void rest(struct gr_node *node)
 static void ask(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
-    uint32_t slices = gr_throttle_slices(GR_WALK_PAGE_KEYS, 0);
-    if (!gr_node_background(node, slices)) {
-        gr_timer_set(&node->timers, &pass->timer, gr_node_background_at(node, slices));
+    if (!gr_node_background(node, 1)) {
+        gr_timer_set(&node->timers, &pass->timer, gr_node_background_at(node, 1));
         return;
     }
     pass->asked = node->now;
@@ -113,8 +112,9 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
     gr_damage_summed(node, walk->partition);
 }
 
-void gr_pass_on_page(struct gr_node *node, enum gr_err err)
+void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err)
 {
+    gr_throttle_owe(&node->throttle, gr_throttle_slices(keys, 0) - 1); // one was admitted
     struct gr_pass *pass = &node->entropy->pass;
     struct gr_walk *walk = &pass->walk;
     struct gr_partition *p = &node->partition[walk->partition];

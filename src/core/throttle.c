@@ -189,6 +189,12 @@ bool gr_throttle_admit(struct gr_throttle *throttle, struct gr_instant now, uint
     return true;
 }
 
+void gr_throttle_owe(struct gr_throttle *throttle, uint32_t slices)
+{
+    throttle->allowance -= (int64_t)slices * SECOND_NS;
+    throttle->slices += slices;
+}
+
 struct gr_instant gr_throttle_next(
     const struct gr_throttle *throttle, struct gr_instant now, uint32_t slices)
 {

@@ -49,6 +49,8 @@ void gr_throttle_refused(struct gr_throttle *throttle, struct gr_instant now);
 // begin at once, at least one slice; a larger piece is admitted as if it were that much, and the
 // rest is then owed.
 bool gr_throttle_admit(struct gr_throttle *throttle, struct gr_instant now, uint32_t slices);
+// A piece that was admitted as fewer slices turned out to be so many more.
+void gr_throttle_owe(struct gr_throttle *throttle, uint32_t slices);
 // When `slices` may begin, if nothing changes: `now` or later. Ask again then.
 struct gr_instant gr_throttle_next(
     const struct gr_throttle *throttle, struct gr_instant now, uint32_t slices);

@@ -192,7 +192,7 @@ void gr_walk_on_page(struct gr_node *node, struct gr_walk *walk, const struct gr
             gr_damage_unreadable(node, &event->entry[i].key);
     switch (walk->owner) {
     case GR_WALK_PASS:
-        gr_pass_on_page(node, err);
+        gr_pass_on_page(node, event->entry_count, err);
         break;
     case GR_WALK_EXCHANGE:
         gr_exchange_on_page(node, event, err);
