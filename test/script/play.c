@@ -19,7 +19,7 @@
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
 //            persist, getex foo [expires=|persist], getdel, explain, scan [from= limit=], count
 //   read t1 RECORD | ERROR               the disk answers; `absent`: there is no such row
-//   page s1 foo bar                      keys of an index; KEY*128 stands for KEY0 ... KEY127
+//   page s1 foo bar [due=60000]          keys of an index; KEY*128 stands for KEY0 ... KEY127
 //   page s1 CONTEXT end=p3 [holds=W] foo RECORD .. records of a partition; of which writes
 //   page s1 hints foo 1:4 RECORD .. for=2 [since=5 end=at:bar]
 //                                        hints owed to member 2; without end=, there are no more
@@ -252,10 +252,12 @@ static uint32_t read_entries(struct player *player, const struct line *line, int
     struct gr_entry *entry = gr_arena_array(&player->arena, struct gr_entry, EFFECTS_MAX);
     uint32_t count = 0;
     *ret = entry;
-    for (; at < line->count; at++) {
+    struct gr_wall due = words_wall(&player->words, words_option(line, "due", "-"));
+    for (; at < line->count && strncmp(line->word[at], "due=", 4) != 0; at++) {
         char *star = strchr(line->word[at], '*');
         if (records || star == NULL) {
-            entry[count] = (struct gr_entry){.key = words_key(&player->words, line->word[at])};
+            entry[count] =
+                (struct gr_entry){.key = words_key(&player->words, line->word[at]), .due = due};
             if (records) {
                 entry[count].record = words_record(&player->words, line, ++at);
                 at += at + 1 < line->count && words_is_context(line->word[at + 1]);
@@ -266,7 +268,7 @@ static uint32_t read_entries(struct player *player, const struct line *line, int
         for (long i = 0; i < strtol(star + 1, NULL, 10) && count < EFFECTS_MAX; i++) {
             char *name = gr_arena_take(&player->arena, 64);
             snprintf(name, 64, "%.*s%ld", (int)(star - line->word[at]), line->word[at], i);
-            entry[count++] = (struct gr_entry){.key = words_key(&player->words, name)};
+            entry[count++] = (struct gr_entry){.key = words_key(&player->words, name), .due = due};
         }
     }
     return count;

@@ -110,7 +110,7 @@ static void test(const char *path)
     }
 }
 
-// All but same-actor, which a host commits and only the simulator can notice.
+// All but same-actor and clock-salvaged, which a host commits and only the simulator can notice.
 static bool all_named(void)
 {
     bool all = true;
