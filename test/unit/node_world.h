@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "core/entropy.h"
+#include "core/node.h"
 #include "test/hooks.h"
 
 enum {
