@@ -169,8 +169,8 @@ static void test_what_is_not_ours(void **state)
         "format = 2\ncluster = 00\nname = n1\nstore = xyz\nengine = rocksdb\n",
         "format = 2\ncluster = 00\ncluster = 00\nname = n1\nengine = rocksdb\n",
         "format = 2\ncluster = 00\nname = n1\nstore = 0000000000000001\nengine = rocksdb\n",
-        "format = 2\ncluster = 00\nname = n1\nstore = 0000000000000001\nengine = rocksdb\n"
-        "partitions = 0\n"};
+        ("format = 2\ncluster = 00\nname = n1\nstore = 0000000000000001\nengine = rocksdb\n"
+         "partitions = 0\n")};
     for (size_t i = 0; i < GR_COUNT(damaged); i++) {
         write_text("IDENTITY", damaged[i]);
         assert_int_equal(open_as(&cluster, "n1", "rocksdb", &datadir), GR_ERR_INVALID);
