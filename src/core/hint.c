@@ -13,6 +13,8 @@
 //   H4  A node votes in a get for the owner it stands in for only if it keeps a hint for the key.
 //   H5  One page of hints per owner is on its way at a time, and each begins only when the throttle
 //       admits it (§6.5); what fails stays and is tried again.
+//   H6  What this node wrote standing in, and what an owner that ran the same put after all asks it
+//       to keep, have one dot and two contexts: two hints, and neither replaces the other.
 //
 //   per owner:  rest --link up, hint kept--> timer, admitted -> page -> deltas out -> acks -> page
 //   ...
@@ -135,7 +137,7 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
     struct gr_record delta = {.sibling = w->remove ? NULL : sibling,
         .count = w->remove ? 0 : 1,
         .context = w->plain ? GR_CONTEXT_NOTHING : w->context};
-    struct gr_hint hint = {.key = put->key, .since = node->wall, .record = delta};
+    struct gr_hint hint = {.key = put->key, .stood_in = true, .since = node->wall, .record = delta};
     struct gr_keyop *op = NULL;
     if (!has_room(node, n * (gr_hint_bytes(&hint) + sizeof(struct gr_dot))))
         return GR_ERR_HINTS_FULL;

@@ -109,6 +109,7 @@ struct gr_hint {
     uint16_t owner; // the member that it is owed to
     struct gr_key key;
     struct gr_dot dot;       // of the write
+    bool stood_in;           // kept by the node where the put landed, for want of an owner's run
     struct gr_wall since;    // when it was kept
     struct gr_record record; // the delta: its context says what the writer saw, never a fill
 };

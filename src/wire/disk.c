@@ -152,10 +152,12 @@ static void write_dot(struct gr_writer *out, const struct gr_dot *dot)
 static struct gr_bytes hint_key(struct gr_arena *arena, const struct gr_hint *hint)
 {
     gr_assert(hint->owner < GR_MEMBERS_MAX);
-    struct gr_writer row = key_begin(arena, GR_DISK_HINT, 2 + tail_bytes(&hint->key) + DOT_BYTES);
+    struct gr_writer row =
+        key_begin(arena, GR_DISK_HINT, 2 + tail_bytes(&hint->key) + DOT_BYTES + 1);
     gr_write_u16_big(&row, hint->owner);
     write_tail(&row, &hint->key);
     write_dot(&row, &hint->dot);
+    gr_write_u8(&row, hint->stood_in);
     return key_end(&row);
 }
 
@@ -587,13 +589,15 @@ enum gr_err gr_disk_read_hint(
 {
     struct gr_reader key = open_key(row_key, GR_DISK_HINT);
     struct gr_hint hint = {.owner = gr_read_u16_big(&key)};
-    hint.key = read_tail_before(&key, DOT_BYTES);
+    hint.key = read_tail_before(&key, DOT_BYTES + 1);
     hint.dot.actor.store = gr_read_u64_big(&key);
     hint.dot.actor.run = gr_read_u64_big(&key);
     hint.dot.counter = gr_read_u64_big(&key);
+    uint8_t stood_in = gr_read_u8(&key);
+    hint.stood_in = stood_in == 1;
     struct gr_bytes content = content_of(row_key, value);
     if (!gr_reader_done(&key) || content.size == 0 || hint.owner >= GR_MEMBERS_MAX ||
-        hint.dot.counter == 0 || hint.dot.counter > GR_COUNTER_MAX)
+        stood_in > 1 || hint.dot.counter == 0 || hint.dot.counter > GR_COUNTER_MAX)
         return GR_ERR_CORRUPT;
     struct gr_field_in in;
     gr_field_in_init(&in, content, arena, UINT32_MAX);

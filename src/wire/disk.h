@@ -24,7 +24,7 @@ enum gr_disk_kind {
     GR_DISK_DUE = 'x',       // minute, slot, hash, bucket, key -> nothing
     GR_DISK_LEFTOVER = 'o',  // partition, slot, hash, bucket, key -> nothing
     GR_DISK_OWED = 'd',      // partition -> the clock that it owes since it was damaged
-    GR_DISK_HINT = 'i',      // owner, slot, hash, bucket, key, dot -> since, the delta
+    GR_DISK_HINT = 'i',      // owner, slot, hash, bucket, key, dot, stood in -> since, the delta
     GR_DISK_META = 'm',      // a name -> whatever the shell keeps there
 };
 

@@ -31,6 +31,7 @@ static void test_hints(void **state)
             assert_int_equal(back.owner, hint[i].owner);
             assert_true(same_key(&back.key, &hint[i].key));
             assert_true(gr_dot_equal(&back.dot, &hint[i].dot));
+            assert_true(back.stood_in == hint[i].stood_in);
             assert_true(back.since.ms == hint[i].since.ms);
             assert_true(same_record(&back.record, &hint[i].record));
             assert_true(row->key.size <= GR_DISK_KEY_BYTES_MAX);
@@ -46,6 +47,26 @@ static void test_hints(void **state)
         gr_arena_clear(&arena);
         gr_arena_clear(&rows.arena);
     }
+    gr_arena_deinit(&arena);
+    gr_arena_deinit(&rows.arena);
+    assert_int_equal(gr_test_blocks(), 0);
+}
+
+// What a node kept on its own and what an owner asked it to keep have one dot: two rows (H6).
+static void test_two_runs(void **state)
+{
+    (void)state;
+    struct gr_random random;
+    gr_random_init(&random, 5);
+    struct gr_arena arena = {0};
+    struct rows rows = {0};
+    struct gr_hint hint[2] = {some_hint(&random, &arena)};
+    hint[1] = hint[0];
+    hint[1].stood_in = !hint[0].stood_in;
+    struct gr_store_write w = {.partition = 5, .hint = hint, .hint_count = 2};
+    write_rows(&rows, &w, (struct gr_actor){1, 1});
+    assert_false(
+        gr_bytes_equal(find(&rows, GR_DISK_HINT, 0)->key, find(&rows, GR_DISK_HINT, 1)->key));
     gr_arena_deinit(&arena);
     gr_arena_deinit(&rows.arena);
     assert_int_equal(gr_test_blocks(), 0);
@@ -121,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_two_runs),
         cmocka_unit_test(test_hints_that_lie),
         cmocka_unit_test(test_hint_ranges),
     };

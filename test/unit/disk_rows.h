@@ -64,6 +64,7 @@ static inline struct gr_hint some_hint(struct gr_random *random, struct gr_arena
         .owner = (uint16_t)gr_random_below(random, GR_MEMBERS_MAX),
         .key = some_key(random, arena),
         .dot = some_dot(random),
+        .stood_in = gr_random_chance(random, 500),
         .since = {(int64_t)(some_u64(random) >> 1)},
         .record = some_record(random, arena, SOME_ALL),
     };

@@ -499,9 +499,9 @@ static void test_known_bytes(void **state)
         {"78000000021dcd6e16d65c94b7044901626b", ""},
         // o, partition 258
         {"6f01021dcd6e16d65c94b7044901626b", ""},
-        // i, owner 258, slot, hash, bucket, key, dot -> since 300, no sibling, cloud
-        {"6901021dcd6e16d65c94b7044901626b000000000000000100000000000000020000000000000003",
-            "019014890fac02000001000100000000000000020000000000000003"},
+        // i, owner 258, slot, hash, bucket, key, dot, asked to -> since 300, no sibling, cloud
+        {"6901021dcd6e16d65c94b7044901626b00000000000000010000000000000002000000000000000300",
+            "010a30412aac02000001000100000000000000020000000000000003"},
         // c, partition, actor -> base 3, one interval: 7 further, 2 long
         {"63010200000000000000010000000000000002", "0114500bbd03010702"},
         // h -> 2 keys, sum, actor, counter 300
