@@ -12,8 +12,9 @@
 //   O3  A get with R + W > N, counting owners, covers every write acknowledged before it began.
 //       (promise 2) Not of writes from before a disk lost what was durable: its vote is empty.
 //   O4  A rejected write never draws a dot.  (promise 7)
-//   O5  No dot is drawn twice, no request is coordinated twice by owners, and every request is
-//       answered at most once, by as many as were asked for.
+//   O5  No dot is drawn twice, a request has one dot, and each dot one past, whoever runs it. No
+//       request is coordinated twice by owners, and every request is answered at most once, by as
+//       many as were asked for.
 //   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 //   O7  What a disk held for certain when another lost it stays. Only a write that no disk held
 //       durably at such a moment is excused.
@@ -79,13 +80,9 @@ int sim_oracle_begin(
     return oracle->count++;
 }
 
-// Any run of the operation: what a second run writes is the same value.
 static bool covers(const struct gr_context *context, const struct sim_op *op)
 {
-    for (int i = 0; i < op->dot_count; i++)
-        if (gr_context_covers(context, &op->dot[i]))
-            return true;
-    return false;
+    return op->dot.counter != 0 && gr_context_covers(context, &op->dot);
 }
 
 // The number of the key's write that drew the dot, or -1.
@@ -117,10 +114,9 @@ static uint64_t base_of(const struct gr_context *context, struct gr_actor actor)
 
 // What a context of a key covers, and everything that those writes had seen.
 static void covered_of(const struct sim_oracle *oracle, const struct sim_history *history,
-    const struct gr_context *context, struct sim_set *ret_covered, struct sim_set *ret_past,
-    struct sim_set *ret_sure)
+    const struct gr_context *context, struct sim_set *ret_covered, struct sim_set *ret_past)
 {
-    *ret_covered = *ret_past = *ret_sure = (struct sim_set){0};
+    *ret_covered = *ret_past = (struct sim_set){0};
     // Looked up once for each actor: this is what a run spends its time with.
     uint64_t base[SIM_ACTORS_MAX];
     bool known[SIM_ACTORS_MAX];
@@ -137,7 +133,6 @@ static void covered_of(const struct sim_oracle *oracle, const struct sim_history
             continue;
         set_add(ret_covered, i);
         set_join(ret_past, &write->past, words_of(history));
-        set_join(ret_sure, &write->sure, words_of(history));
     }
 }
 
@@ -160,10 +155,10 @@ static bool is_outlived(
 {
     for (int i = 0; i < history->count; i++) {
         const struct sim_write *write = history->write[i];
-        if (!set_has(&write->sure, number))
+        if (!set_has(&write->past, number))
             continue;
         for (int n = 0; n < sim_node_count(oracle->sim); n++)
-            if (sim_holds(oracle->sim, n, &oracle->op[write->op]))
+            if (sim_holds(oracle->sim, n, &oracle->op[write->op], &write->dot))
                 return true;
     }
     return false;
@@ -190,10 +185,10 @@ static void check_missing(struct sim_oracle *oracle, enum claim claim, const cha
 static void check_claim(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
     const struct gr_record *record)
 {
-    struct sim_set covered, past, sure, shown = {0};
+    struct sim_set covered, past, shown = {0};
     const struct sim_history *history = &oracle->history[key];
     int words = words_of(history);
-    covered_of(oracle, history, &record->context, &covered, &past, &sure);
+    covered_of(oracle, history, &record->context, &covered, &past);
     for (uint32_t i = 0; i < record->count; i++) {
         int write = write_of(history, &record->sibling[i].dot);
         if (write < 0) {
@@ -202,12 +197,11 @@ static void check_claim(struct sim_oracle *oracle, enum claim claim, const char 
         }
         set_add(&shown, write);
         set_join(&past, &history->write[write]->past, words);
-        set_join(&sure, &history->write[write]->sure, words);
     }
     for (int word = 0; word < words; word++) {
         uint64_t missing = covered.word[word] & ~shown.word[word] & ~past.word[word] &
                            ~history->removes.word[word];
-        uint64_t back = shown.word[word] & sure.word[word];
+        uint64_t back = shown.word[word] & past.word[word];
         for (; missing != 0; missing &= missing - 1) {
             int number = word * 64 + __builtin_ctzll(missing);
             if (!oracle->damage || !was_replaced(history, number))
@@ -234,48 +228,61 @@ static int actor_of(struct sim_oracle *oracle, struct gr_actor actor)
     return a;
 }
 
-void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
-    const struct gr_context *context, bool by_owner)
+static bool set_equal(const struct sim_set *a, const struct sim_set *b, int words)
 {
-    struct sim_op *op = &oracle->op[number];
-    struct sim_history *history = &oracle->history[op->key];
-    struct sim_write *again = NULL;
+    for (int i = 0; i < words; i++)
+        if (a->word[i] != b->word[i])
+            return false;
+    return true;
+}
+
+// One dot of operation `number`, with the past that it stands for.
+static void enter(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
+    const struct sim_set *past, bool removes)
+{
+    struct sim_history *history = &oracle->history[oracle->op[number].key];
     for (int i = 0; i < oracle->write_count; i++) {
-        int other = oracle->write[i].op;
-        bool same = oracle->op[other].partition == op->partition &&
-                    gr_dot_equal(&oracle->write[i].dot, dot);
-        if (same && other == number)
-            again = &oracle->write[i];
-        else if (same)
-            sim_oracle_fail(oracle, "writes %d and %d have the same dot", other, number);
-    }
-    if (op->replied && op->outcome == GR_REJECTED)
-        sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
-    if ((op->dot_count == SIM_DOTS_MAX && again == NULL) || (by_owner && op->by_owner)) {
-        sim_oracle_fail(oracle, "write %d was coordinated twice by owners", number);
+        const struct sim_write *other = &oracle->write[i];
+        if (oracle->op[other->op].partition != oracle->op[number].partition ||
+            !gr_dot_equal(&other->dot, dot))
+            continue;
+        if (other->op != number)
+            sim_oracle_fail(oracle, "writes %d and %d have the same dot", other->op, number);
+        else if (!set_equal(&other->past, past, words_of(history)))
+            sim_oracle_fail(oracle, "two runs of write %d have one dot and two pasts", number);
         return;
     }
-    struct sim_set covered, past, sure;
-    covered_of(oracle, history, context, &covered, &past, &sure);
-    set_join(&past, &covered, words_of(history));
-    set_join(&sure, &covered, words_of(history));
-    op->by_owner |= by_owner;
-    if (again != NULL) { // run by an owner, and by a node that stood in: one write
-        set_join(&again->past, &past, words_of(history));
-        for (int word = 0; word < SIM_WORDS; word++)
-            again->sure.word[word] &= sure.word[word];
+    if (history->count == SIM_WRITES_MAX || oracle->write_count == SIM_WRITES_MAX) {
+        sim_oracle_fail(oracle, "write %d has drawn too many dots", number);
         return;
     }
-    op->dot[op->dot_count++] = *dot;
     struct sim_write *write = &oracle->write[oracle->write_count++];
-    *write = (struct sim_write){.op = number,
-        .dot = *dot,
-        .actor = actor_of(oracle, dot->actor),
-        .past = past,
-        .sure = sure};
-    if (op->removes)
+    *write = (struct sim_write){
+        .op = number, .dot = *dot, .actor = actor_of(oracle, dot->actor), .past = *past};
+    if (removes)
         set_add(&history->removes, history->count);
     history->write[history->count++] = write;
+}
+
+void sim_oracle_drawn(struct sim_oracle *oracle, int number, const struct gr_dot *dot,
+    const struct gr_dot *seal, const struct gr_context *context, bool by_owner)
+{
+    struct sim_op *op = &oracle->op[number];
+    const struct sim_history *history = &oracle->history[op->key];
+    if (op->replied && op->outcome == GR_REJECTED)
+        sim_oracle_fail(oracle, "write %d was rejected, and drew a dot afterwards", number);
+    if (by_owner && op->by_owner)
+        sim_oracle_fail(oracle, "write %d was coordinated twice by owners", number);
+    if (op->dot.counter != 0 && !gr_dot_equal(&op->dot, dot))
+        sim_oracle_fail(oracle, "write %d has drawn two dots", number);
+    op->by_owner |= by_owner;
+    op->dot = *dot;
+    struct sim_set covered, past;
+    covered_of(oracle, history, context, &covered, &past);
+    set_join(&past, &covered, words_of(history));
+    enter(oracle, number, dot, seal != NULL ? &(struct sim_set){0} : &past, op->removes);
+    if (seal != NULL)
+        enter(oracle, number, seal, &past, true);
 }
 
 static void came(struct sim_op *op, int node, uint64_t number)
@@ -325,7 +332,7 @@ static void check_acknowledged(
     int n = sim_replicas(oracle->sim);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
-        bool acknowledged = op->key == get->key && op->dot_count > 0 && op->replied &&
+        bool acknowledged = op->key == get->key && op->dot.counter != 0 && op->replied &&
                             op->outcome == GR_DONE && op->ended < get->issued &&
                             kept_of(oracle, op) + get->primaries > n && op->issued >= oracle->lossy;
         if (acknowledged && !op->excused && !covers(&record->context, op))
@@ -376,11 +383,11 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     if (result->outcome == GR_DONE && result->written && result->acks < op->w)
         sim_oracle_fail(
             oracle, "write %d was acknowledged by %d of W=%d", number, result->acks, op->w);
-    if (op->kind != SIM_GET && op->dot_count > 0 && result->outcome == GR_DONE)
+    if (op->kind != SIM_GET && op->dot.counter != 0 && result->outcome == GR_DONE)
         check_acknowledgement(oracle, number, result);
     if ((result->err == GR_OK) != (result->outcome == GR_DONE))
         sim_oracle_fail(oracle, "request %d: outcome and error disagree", number);
-    if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot_count > 0)
+    if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot.counter != 0)
         sim_oracle_fail(oracle, "write %d was rejected after it had drawn a dot", number);
     if (op->kind == SIM_GET && result->outcome == GR_DONE) {
         check_claim(oracle, ANSWER, "get", op->key, &result->record);
@@ -390,7 +397,7 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
                 sim_oracle_fail(oracle, "get %d answers without a value", number);
     }
     bool plain = op->kind == SIM_SET || op->kind == SIM_PUT || op->kind == SIM_DELETE;
-    if (plain && result->outcome == GR_DONE && op->dot_count == 0)
+    if (plain && result->outcome == GR_DONE && op->dot.counter == 0)
         sim_oracle_fail(oracle, "write %d was acknowledged, and never drew a dot", number);
 }
 
@@ -450,11 +457,11 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         op->holds &= ~(1u << node);
         op->safe &= ~(1u << node);
         op->keeps &= ~(1u << node);
-        if (op->dot_count == 0 || op->excused)
+        if (op->dot.counter == 0 || op->excused)
             continue;
         bool held = false;
         for (int m = 0; m < sim_node_count(oracle->sim); m++)
-            held |= m != node && sim_holds(oracle->sim, m, op);
+            held |= m != node && sim_holds(oracle->sim, m, op, &op->dot);
         op->excused = !held;
     }
 }
@@ -464,7 +471,7 @@ void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record
     check_claim(oracle, FINAL, "final", key, merged);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
-        bool acknowledged = op->key == key && op->dot_count > 0 && op->replied &&
+        bool acknowledged = op->key == key && op->dot.counter != 0 && op->replied &&
                             op->outcome == GR_DONE && op->kind != SIM_GET && !op->excused;
         bool may_be_lost =
             sim_durability(oracle->sim) != GR_DURABILITY_COMMIT && op->keeps == 0 && op->safe == 0;

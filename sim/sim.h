@@ -19,7 +19,7 @@
 #include "store/store.h"
 
 enum {
-    SIM_DOTS_MAX = 2, // of one operation: an owner's, and one of a node that stood in
+    SIM_DOTS_MAX = 2, // of one operation: its own, and the seal of an owner's run
     SIM_WRITES_MAX = SIM_OPS_MAX * SIM_DOTS_MAX,
     SIM_WORDS = SIM_WRITES_MAX / 64, // of a set of writes
     SIM_ACTORS_MAX = 2048,
@@ -49,16 +49,15 @@ struct sim_set {
 struct sim_write {
     int op;
     struct gr_dot dot;
-    int actor; // place in oracle->actor
-    // Every write of the key that it had seen, and theirs: what some run of it had, and every run.
-    struct sim_set past, sure;
+    int actor;           // place in oracle->actor
+    struct sim_set past; // every write of the key that it had seen, and theirs
 };
 
 // All of one key, in the order in which they were drawn.
 struct sim_history {
     int count;
     struct sim_write *write[SIM_WRITES_MAX];
-    struct sim_set removes; // the deletes
+    struct sim_set removes; // those that are never shown: deletes, and seals
 };
 
 // One request of a client. Operation n has number n + 1 in its value and request id.
@@ -69,15 +68,14 @@ struct sim_op {
     bool removes;       // a delete
     bool replied;
     enum gr_outcome outcome;
-    uint64_t issued, ended;          // in the order of all events
-    int r, w, dw, primaries;         // R, W, DW; owners among those that answered or acknowledged
-    int node;                        // that was asked
-    int64_t issued_ns;               // when
-    bool must;                       // succeed: asked of a healed core that can serve it
-    bool excused;                    // no disk holds it for certain any more
-    struct gr_dot dot[SIM_DOTS_MAX]; // those drawn for it
-    int dot_count;
-    bool by_owner; // one of them was drawn by an owner of the key
+    uint64_t issued, ended;  // in the order of all events
+    int r, w, dw, primaries; // R, W, DW; owners among those that answered or acknowledged
+    int node;                // that was asked
+    int64_t issued_ns;       // when
+    bool must;               // succeed: asked of a healed core that can serve it
+    bool excused;            // no disk holds it for certain any more
+    struct gr_dot dot;       // drawn for it, or counter 0
+    bool by_owner;           // an owner of the key has run it
     // Of the nodes, as bits: which ever held the write or what replaced it, or kept a hint of it;
     // which do, unless they handed it over; whose disk has it, or had it and handed it over; whose
     // disk ever had it; and which held it when the client was told that it is done, and did not
@@ -110,9 +108,10 @@ struct sim_oracle {
 // Begins an operation; its number, or -1 when the run has had enough.
 int sim_oracle_begin(
     struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w);
-// A write drew a dot for operation `op`, having seen `context`; `by_owner`: at an owner of the key.
+// Operation `op` was run and has the dot `dot`, having seen `context`; with a seal, it is the seal
+// that has. `by_owner`: at an owner of the key.
 void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
-    const struct gr_context *context, bool by_owner);
+    const struct gr_dot *seal, const struct gr_context *context, bool by_owner);
 // A node that is no owner keeps a hint of the key: the write of that dot, with its own write
 // `number`.
 void sim_oracle_kept(
@@ -184,8 +183,9 @@ uint64_t sim_written(const struct sim *sim, int node);          // number of its
 bool sim_verbose(const struct sim *sim);
 // One line of the story, with the time, if somebody reads it.
 void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// True if the disk of that node surely holds what operation `op` wrote, or what replaced it.
-bool sim_holds(struct sim *sim, int node, const struct sim_op *op);
+// True if the disk of that node surely holds what the dot of operation `op` stands for, or what
+// replaced that.
+bool sim_holds(struct sim *sim, int node, const struct sim_op *op, const struct gr_dot *dot);
 // True if some copy of the key has silently gone wrong: an answer may be wrong about it.
 bool sim_suspect(const struct sim *sim, int node, int key);
 

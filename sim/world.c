@@ -88,15 +88,11 @@ void sim_tell(const struct sim *sim, const char *format, ...)
     putchar('\n');
 }
 
-bool sim_holds(struct sim *sim, int n, const struct sim_op *op)
+bool sim_holds(struct sim *sim, int n, const struct sim_op *op, const struct gr_dot *dot)
 {
     struct sim_node *host = &sim->node[n];
-    if (gr_ring_position(&sim->ring, op->partition, (uint16_t)n) < 0 || host->suspect[op->key])
-        return false;
-    for (int i = 0; i < op->dot_count; i++)
-        if (sim_disk_covers(&host->disk, op->partition, &op->dot[i]))
-            return true;
-    return false;
+    return gr_ring_position(&sim->ring, op->partition, (uint16_t)n) >= 0 &&
+           !host->suspect[op->key] && sim_disk_covers(&host->disk, op->partition, dot);
 }
 
 bool sim_suspect(const struct sim *sim, int node, int key)
@@ -212,7 +208,7 @@ static void start_sync(struct sim *sim, int n, bool due)
 // A forwarded put that an owner and a node standing in both ran is one write with two contexts, and
 // a replica that got only the latter's shows what the former replaced. To the exchange this looks
 // like a loss (S1 of core/state.c), and a sound partition begins anew. True once it is told apart.
-static const bool LOSSES_ARE_REAL = false;
+static const bool LOSSES_ARE_REAL = true;
 
 // A node has found that a partition of its store is not what it wrote, and forgets what its clock
 // had seen.
@@ -244,7 +240,7 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     sim_disk_write(&host->disk, write, host->config.actor);
     bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
-        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn,
+        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn, write->seal,
             &write->drawn_context, owner);
     for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
         for (int key = 0; key < sim->clients.keys; key++)
@@ -279,7 +275,7 @@ static void on_reply(struct sim *sim, int n, const struct gr_result *result)
     }
     // A put that was handed on and is nowhere: its dot is a gap for ever.
     sim->lost_any |= result->outcome == GR_INDETERMINATE &&
-                     sim->oracle.op[result->ticket & 0xffffffff].dot_count == 0;
+                     sim->oracle.op[result->ticket & 0xffffffff].dot.counter == 0;
     sim_clients_result(&sim->clients, result);
 }
 

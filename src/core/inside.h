@@ -139,7 +139,7 @@ struct gr_keyop {
     bool unreadable;         // there is a row that says nothing: it is replaced, or goes
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
-    struct gr_dot dot;         // DELTA: the write's; PUT: the one drawn
+    struct gr_dot dot;         // PUT, DELTA: of the run: the seal, if it has one, or the write's
     uint32_t index;            // SHOW, OFFER, TAKEN: of the key in its exchange
     uint64_t write_number;     // of the WRITE that must be durable before it is acknowledged
 };
@@ -379,6 +379,7 @@ struct gr_put_intent {
     struct gr_sibling sibling; // without its dot; unused for a delete, but for its origin
     struct gr_context context; // what the client saw
     struct gr_dot dot;         // drawn where the put landed; counter 0: to be drawn
+    bool sealed;               // what it replaces gets a dot of its own (U4)
     struct gr_request_id id;
     bool remove;
 };

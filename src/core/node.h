@@ -53,6 +53,7 @@ struct gr_node;
     X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
     X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
     X(LATE_COMPARE, "late-compare", "states are compared as they are, not as when copied")         \
+    X(UNSEALED, "unsealed", "what a forwarded put replaces has no dot of its own")                 \
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
@@ -183,9 +184,9 @@ struct gr_store_write {
     bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
     bool sync;    // somebody waits for the disk: do not wait for the interval
-    // For the simulator's oracle: the dot that this write drew, or NULL; for which request, and
-    // what that request had seen.
-    const struct gr_dot *drawn;
+    // For the simulator's oracle: the dot that this write drew, or NULL; the seal that it drew
+    // besides, or NULL; for which request, and what that request had seen.
+    const struct gr_dot *drawn, *seal;
     struct gr_request_id drawn_by;
     struct gr_context drawn_context;
 };

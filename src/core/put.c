@@ -14,7 +14,12 @@
 //   U3  The origin (time, request id) and the dot are fixed before the put is sent anywhere, so
 //       however often it is run it is one write: whoever sees one run has seen them all. At an
 //       owner its time exceeds that of everything the put replaces.
-//   U4  The client is told exactly once; acknowledgements that come later are reported apart.
+//   U4  A dot has one context, wherever it is shown. A plain put has two when its owner and a node
+//       that stands in both run it: nothing, and whatever the owner held. So what the owner's run
+//       replaces gets a dot of its own there, the seal: the put's dot says that its value came, the
+//       seal that what it replaced is gone. A replica that got only the other run has not seen the
+//       seal, and nobody takes what it still shows for something that he has lost.
+//   U5  The client is told exactly once; acknowledgements that come later are reported apart.
 //
 //            +-- FORWARDING --------- FORWARDED: done / next owner / time behind: again
 //   start ---+      |         \------ deadline: INDETERMINATE
@@ -196,6 +201,8 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
             .value = write->value},
         .context = context,
         .dot = write->dot,
+        .sealed = write->plain && !write->remove && put->forwarded && !gr_context_empty(&context) &&
+                  node->config.canary != GR_CANARY_UNSEALED,
         .id = write->id,
         .remove = write->remove,
     };

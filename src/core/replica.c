@@ -310,7 +310,10 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
         .sum = p->sum,
         .leftover = (int)left_after - (int)left_before,
         .sync = gr_keyop_wants_sync(node, op),
-        .drawn = op->kind == GR_KEYOP_PUT ? &op->dot : NULL,
+        .drawn = op->kind != GR_KEYOP_PUT ? NULL
+                 : incoming->count > 0    ? &incoming->sibling[0].dot
+                                          : &op->dot,
+        .seal = intent->sealed ? &op->dot : NULL,
         .drawn_by = intent->id,
         .drawn_context = intent->context,
     };
@@ -353,17 +356,22 @@ static size_t bytes_kept(const struct gr_record *filled, const struct gr_put_int
     return bytes;
 }
 
-// Gives a put whose turn has come its dot. The delta is what is merged here and what travels: the
-// new sibling and the client's context, not what else this store holds or has seen.
+// Gives a put whose turn has come its dot, and its seal if it is to have one (put.c, U4). The delta
+// is what is merged here and what travels: the new sibling and the client's context, not what else
+// this store holds or has seen.
 static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     const struct gr_record *filled, const struct gr_put_intent *intent)
 {
-    if (!op->dot_drawn)
-        op->dot = intent->dot.counter != 0 ? intent->dot : gr_spare_draw(node, op->partition);
+    struct gr_dot dot[2] = {op->dot_drawn ? op->dot : intent->dot};
+    if (dot[0].counter == 0)
+        dot[0] = gr_spare_draw(node, op->partition);
+    if (intent->sealed)
+        dot[1] = gr_spare_draw(node, op->partition);
+    op->dot = dot[intent->sealed];
     struct gr_sibling *sibling = gr_arena_new(&node->scratch, struct gr_sibling);
     *sibling = intent->sibling;
-    sibling->dot = op->dot;
-    struct gr_context own = gr_context_make(&node->scratch, NULL, 0, &op->dot, 1);
+    sibling->dot = dot[0];
+    struct gr_context own = gr_context_make(&node->scratch, NULL, 0, dot, intent->sealed ? 2 : 1);
     const struct gr_context *seen = &intent->context;
     if (node->config.canary == GR_CANARY_FILLED_DELTA)
         seen = &filled->context;
