@@ -122,6 +122,7 @@ void sim_audit_silent_loss(struct sim *sim)
         sim_crash(sim, n);
         (void)sim_disk_lose(&host->disk, &sim->clients.key[key]);
         sim_disk_forge(&host->disk, &sim->ring, partition);
+        sim->ruined = true;
         sim->lost_node = n;
         sim->lost_partition = partition;
         sim->lost_found = false;

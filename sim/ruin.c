@@ -42,7 +42,7 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
     int n = going->node;
     struct sim_node *host = &sim->node[n];
     host->bad_at = sim->now;
-    sim->lost_any = true;
+    sim->lost_any = sim->ruined = true;
     switch (action->fault) {
     case SIM_DISK_LOSS:
         restart_over(sim, n, action->lasts_ms);

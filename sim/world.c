@@ -205,17 +205,12 @@ static void start_sync(struct sim *sim, int n, bool due)
     event->ticket = host->disk.applied;
 }
 
-// A forwarded put that an owner and a node standing in both ran is one write with two contexts, and
-// a replica that got only the latter's shows what the former replaced. To the exchange this looks
-// like a loss (S1 of core/state.c), and a sound partition begins anew. True once it is told apart.
-static const bool LOSSES_ARE_REAL = true;
-
 // A node has found that a partition of its store is not what it wrote, and forgets what its clock
 // had seen.
 static void forget(struct sim *sim, int n, const struct gr_store_write *write)
 {
     struct sim_node *host = &sim->node[n];
-    if (LOSSES_ARE_REAL && !sim->lost_any && write->row_count > 0)
+    if (!sim->ruined && write->row_count > 0)
         sim_oracle_fail(&sim->oracle, "node %d finds a loss, and nothing was lost", n);
     sim->oracle.damage = true;
     sim->lost_any = true; // the clock begins anew, and its first dots are a gap
@@ -335,7 +330,9 @@ static void emit(void *host, const struct gr_effect *effect)
         on_reply(sim, n, effect->result);
         break;
     case GR_EFFECT_ACKED:
+        break;
     case GR_EFFECT_LOG:
+        sim_tell(sim, "node %d, of partition %u: %s", n, effect->partition, effect->text);
         break;
     }
 }
@@ -447,6 +444,7 @@ void sim_start(struct sim *sim, int n)
         host->config.actor = (struct gr_actor){host->store, (host->life + 1) << 32 | bits};
     host->config.run = host->life + 1;
     host->config.seed = gr_random_next(&random);
+    host->misread = 0;
     host->node = gr_node_new(&host->config);
     host->tick_at = INT64_MAX;
     host->crash_after = -1;
@@ -475,13 +473,14 @@ static void read_store(struct sim *sim, struct sim_event *event)
     if (event->kind == SCAN)
         sim_disk_scan(
             &host->disk, sim->ring.partitions, &event->effect, &done->arena, &done->answer);
-    else if (!core && !host->read_failed &&
+    else if (!core && host->misread == 0 &&
              sim_strikes(sim, SIM_READ_ERROR, (uint64_t)event->node, host->reads)) {
         host->bad_at = GR_MAX(host->bad_at, sim->now);
-        host->read_failed = true;
+        host->misread = event->effect.key.hash; // which is read again, and well
         done->answer.status = GR_ERR_CORRUPT;
     } else {
-        host->read_failed = false;
+        if (host->misread == event->effect.key.hash)
+            host->misread = 0;
         done->answer.status =
             sim_disk_read(&host->disk, &event->effect.key, &done->arena, &done->answer.record);
     }

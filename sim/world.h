@@ -116,7 +116,7 @@ struct sim_node {
     struct gr_random random; // of its reads, syncs and crashes
     uint64_t store, life;
     uint64_t reads;   // carried out, to draw errors by
-    bool read_failed; // the last one did: an error that passes does not come twice in a row
+    uint64_t misread; // hash of the key whose read failed last, until it is read again, or 0
     bool sync_due;    // a SYNC that begins one is under way
     uint64_t urgent;  // number of the last write that does not wait for the interval
     bool syncing;     // a sync is under way, or has failed
@@ -168,6 +168,7 @@ struct sim {
     unsigned core;      // bits of the nodes that are healed and must serve
     int64_t must_after; // when they have had time to find each other
     bool lost_any;      // a crash or a bad disk took a write: clocks may keep gaps
+    bool ruined;        // a disk is not what was written there
     int lost_node;      // the audit let it lose a record without a trace, or -1
     uint32_t lost_partition;
     bool lost_found; // it has noticed

@@ -93,7 +93,10 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     struct gr_partition *p = &node->partition[partition];
     if (node->store != GR_OK || gr_ring_position(node->ring, partition, node->config.self) < 0)
         return; // it cannot be entered now, and the next pass finds it again
-    bool news = p->damage == NULL;
+    if (p->damage == NULL) {
+        gr_probe(&node->probes, GR_PROBE_DAMAGE_FOUND);
+        log_line(node, partition, how);
+    }
     struct gr_damage *damage = damage_of(node, p);
     gr_clock_join(&damage->owed, &p->clock);
     damage->given = 0;
@@ -104,10 +107,6 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
         gr_hook_memory(p->leaf, 0);
         p->leaf = NULL; // B5
         node->stats.unread++;
-    }
-    if (news) {
-        gr_probe(&node->probes, GR_PROBE_DAMAGE_FOUND);
-        log_line(node, partition, how);
     }
     gr_pass_soon(node);
     gr_round_soon(node);
