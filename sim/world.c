@@ -18,6 +18,9 @@
 
 // Milliseconds until a crashed node starts, asks again for space, or tries its links again.
 enum { RESTART_MS = 200, SPACE_MS = 100, RELINK_MS = 500, SYNC_INTERVAL_MS = 100 };
+enum {
+    READS_WELL = 20
+}; // after one that failed: an error that passes does not come twice in a row
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -444,7 +447,6 @@ void sim_start(struct sim *sim, int n)
         host->config.actor = (struct gr_actor){host->store, (host->life + 1) << 32 | bits};
     host->config.run = host->life + 1;
     host->config.seed = gr_random_next(&random);
-    host->misread = 0;
     host->node = gr_node_new(&host->config);
     host->tick_at = INT64_MAX;
     host->crash_after = -1;
@@ -473,14 +475,12 @@ static void read_store(struct sim *sim, struct sim_event *event)
     if (event->kind == SCAN)
         sim_disk_scan(
             &host->disk, sim->ring.partitions, &event->effect, &done->arena, &done->answer);
-    else if (!core && host->misread == 0 &&
+    else if (!core && host->reads > host->misread + READS_WELL &&
              sim_strikes(sim, SIM_READ_ERROR, (uint64_t)event->node, host->reads)) {
         host->bad_at = GR_MAX(host->bad_at, sim->now);
-        host->misread = event->effect.key.hash; // which is read again, and well
+        host->misread = host->reads;
         done->answer.status = GR_ERR_CORRUPT;
     } else {
-        if (host->misread == event->effect.key.hash)
-            host->misread = 0;
         done->answer.status =
             sim_disk_read(&host->disk, &event->effect.key, &done->arena, &done->answer.record);
     }

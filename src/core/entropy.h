@@ -26,7 +26,7 @@ struct gr_walk_note {
     int32_t counted;
 };
 
-enum gr_walk_owner { GR_WALK_PASS, GR_WALK_EXCHANGE, GR_WALK_SERVED };
+enum gr_walk_owner { GR_WALK_PASS, GR_WALK_EXCHANGE, GR_WALK_SERVED, GR_WALK_WITNESS };
 
 // Everything from `first` to below `frontier` is in the sums, as it is now.
 struct gr_walk {
@@ -121,6 +121,14 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer);
 void gr_serve_on_page(
     struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err);
+
+// ---- witness.c -----------------------------------------------------------------------------
+
+// A get found that `member` shows what this replica says is gone: if that is so, it is told.
+void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member);
+void gr_witness_on_page(
+    struct gr_node *node, struct gr_walk *walk, const struct gr_event *event, enum gr_err err);
+void gr_witness_deinit(struct gr_node *node);
 
 // ---- state.c -------------------------------------------------------------------------------
 
@@ -262,6 +270,7 @@ struct gr_entropy {
     struct gr_round round;
     struct gr_exchange exchange;
     struct gr_served *served; // by member
+    struct gr_list witnesses;
 };
 
 #endif

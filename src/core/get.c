@@ -13,14 +13,15 @@
 //       counts toward PR; the owner's own answer, when it comes after all, does.
 //   E2  The answer is the merge of at least R filled states; its values are complete.
 //   E3  Read repair gives: it is sent only to a replica that lacks a sibling, never to ship absence
-//       alone, and only when every value of the merge is at hand.
+//       alone, and only when every value of the merge is at hand. If it would take away as well,
+//       the replica that says "gone" is asked to look again, and to send it itself (witness.c).
 //
 //   start -> ASKING --R answered--> (COMPLETING -> ) answered -> late: repairs -> freed
 //              | a replica is slow: ask one more     | all asked have answered, or the deadline
 //              +-- deadline, or too few left: GR_ERR_READ_QUORUM
 //
 // Owns: states of replicas are copied into the call's arena.
-#include "core/inside.h"
+#include "core/entropy.h"
 
 enum position_state { UNASKED, ASKED, ANSWERED, FAILED };
 
@@ -332,9 +333,45 @@ static bool lacks_sibling(const struct gr_record *replica, const struct gr_recor
     return false;
 }
 
+// The position whose absence would take a sibling from that one, or -1. What expires is left out
+// (damage.c).
+static int witness_of(const struct gr_node *node, const struct gr_get *get, uint8_t position)
+{
+    const struct gr_record *held = &get->record[position];
+    if (node->config.exchange_interval.ns == 0)
+        return -1; // no trees are kept
+    for (uint32_t s = 0; s < held->count; s++) {
+        const struct gr_dot *dot = &held->sibling[s].dot;
+        if (held->sibling[s].expires.ms != 0 || gr_record_find(&get->merged, dot) != NULL)
+            continue;
+        for (uint8_t i = 0; i < node->ring->n; i++)
+            if (get->state[i] == ANSWERED && gr_context_covers(&get->record[i].context, dot) &&
+                gr_record_find(&get->record[i], dot) == NULL)
+                return i;
+    }
+    return -1;
+}
+
+static void call_witness(
+    struct gr_node *node, const struct gr_get *get, uint16_t witness, uint16_t member)
+{
+    struct gr_message message = {
+        .type = GR_MSG_WITNESS, .id = get->call.id, .key = get->key, .index = member};
+    if (witness == node->config.self)
+        gr_witness_call(node, &get->key, member);
+    else
+        (void)gr_node_send(node, witness, &message);
+}
+
 static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 {
-    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    uint16_t member = owner[position];
+    int witness = witness_of(node, get, position);
+    if (witness >= 0) {
+        call_witness(node, get, owner[witness], member);
+        return;
+    }
     struct gr_message message = {
         .type = GR_MSG_REPAIR, .id = get->call.id, .key = get->key, .record = get->merged};
     if (member != node->config.self) {

@@ -126,6 +126,7 @@ struct gr_keyop {
     struct gr_latch *latch;
     uint64_t version; // of the latch when the read was emitted
     bool bare;        // READ: values are not wanted
+    bool repairs;     // READ: for `peer`, which is behind (witness.c)
     bool durable; // PUT, DELTA, HINT, STAND_IN: acknowledged once it is durable, whatever the mode
     bool told;    // it was acknowledged when it was applied; its arena is empty
     bool stuck;   // EXPIRE, RESTRIP: its index row stays

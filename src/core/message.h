@@ -37,6 +37,8 @@ enum gr_message_type {
     GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
     GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one)
     GR_MSG_JOINED,  // status
+    GR_MSG_WITNESS, // key, index (a member): that one shows what you say is gone. Look again, and
+                    // if it is, REPAIR that member; not answered
     GR_MSG_TYPE_COUNT
 };
 

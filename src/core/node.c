@@ -334,6 +334,9 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
     case GR_MSG_REPAIR:
         gr_replica_on_message(node, peer, message);
         break;
+    case GR_MSG_WITNESS:
+        gr_witness_call(node, &message->key, (uint16_t)message->index);
+        break;
     case GR_MSG_SCAN:
     case GR_MSG_COUNT:
         gr_scan_on_message(node, peer, message);

@@ -53,6 +53,8 @@ struct gr_node;
     X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
     X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
     X(LATE_COMPARE, "late-compare", "states are compared as they are, not as when copied")         \
+    X(UNWITNESSED, "unwitnessed",                                                                  \
+        "a repair takes away on the word of a replica that has not looked")                        \
     X(UNSEALED, "unsealed", "what a forwarded put replaces has no dot of its own")                 \
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \

@@ -171,11 +171,12 @@ static void tell_state(
             gr_get_on_state(node, call, node->config.self, status, &filled);
         return;
     }
-    if (gr_instant_reached(node->now, op->deadline))
+    if (gr_instant_reached(node->now, op->deadline) || (op->repairs && status != GR_OK))
         return; // the asker has given up: its work is dropped
-    struct gr_message state = {.type = GR_MSG_STATE,
+    struct gr_message state = {.type = op->repairs ? GR_MSG_REPAIR : GR_MSG_STATE,
         .id = op->peer_call,
         .status = status,
+        .key = op->key,
         .bare = op->bare,
         .record = filled};
     (void)gr_node_send(node, op->peer, &state);

@@ -298,6 +298,7 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_timer_stop(&node->timers, &entropy->pass.timer);
     gr_timer_stop(&node->timers, &entropy->round.timer);
     gr_timer_stop(&node->timers, &entropy->exchange.timer);
+    gr_witness_deinit(node);
     gr_walk_close(node, &entropy->pass.walk);
     gr_walk_close(node, &entropy->exchange.walk);
     gr_arena_deinit(&entropy->exchange.here.arena);

@@ -202,7 +202,7 @@ static void read_sums(struct gr_field_in *in, struct gr_message *m)
 
 static bool is_entropy(enum gr_message_type type)
 {
-    return type >= GR_MSG_PROBE && type <= GR_MSG_JOINED;
+    return type >= GR_MSG_PROBE && type <= GR_MSG_WITNESS;
 }
 
 static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
@@ -248,6 +248,9 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
     case GR_MSG_JOIN:
         gr_write_varint(w, m->partition);
         write_clocks(out, m);
+        return;
+    case GR_MSG_WITNESS:
+        gr_write_varint(w, m->index);
         return;
     default:
         return; // JOINED has its status alone
@@ -300,6 +303,9 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
         m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
         read_clocks(in, m);
         return;
+    case GR_MSG_WITNESS:
+        m->index = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX - 1);
+        return;
     default:
         return;
     }
@@ -317,7 +323,7 @@ static bool has_status(enum gr_message_type type)
 static bool has_key(enum gr_message_type type)
 {
     return type == GR_MSG_FORWARD || type == GR_MSG_DELTA || type == GR_MSG_READ ||
-           type == GR_MSG_REPAIR || type == GR_MSG_OFFER;
+           type == GR_MSG_REPAIR || type == GR_MSG_OFFER || type == GR_MSG_WITNESS;
 }
 
 static void write_fields(struct gr_field_out *out, const struct gr_message *m)

@@ -14,11 +14,11 @@
 #include "test/script/words.h"
 
 static const char *const name[] = {"probe", "probed", "cover", "covered", "begin", "begun",
-    "branch", "leaves", "walk", "offer", "taken", "join", "joined"};
+    "branch", "leaves", "walk", "offer", "taken", "join", "joined", "witness"};
 
 const char *entropy_name(enum gr_message_type type)
 {
-    bool known = type >= GR_MSG_PROBE && type <= GR_MSG_JOINED;
+    bool known = type >= GR_MSG_PROBE && type <= GR_MSG_WITNESS;
     return known ? name[type - GR_MSG_PROBE] : NULL;
 }
 
@@ -146,6 +146,10 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
     }
     if (m->type == GR_MSG_TAKEN)
         read_record(words, line, 5, m);
+    if (m->type == GR_MSG_WITNESS) {
+        m->key = words_key(words, word(line, 5));
+        m->index = (uint32_t)words_number(words, word(line, 4));
+    }
 }
 
 // ---- showing ---------------------------------------------------------------------------------
@@ -187,6 +191,10 @@ void entropy_show(struct text *text, struct words *words, const struct gr_messag
         text_add(text, " p%u", m->partition);
     for (uint32_t i = 0; i < m->clock_count; i++)
         show_clock(text, &m->clock_list[i]);
+    if (m->type == GR_MSG_WITNESS) {
+        text_add(text, " %u ", m->index);
+        text_bytes(text, m->key.key);
+    }
     if (m->type == GR_MSG_OFFER || m->type == GR_MSG_TAKEN) {
         text_add(text, " %u ", m->index);
         if (m->type == GR_MSG_OFFER) {

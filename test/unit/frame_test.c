@@ -124,6 +124,8 @@ static void add_entropy(struct gr_random *random, struct gr_arena *arena, struct
         m->cursor_end = gr_random_below(random, GR_CURSOR_END + 1);
         m->limit = (uint32_t)some_u64(random);
     }
+    if (type == GR_MSG_WITNESS)
+        m->index = (uint32_t)gr_random_below(random, GR_MEMBERS_MAX);
     if (type == GR_MSG_OFFER || type == GR_MSG_TAKEN) {
         m->index = (uint32_t)some_u64(random);
         m->record = some_record(random, arena, type == GR_MSG_OFFER ? SOME_ALL : SOME_ANY);
@@ -144,7 +146,7 @@ static struct gr_message some_message(
         .deadline_ms = (uint32_t)some_u64(random),
     };
     if (type == GR_MSG_FORWARD || type == GR_MSG_DELTA || type == GR_MSG_READ ||
-        type == GR_MSG_REPAIR || type == GR_MSG_OFFER)
+        type == GR_MSG_REPAIR || type == GR_MSG_OFFER || type == GR_MSG_WITNESS)
         m.key = some_key(random, arena);
     if (type == GR_MSG_FORWARDED || type == GR_MSG_ACK || type == GR_MSG_STATE ||
         type == GR_MSG_PAGE || type == GR_MSG_COUNTED || type == GR_MSG_BEGUN ||
