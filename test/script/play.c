@@ -28,8 +28,8 @@
 //                                        before the first event
 //   from 1 delta #7 foo 1:4 RECORD [durable] [for=2], read #7 foo [bare] [for=2],
 //          repair #7 foo RECORD,
-//          forward #7 foo x|- [origin= touch= expires= plain w= pw= dw= context=], scan, count,
-//          ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
+//          forward #7 foo x|- [dot= origin= touch= expires= plain w= pw= dw= context=], scan,
+//          count, ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
 //          forwarded c1 done|rejected ERROR|indeterminate ERROR [acks= primaries= synced= settled
 //          context= needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`,
 //          `to=`: of the frame; `waited=`: in the host
@@ -347,7 +347,9 @@ static void read_forward(struct player *player, const struct line *line, struct 
     bool remove = is(word(line, 5), "-");
     gr_hybrid time = words_hybrid(words, words_option(line, "origin", "0"));
     const char *touch = words_option(line, "touch", NULL);
+    const char *dot = words_option(line, "dot", NULL);
     m->write = (struct gr_write){
+        .dot = dot == NULL ? (struct gr_dot){.counter = 0} : words_dot(words, dot),
         .id = {1, time},
         .origin = {time, {1, time}},
         .touch = touch == NULL ? 0 : words_hybrid(words, touch),
