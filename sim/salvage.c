@@ -45,6 +45,7 @@ void sim_disk_salvage(struct sim_disk *disk, uint32_t partitions, struct gr_rand
             keep(disk->batch, key, value);
         else if (!gr_random_chance(random, lost))
             (void)gr_salvage_row(&salvage, key, value, &sink); // false: it had rotted, and is left
+    gr_salvage_end(&salvage, &sink);
     uint64_t number;
     must(gr_store_apply(disk->store, disk->batch, &number));
     gr_store_batch_clear(disk->batch);

@@ -187,7 +187,8 @@ bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown
 
 void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed)
 {
-    gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
+    if (gr_ring_position(node->ring, partition, node->config.self) >= 0)
+        gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
 }
 
 void gr_damage_deinit(struct gr_node *node)

@@ -343,6 +343,12 @@ static enum gr_err fill(const struct gr_salvage_config *config, const struct gr_
     gr_salvage_init(&feed.rows, config->cluster->ring.partitions);
     err = feed_all(&feed, datadir, aside, ret_why, why_size);
     uint64_t number = 0;
+    struct gr_disk_sink sink = {put, never, feed.batch};
+    if (err == GR_OK) {
+        gr_salvage_end(&feed.rows, &sink);
+        commit(&feed);
+        err = feed.err;
+    }
     if (err == GR_OK)
         err = gr_store_sync(feed.to, &number);
     if (err == GR_ERR_BUSY)

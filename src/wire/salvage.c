@@ -10,8 +10,10 @@
 //   L2  A record that is kept has seen its own siblings and what stood in its left-over context,
 //   and
 //       says both; what the old clock's base covered is not said, and comes back with the exchange.
-//   L3  What the old clock had seen is owed: until others have told it again, or all have told what
-//       they have, the partition casts no vote for a get.
+//   L3  What the old clock had seen is owed, and as a clock row may be among what could not be
+//   read,
+//       so is a dot that nobody has: until every other owner has told what it has, the partition
+//       casts no vote for a get.
 //   L4  Count and sum of a partition are those of the records kept, so the new store's first pass
 //       agrees with it.
 //
@@ -27,6 +29,9 @@ void gr_salvage_init(struct gr_salvage *salvage, uint32_t partitions)
     size_t bytes = partitions * sizeof(*salvage->partition);
     salvage->partition = gr_hook_memory(NULL, bytes);
     memset(salvage->partition, 0, bytes);
+    const struct gr_dot nobodys = {{0, 0}, 1}; // L3
+    for (uint32_t p = 0; p < partitions; p++)
+        (void)gr_clock_add(&salvage->partition[p].owed, &nobodys);
 }
 
 void gr_salvage_deinit(struct gr_salvage *salvage)
@@ -78,7 +83,21 @@ static void keep_record(struct gr_salvage *salvage, struct gr_arena *arena,
     gr_disk_write(&write, (struct gr_actor){0, 0}, sink);
 }
 
-// L3. A clock row that cannot be read owes nothing: then one complete exchange is enough.
+// What partition `number` owes so far.
+static void write_owed(
+    const struct gr_salvage *salvage, uint32_t number, const struct gr_disk_sink *sink)
+{
+    const struct gr_salvage_partition *partition = &salvage->partition[number];
+    struct gr_store_write write = {
+        .partition = number,
+        .count = partition->count,
+        .sum = partition->sum,
+        .owed_changed = true,
+        .owed = &partition->owed,
+    };
+    gr_disk_write(&write, (struct gr_actor){0, 0}, sink);
+}
+
 static void owe(struct gr_salvage *salvage, struct gr_bytes row_key, struct gr_bytes value,
     const struct gr_disk_sink *sink)
 {
@@ -89,16 +108,8 @@ static void owe(struct gr_salvage *salvage, struct gr_bytes row_key, struct gr_b
     bool clock = gr_disk_read_clock(row_key, value, &arena, &number, &row) == GR_OK;
     if ((clock || gr_disk_read_owed(row_key, value, &arena, &number, &seen) == GR_OK) &&
         number < salvage->partitions) {
-        struct gr_salvage_partition *partition = &salvage->partition[number];
-        gr_clock_join(&partition->owed, &seen);
-        struct gr_store_write write = {
-            .partition = number,
-            .count = partition->count,
-            .sum = partition->sum,
-            .owed_changed = true,
-            .owed = &partition->owed,
-        };
-        gr_disk_write(&write, (struct gr_actor){0, 0}, sink);
+        gr_clock_join(&salvage->partition[number].owed, &seen);
+        write_owed(salvage, number, sink);
     }
     gr_arena_deinit(&arena);
 }
@@ -128,4 +139,10 @@ bool gr_salvage_row(struct gr_salvage *salvage, struct gr_bytes row_key, struct 
     }
     salvage->unsound += !good;
     return good;
+}
+
+void gr_salvage_end(const struct gr_salvage *salvage, const struct gr_disk_sink *sink)
+{
+    for (uint32_t p = 0; p < salvage->partitions; p++)
+        write_owed(salvage, p, sink);
 }

@@ -14,7 +14,7 @@ struct gr_salvage {
     struct gr_salvage_partition {
         int64_t count;        // keys with siblings
         struct gr_sum sum;    // of leaf hashes
-        struct gr_clock owed; // what the old clock had seen, as far as it can be read
+        struct gr_clock owed; // what the old clock had seen, as far as it can be read, and more
     } * partition;
     uint64_t records, hints; // rows kept
     uint64_t unsound;        // rows of records and hints that are not what was written
@@ -30,5 +30,8 @@ void gr_salvage_deinit(struct gr_salvage *salvage);
 // with nothing given to the sink, for a record or hint that cannot be read.
 bool gr_salvage_row(struct gr_salvage *salvage, struct gr_bytes row_key, struct gr_bytes value,
     const struct gr_disk_sink *sink);
+
+// After the last row: every partition owes, those too of which no row could be read.
+void gr_salvage_end(const struct gr_salvage *salvage, const struct gr_disk_sink *sink);
 
 #endif

@@ -380,6 +380,7 @@ static void test_salvaged(void **state)
     uint32_t bad = 0;
     while (gr_store_scan_next(scan, &key, &value) == GR_OK)
         bad += !gr_salvage_row(&salvage, key, value, &sink);
+    gr_salvage_end(&salvage, &sink);
     gr_store_scan_close(scan);
     gr_store_snapshot_close(old, snapshot);
     assert_int_equal(bad, 1);
