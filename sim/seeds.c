@@ -236,8 +236,7 @@ int sim_play_canaries(const char *only, int jobs, bool tap)
     return all.failed != 0;
 }
 
-// ---- the smallest that fails
-// ---------------------------------------------------------------------
+// ---- the smallest that fails -------------------------------------------------------------------
 
 struct shrink {
     struct sim_options options;

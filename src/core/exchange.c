@@ -15,8 +15,7 @@
 //       it is abandoned, and nothing is joined.
 //   E3  The join is written after every state that it stands for.
 //   E4  A leaf is summed again from what was read, on both sides, before any of its keys is
-//   offered:
-//       "seen, and gone" is not said by one that has lost a record (D6).
+//       offered: "seen, and gone" is not said by one that has lost a record (D6).
 //   E5  What was done stays done: an exchange that was abandoned finds fewer differences next time.
 //
 //   idle -> BEGIN -BEGUN-> leaves -LEAVES-> run of leaves that differ: walk, compare -> offer keys

@@ -4,8 +4,7 @@
 // wrong guess costs a message, never data.
 //
 //   L1  A message is taken at most once, however often it arrives, and only from the run of the
-//   peer
-//       that the last link was made with: what an older run sent is too late.
+//       peer that the last link was made with: what an older run sent is too late.
 //   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms; 20 ms until there are 100.
 #include "core/inside.h"
 

@@ -9,8 +9,8 @@
 //   S2  A substitute's vote is never an owner's: it counts toward W and DW, never toward PW.
 //   S3  A seat says NO only when everyone who was asked for it certainly stored nothing.
 //   S4  This node's own seat gets no substitute: its vote is certain to come, or the store has
-//   failed. S5  Substitutes are asked in the order of the walk, which is the same on every node, so
-//   that
+//       failed.
+//   S5  Substitutes are asked in the order of the walk, which is the same on every node, so that
 //       gets look for hints where puts leave them.
 //
 //   seat: owner asked --ack--> voted

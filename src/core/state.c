@@ -5,8 +5,7 @@
 // others still have. Absence is therefore weighed before it is believed.
 //
 //   S1  An absence is believed only from one that has seen a write which is not known here; from
-//   one
-//       that has seen no more, it is a loss (D6).
+//       one that has seen no more, it is a loss (D6).
 //   S2  No clock learns a dot whose sibling came without its value and is not here.
 //   S3  A join is one write of clock rows alone, after every state that it stands for.
 //

@@ -12,8 +12,7 @@
 //        +---- any error <------ up: frames, LINK told
 //
 //   I1  The node hears "up" only after the handshake, before the first frame of that connection;
-//   and
-//       "down" before the next "up".
+//       and "down" before the next "up".
 //   I2  Every connection that is not up has a deadline; one that is up is closed when nothing was
 //       heard for SILENCE_MS. Both sides send at least a keepalive each second.
 //   I3  What cannot be understood ends the connection: nothing behind it can be trusted.

@@ -10,8 +10,7 @@
 //          |                     12 does not, 14 does not, 15 works: go on from 15
 //
 //   W1  A position is the first eight bytes of a key, which tell slots and most keys apart: keys
-//   that
-//       share them with the last one are given up together with the range.
+//       that share them with the last one are given up together with the range.
 //   W2  Positions only grow, so the walk ends.
 //   W3  What can be read between two damaged ranges may be given up with them, when it is narrower
 //       than the first of them.

@@ -13,13 +13,11 @@
 //       SALVAGE says that there is something to do, and which of `store` and the old directory
 //       exist says what: both mean that all was done but the last.
 //   G2  The old store is renamed, and read; nothing in it is changed and nothing is removed. What
-//   is
-//       removed is what an attempt itself has made.
+//       is removed is what an attempt itself has made.
 //   G3  No actor of the old store id is ever used again, so it does not matter which of its last
 //       writes were lost.
 //   G4  A key that the old store shows is taken from there; the rescued copy, where keys may have
-//   come
-//       back to what they were, fills in only what is missing.
+//       come back to what they were, fills in only what is missing.
 //
 // Source: DESIGN.md §4, D8 and D9. Owns: both stores while it runs. Bounds: BATCH_BYTES of rows in
 // memory, or one record; disk space for the new store beside the old one.

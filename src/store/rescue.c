@@ -7,8 +7,7 @@
 //
 //   E1  The damaged directory is only read. A file that cannot be linked is copied.
 //   E2  A table with one bad block is left out whole, so this is the second choice: a store that
-//   opens
-//       is read as it is.
+//       opens is read as it is.
 //
 // Owns: the new directory, until it is handed over. Bounds: none; a file is copied in pieces of 1
 // MiB.

@@ -8,9 +8,8 @@
 // a word.
 //
 //   H1  A side is DONE only after it has verified a MAC over both HELLOs and what the other has
-//   seen
-//       of its store, made under the label of
-//       the other role, and (the dialler) after it was told that its own was verified.
+//       seen of its store, made under the label of the other role, and (the dialler) after it was
+//       told that its own was verified.
 //   H2  Nothing of the secret but such MACs leaves this file.
 //   H3  Before the proof a stranger costs us one struct and at most GR_HANDSHAKE_BYTES_MAX bytes.
 //   H4  Whatever came from the other side is printable before it gets into a reason.
