@@ -7,7 +7,8 @@
 //   L1  No clock row is kept: a clock that claims a dot whose record was lost would delete that
 //       value everywhere else. An empty clock claims nothing.
 //   L2  A record that is kept has seen its own siblings and what stood in its left-over context,
-//       and says both; what the old clock's base covered is not said, and comes back with the exchange.
+//       and says both; what the old clock's base covered is not said, and comes back with the
+//       exchange.
 //   L3  What the old clock had seen is owed, and as a clock row may be among what could not be
 //       read, so is a dot that nobody has: until every other owner has told what it has, the
 //       partition casts no vote for a get.
