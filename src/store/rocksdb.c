@@ -16,6 +16,11 @@
 //       scan or a compaction that passes a range delete can lose a checksum error and go on as if
 //       the damaged keys were not there (facebook/rocksdb#11782, #11786). So apply reads the keys
 //       of a range, and costs what it removes.
+//   I7  The log's buffer is written to its file under `log_lock`, and whoever fails there sets
+//       `broken` before it lets go. Debian's library has its assertions on: a thread that appends
+//       to a log in which another has just failed ends the process (facebook/rocksdb#12448), and a
+//       node whose disk is full is to be read from. The sync stands apart, and flushes once more
+//       what was applied since: there the race is small, not gone.
 //
 // Bounds: cache_bytes (64 MiB) for blocks, indexes and filters; buffer_bytes (64 MiB) of recent
 // writes; a log of twice that; 512 open tables; 2 background threads; 64 MiB of deletes that the
@@ -59,7 +64,8 @@ struct rocks {
     _Atomic uint64_t applied;
     _Atomic int broken; // enum gr_err of S5, GR_OK while whole
     pthread_mutex_t sync_lock;
-    uint64_t synced; // under sync_lock
+    uint64_t synced;          // under sync_lock
+    pthread_mutex_t log_lock; // taken after sync_lock
     pthread_mutex_t trouble_lock;
     char trouble[TROUBLE_BYTES];
 };
@@ -238,6 +244,7 @@ static void rocks_free(struct rocks *rocks)
     rocksdb_cache_destroy(rocks->cache);
     pthread_mutex_destroy(&rocks->trouble_lock);
     pthread_mutex_destroy(&rocks->sync_lock);
+    pthread_mutex_destroy(&rocks->log_lock);
     gr_hook_memory(rocks, 0);
 }
 
@@ -281,6 +288,7 @@ static enum gr_err rocks_open(const char *dir, const struct gr_store_options *op
     struct rocks *rocks = gr_hook_memory(NULL, sizeof(*rocks));
     *rocks = (struct rocks){.base.engine = &gr_store_rocksdb};
     gr_assert(pthread_mutex_init(&rocks->sync_lock, NULL) == 0);
+    gr_assert(pthread_mutex_init(&rocks->log_lock, NULL) == 0);
     gr_assert(pthread_mutex_init(&rocks->trouble_lock, NULL) == 0);
     set_options(rocks, options);
     if (options->read_only)
@@ -436,6 +444,23 @@ static enum gr_err fill_scratch(struct rocks *rocks, const struct gr_store_batch
     return err;
 }
 
+// I7: the log's buffer may overflow into its file here.
+static enum gr_err write_scratch(struct rocks *rocks)
+{
+    char *status = NULL;
+    pthread_mutex_lock(&rocks->log_lock);
+    enum gr_err err = (enum gr_err)atomic_load(&rocks->broken);
+    if (err == GR_OK)
+        rocksdb_write(rocks->db, rocks->write, rocks->scratch, &status);
+    if (status != NULL) {
+        err = failed(rocks, status, GR_ERR_STALLED);
+        if (err != GR_ERR_STALLED)
+            err = breaks(rocks, err);
+    }
+    pthread_mutex_unlock(&rocks->log_lock);
+    return err;
+}
+
 static enum gr_err rocks_apply(
     struct gr_store *store, const struct gr_store_batch *batch, uint64_t *ret_number)
 {
@@ -443,18 +468,18 @@ static enum gr_err rocks_apply(
     enum gr_err err = (enum gr_err)atomic_load(&rocks->broken);
     if (err == GR_OK)
         err = fill_scratch(rocks, batch);
-    if (err != GR_OK)
-        return err;
-    if (gr_store_batch_count(batch) > 0) {
-        char *status = NULL;
-        rocksdb_write(rocks->db, rocks->write, rocks->scratch, &status);
-        if (status != NULL) {
-            err = failed(rocks, status, GR_ERR_STALLED);
-            return err == GR_ERR_STALLED ? err : breaks(rocks, err);
-        }
-    }
-    *ret_number = atomic_fetch_add(&rocks->applied, 1) + 1;
-    return GR_OK;
+    if (err == GR_OK && gr_store_batch_count(batch) > 0)
+        err = write_scratch(rocks);
+    if (err == GR_OK)
+        *ret_number = atomic_fetch_add(&rocks->applied, 1) + 1;
+    return err;
+}
+
+static enum gr_err flush_log(struct rocks *rocks, bool and_sync)
+{
+    char *status = NULL;
+    rocksdb_flush_wal(rocks->db, and_sync, &status);
+    return status == NULL ? GR_OK : breaks(rocks, failed(rocks, status, GR_ERR_IO));
 }
 
 static enum gr_err rocks_sync(struct gr_store *store, uint64_t *ret_number)
@@ -463,16 +488,18 @@ static enum gr_err rocks_sync(struct gr_store *store, uint64_t *ret_number)
     // One at a time: after a failure the next fsync of the same file may well succeed (I3). Whoever
     // waited here usually finds its batches synced.
     pthread_mutex_lock(&rocks->sync_lock);
-    enum gr_err err = (enum gr_err)atomic_load(&rocks->broken);
     uint64_t number = atomic_load(&rocks->applied);
-    if (err == GR_OK && number > rocks->synced) {
-        char *status = NULL;
-        rocksdb_flush_wal(rocks->db, 1, &status);
-        if (status == NULL)
-            rocks->synced = number;
-        else
-            err = breaks(rocks, failed(rocks, status, GR_ERR_IO));
-    }
+    bool wanted = number > rocks->synced;
+    pthread_mutex_lock(&rocks->log_lock);
+    enum gr_err err = (enum gr_err)atomic_load(&rocks->broken);
+    if (err == GR_OK && wanted)
+        err = flush_log(rocks, false);
+    pthread_mutex_unlock(&rocks->log_lock);
+    // The C API has no sync without a flush; the buffer is as good as empty now.
+    if (err == GR_OK && wanted)
+        err = flush_log(rocks, true);
+    if (err == GR_OK)
+        rocks->synced = number;
     pthread_mutex_unlock(&rocks->sync_lock);
     if (err == GR_OK)
         *ret_number = number;

@@ -365,3 +365,17 @@ class Resp:
             self.send(b"".join(encode(*words) for words in piece))
             replies += [self.receive() for _ in piece]
         return replies
+
+    def read_all(self, commands, window=256, seconds=60):
+        """The same for reads. On a busy machine some are late: BUSY and TRYAGAIN say that nothing was
+        done and that it may be asked again, and that is done until it is answered or time is up."""
+        replies = self.ask_all(commands, window)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            again = [i for i, reply in enumerate(replies) if isinstance(reply, RespError)
+                     and str(reply).split(" ", 1)[0] in ("BUSY", "TRYAGAIN")]
+            if not again:
+                break
+            for i, reply in zip(again, self.ask_all([commands[i] for i in again], window=1)):
+                replies[i] = reply
+        return replies

@@ -144,9 +144,44 @@ static int write_for_ever(const char *dir, int to, uint64_t buffer_bytes)
 
 // ---- the part whose writes fail --------------------------------------------------------------
 
-// Files may not grow beyond 256 KiB. `by_apply` never syncs, so that the log's buffer (1 MiB)
-// overflows in an apply; else the sync is the first to be refused.
-static int write_until_refused(const char *dir, int to, bool by_apply)
+// Who is the first to be refused: one that syncs after each batch, one that never syncs, so that
+// the log's buffer (1 MiB) overflows in an apply, or two threads that apply and sync as fast as
+// they can.
+enum refused { REFUSED_SYNC, REFUSED_APPLY, REFUSED_EITHER };
+
+// How it ended.
+static void *sync_until_refused(void *opaque)
+{
+    const struct writer *writer = opaque;
+    enum gr_err err = GR_OK;
+    while (err == GR_OK) {
+        uint64_t number = 0;
+        err = gr_store_sync(writer->store, &number);
+        if (err == GR_OK)
+            report(writer, number);
+    }
+    gr_assert(err == GR_ERR_IO);
+    return NULL;
+}
+
+static void write_all(struct writer *writer, struct gr_store_batch *batch, enum refused who)
+{
+    uint64_t number = 0, n = 50;
+    enum gr_err err = GR_OK;
+    while (err == GR_OK && n < 20000) {
+        fill(batch, ++n);
+        err = gr_store_apply(writer->store, batch, &number);
+        if (err != GR_OK || who != REFUSED_SYNC)
+            continue;
+        err = gr_store_sync(writer->store, &number);
+        if (err == GR_OK)
+            report(writer, number);
+    }
+    gr_assert(err == GR_ERR_IO);
+}
+
+// Files may not grow beyond 256 KiB.
+static int write_until_refused(const char *dir, int to, enum refused who)
 {
     signal(SIGXFSZ, SIG_IGN);
     struct writer writer = {.store = test_open(&gr_store_rocksdb, dir, 0), .report = to};
@@ -157,24 +192,18 @@ static int write_until_refused(const char *dir, int to, bool by_apply)
     gr_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 
     struct gr_store_batch *batch = gr_store_batch_new();
-    uint64_t number = 0, n = 50;
-    enum gr_err err = GR_OK;
-    while (err == GR_OK && n < 20000) {
-        fill(batch, ++n);
-        err = gr_store_apply(store, batch, &number);
-        if (err != GR_OK || by_apply)
-            continue;
-        err = gr_store_sync(store, &number);
-        if (err == GR_OK)
-            report(&writer, number);
-    }
-    gr_assert(err == GR_ERR_IO);
+    pthread_t thread;
+    if (who == REFUSED_EITHER)
+        gr_assert(pthread_create(&thread, NULL, sync_until_refused, &writer) == 0);
+    write_all(&writer, batch, who);
+    if (who == REFUSED_EITHER)
+        gr_assert(pthread_join(thread, NULL) == 0);
     gr_assert(strstr(gr_store_trouble(store), "too large") != NULL);
 
     // S5: nothing is written any more, even if the world is well again; reads go on.
     const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
     gr_assert(setrlimit(RLIMIT_FSIZE, &none) == 0);
-    number = 4711;
+    uint64_t number = 4711;
     for (int i = 0; i < 3; i++) {
         gr_assert(gr_store_sync(store, &number) == GR_ERR_IO);
         gr_assert(gr_store_apply(store, batch, &number) == GR_ERR_IO);
@@ -284,6 +313,18 @@ static void test_refused_apply(void **state)
 {
     (void)state;
     refused("--refused-apply");
+}
+
+// What one thread is refused the other meets too, at any point of its own call.
+static void test_refused_either(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40 };
+    for (int round = 0; round < ROUNDS; round++) {
+        refused("--refused-either");
+        test_dir_remove();
+        test_dir_make();
+    }
 }
 
 // A power cut leaves any beginning of the log, a bad disk any byte of it: what is recovered is a
@@ -504,14 +545,17 @@ int main(int count, char **arguments)
     if (count == 4 && strcmp(arguments[1], "--write-small") == 0)
         return write_for_ever(arguments[2], atoi(arguments[3]), SMALL_BUFFER);
     if (count == 4 && strcmp(arguments[1], "--refused-sync") == 0)
-        return write_until_refused(arguments[2], atoi(arguments[3]), false);
+        return write_until_refused(arguments[2], atoi(arguments[3]), REFUSED_SYNC);
     if (count == 4 && strcmp(arguments[1], "--refused-apply") == 0)
-        return write_until_refused(arguments[2], atoi(arguments[3]), true);
+        return write_until_refused(arguments[2], atoi(arguments[3]), REFUSED_APPLY);
+    if (count == 4 && strcmp(arguments[1], "--refused-either") == 0)
+        return write_until_refused(arguments[2], atoi(arguments[3]), REFUSED_EITHER);
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(test_kill),
         CASE(test_refused_sync),
         CASE(test_refused_apply),
+        CASE(test_refused_either),
         CASE(test_cut_log),
         CASE(test_damaged_table),
         CASE(test_compaction_meets_damage),
