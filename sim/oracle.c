@@ -18,6 +18,8 @@
 //   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 //   O7  What a disk held for certain when another lost it stays. Only a write that no disk held
 //       durably at such a moment is excused.
+//   O9  A node that calls a damaged partition whole has again what it lost, as far as disks that
+//       held it then still do.
 //
 // In the modes that do not wait for the disk (§6.1) a node that acknowledged may crash before its
 // sync, and lose a write or a hint of it. Then O3 holds as far as those owners that held the write
@@ -454,15 +456,37 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         struct sim_op *op = &oracle->op[i];
         if (key >= 0 && op->key != key)
             continue;
+        bool lost = op->safe >> node & 1;
         op->holds &= ~(1u << node);
         op->safe &= ~(1u << node);
         op->keeps &= ~(1u << node);
+        if (key < 0 && votes)
+            op->lost_with[node] = 0; // nothing is left that it could owe
         if (op->dot.counter == 0 || op->excused)
             continue;
-        bool held = false;
+        unsigned held = 0;
         for (int m = 0; m < sim_node_count(oracle->sim); m++)
-            held |= m != node && sim_holds(oracle->sim, m, op, &op->dot);
-        op->excused = !held;
+            held |= (unsigned)(m != node && sim_holds(oracle->sim, m, op, &op->dot)) << m;
+        op->excused = held == 0;
+        if (lost && !(key < 0 && votes))
+            op->lost_with[node] |= held;
+    }
+}
+
+void sim_oracle_whole(struct sim_oracle *oracle, int node, uint32_t partition)
+{
+    for (int i = 0; i < oracle->count; i++) {
+        struct sim_op *op = &oracle->op[i];
+        if (op->partition != partition)
+            continue;
+        for (int m = 0; m < sim_node_count(oracle->sim); m++)
+            if ((op->lost_with[node] >> m & 1) && sim_holds(oracle->sim, m, op, &op->dot) &&
+                !sim_has_seen(oracle->sim, node, partition, &op->dot))
+                sim_oracle_fail(oracle,
+                    "node %d says that it is whole, and lacks write %d, which it had and node %d "
+                    "has",
+                    node, i, m);
+        op->lost_with[node] = 0;
     }
 }
 

@@ -86,6 +86,7 @@ struct sim_op {
     // came.
     unsigned came;
     uint64_t came_at[SIM_NODES_MAX];
+    unsigned lost_with[SIM_NODES_MAX]; // of a node that lost it: which disks held it then
     int64_t expires_ms;
 };
 
@@ -130,6 +131,8 @@ void sim_oracle_damaged_state(
 // A disk is about to lose what it holds of a key (-1: of every key): a write that no other disk
 // holds for certain may be lost from then on. `votes`: its node may go on answering gets.
 void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes);
+// A node that lost something of a partition says that it is whole again.
+void sim_oracle_whole(struct sim_oracle *oracle, int node, uint32_t partition);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
@@ -186,6 +189,8 @@ void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((for
 // True if the disk of that node surely holds what the dot of operation `op` stands for, or what
 // replaced that.
 bool sim_holds(struct sim *sim, int node, const struct sim_op *op, const struct gr_dot *dot);
+// True if the clock of a node that runs covers the dot.
+bool sim_has_seen(const struct sim *sim, int node, uint32_t partition, const struct gr_dot *dot);
 // True if some copy of the key has silently gone wrong: an answer may be wrong about it.
 bool sim_suspect(const struct sim *sim, int node, int key);
 

@@ -98,6 +98,11 @@ bool sim_holds(struct sim *sim, int n, const struct sim_op *op, const struct gr_
            !host->suspect[op->key] && sim_disk_covers(&host->disk, op->partition, dot);
 }
 
+bool sim_has_seen(const struct sim *sim, int n, uint32_t partition, const struct gr_dot *dot)
+{
+    return gr_clock_has(gr_node_clock(sim->node[n].node, partition), dot);
+}
+
 bool sim_suspect(const struct sim *sim, int node, int key)
 {
     bool any = false;
@@ -236,6 +241,8 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
         sim_oracle_fail(
             &sim->oracle, "node %d writes, and was told that its store takes nothing", n);
     sim_disk_write(&host->disk, write, host->config.actor);
+    if (write->owed_changed && write->owed == NULL)
+        sim_oracle_whole(&sim->oracle, n, write->partition);
     bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
         sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn, write->seal,
