@@ -456,7 +456,7 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         struct sim_op *op = &oracle->op[i];
         if (key >= 0 && op->key != key)
             continue;
-        bool lost = op->safe >> node & 1;
+        bool lost = op->dot.counter != 0 && sim_holds(oracle->sim, node, op, &op->dot);
         op->holds &= ~(1u << node);
         op->safe &= ~(1u << node);
         op->keeps &= ~(1u << node);

@@ -18,9 +18,6 @@
 
 // Milliseconds until a crashed node starts, asks again for space, or tries its links again.
 enum { RESTART_MS = 200, SPACE_MS = 100, RELINK_MS = 500, SYNC_INTERVAL_MS = 100 };
-enum {
-    READS_WELL = 20
-}; // after one that failed: an error that passes does not come twice in a row
 
 // ---- what clients and oracle may ask of the world ----------------------------------------------
 
@@ -473,6 +470,7 @@ static void read_store(struct sim *sim, struct sim_event *event)
 {
     struct sim_node *host = &sim->node[event->node];
     bool core = sim->core >> event->node & 1;
+    uint64_t bit = 1ull << event->effect.key.hash % 64;
     struct sim_event *done = sim_push(sim, event->kind == READ ? READ_DONE : SCAN_DONE, event->node,
         read_delay(sim, event->node));
     done->answer = (struct gr_event){
@@ -482,10 +480,10 @@ static void read_store(struct sim *sim, struct sim_event *event)
     if (event->kind == SCAN)
         sim_disk_scan(
             &host->disk, sim->ring.partitions, &event->effect, &done->arena, &done->answer);
-    else if (!core && host->reads > host->misread + READS_WELL &&
+    else if (!core && !(host->misread & bit) &&
              sim_strikes(sim, SIM_READ_ERROR, (uint64_t)event->node, host->reads)) {
         host->bad_at = GR_MAX(host->bad_at, sim->now);
-        host->misread = host->reads;
+        host->misread |= bit;
         done->answer.status = GR_ERR_CORRUPT;
     } else {
         done->answer.status =

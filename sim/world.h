@@ -116,7 +116,7 @@ struct sim_node {
     struct gr_random random; // of its reads, syncs and crashes
     uint64_t store, life;
     uint64_t reads;   // carried out, to draw errors by
-    uint64_t misread; // how many they were when one failed
+    uint64_t misread; // keys whose read has failed, by hash: an error that passes comes but once
     bool sync_due;    // a SYNC that begins one is under way
     uint64_t urgent;  // number of the last write that does not wait for the interval
     bool syncing;     // a sync is under way, or has failed
