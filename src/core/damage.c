@@ -114,6 +114,15 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
 }
 
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
+void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *how)
+{
+    // The cache of headers knows what was written, not what is there: what is written next must be
+    // counted against the store, or count and sum are wrong again at once.
+    if (node->store == GR_OK)
+        gr_replica_forget(node);
+    gr_damage_partition(node, partition, how);
+}
+
 {
     uint32_t partition = gr_ring_partition(node->ring, key->slot);
     if (gr_ring_position(node->ring, partition, node->config.self) < 0 || node->store != GR_OK)

@@ -152,6 +152,9 @@ void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key);
 void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer);
 // A pass has made count, sum and tree those of what is stored.
 void gr_damage_summed(struct gr_node *node, uint32_t partition);
+// The same, found by a walk over it: rows are not there, or are others than were written. Not to be
+// called while a key is being worked on.
+void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *how);
 void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
 void gr_damage_deinit(struct gr_node *node);
 // Two sums that must be equal.

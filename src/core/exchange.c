@@ -322,7 +322,7 @@ static void end_run(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     struct gr_sum sum = gr_merkle_sum(node->partition[x->partition].leaf, x->run_from, x->run_end);
     if (!gr_damage_agrees(node, x->walk.sum, sum)) {
-        gr_damage_partition(node, x->partition, "the records of an exchange do not add up");
+        gr_damage_unsummed(node, x->partition, "the records of an exchange do not add up");
         end(node, false);
         return;
     }

@@ -99,7 +99,7 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
         for (uint32_t i = 0; same && i < gr_merkle_leaves(node->ring); i++)
             same = gr_damage_agrees(node, walk->leaf[i], p->leaf[i]);
     if (!same && p->damage == NULL)
-        gr_damage_partition(node, walk->partition, "the records of a partition do not add up");
+        gr_damage_unsummed(node, walk->partition, "the records of a partition do not add up");
     if (p->leaf != NULL)
         return;
     // What the walk found is what is there: from now on count, sum and tree say so.

@@ -179,7 +179,7 @@ void gr_serve_on_page(
         uint32_t to = (uint32_t)leaf_at(node, partition, at->end);
         struct gr_sum sum = gr_merkle_sum(node->partition[partition].leaf, from, to);
         if (!gr_damage_agrees(node, at->sum, sum))
-            gr_damage_partition(node, partition, "the records of an exchange do not add up");
+            gr_damage_unsummed(node, partition, "the records of an exchange do not add up");
     }
     if (err == GR_OK && !goes_on(node, served))
         err = GR_ERR_CORRUPT;
