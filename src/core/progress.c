@@ -118,6 +118,11 @@ void gr_repair_look(const struct gr_node *node, struct gr_instant now, struct gr
     look_at_exchanges(node, now, ret);
 }
 
+uint32_t gr_repair_percent(const struct gr_repair_view *view)
+{
+    return view->partitions == 0 ? 100 : (uint32_t)(view->whole * UINT64_C(100) / view->partitions);
+}
+
 // ---- another member --------------------------------------------------------------------------
 
 void gr_repair_look_peer(

@@ -80,6 +80,8 @@ struct gr_repair_view {
     struct gr_repair_exchange exchange[GR_REPAIR_EXCHANGES_MAX];
 };
 void gr_repair_look(const struct gr_node *node, struct gr_instant now, struct gr_repair_view *ret);
+// How many in a hundred partitions are whole, rounded down: 100 only if all are.
+uint32_t gr_repair_percent(const struct gr_repair_view *view);
 
 // Another member, over all partitions that both own.
 struct gr_repair_peer {
