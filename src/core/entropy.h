@@ -222,6 +222,9 @@ void gr_repair_here(
     struct gr_node *node, uint32_t partition, uint16_t peer, bool whole, uint64_t hash_of_peer);
 void gr_repair_there(struct gr_node *node, uint32_t partition, uint16_t peer, bool whole);
 void gr_repair_equal(struct gr_node *node, uint32_t partition, uint16_t peer);
+// Their clocks are not equal, and the peer's has that hash.
+void gr_repair_differs(
+    struct gr_node *node, uint32_t partition, uint16_t peer, uint64_t hash_of_peer);
 // The clock of a partition was joined with a peer's: it may be equal to another's now.
 void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer);
 // The partition was read, or is whole again.

@@ -46,7 +46,10 @@ static void look_at_pace(
     struct gr_span span = gr_pace_span(now, repair->behind_since);
     ret->behind_for = since(now, repair->behind_since);
     ret->keys_per_second = gr_pace_rate(done[GR_REPAIR_KEYS_IN], span);
-    ret->left_s = gr_pace_left_s(repair->behind, done[GR_PACE_MENDED], span);
+    // What was never compared may be behind too.
+    ret->left_s = GR_PACE_UNKNOWN;
+    if (ret->unknown == 0)
+        ret->left_s = gr_pace_left_s(repair->behind, done[GR_PACE_MENDED], span);
 }
 
 static struct gr_repair_job look_at_job(const struct gr_repair *repair, struct gr_instant now)

@@ -119,6 +119,17 @@ void gr_repair_equal(struct gr_node *node, uint32_t partition, uint16_t peer)
     gr_repair_here(node, partition, peer, true, 0);
 }
 
+void gr_repair_differs(
+    struct gr_node *node, uint32_t partition, uint16_t peer, uint64_t hash_of_peer)
+{
+    const struct gr_pair *pair = pair_of(node, partition, peer);
+    // Who has seen nothing, as a new disk, need not be told who lacks what. Else writes may be on
+    // their way, either way.
+    if (pair != NULL && pair->here == GR_REPAIR_UNKNOWN &&
+        node->partition[partition].clock.count == 0)
+        gr_repair_here(node, partition, peer, false, hash_of_peer);
+}
+
 void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer)
 {
     gr_repair_here(node, partition, peer, true, 0);

@@ -315,6 +315,8 @@ static void on_probed(struct gr_node *node, const struct gr_message *message)
         if (message->hash_count == 0 ||
             (message->hash_count == count && message->hash_list[i] == hash[i]))
             gr_repair_equal(node, partition[i], round->peer);
+        else if (message->hash_count == count)
+            gr_repair_differs(node, partition[i], round->peer, message->hash_list[i]);
     if (message->hash_count != count) { // equal, or of another ring
         node->stats.behind = 0;
         rest(node);
