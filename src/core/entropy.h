@@ -317,6 +317,7 @@ struct gr_exchange {
     bool paused;      // the timer ends a pause, not a wait
     bool busy;        // offer_more is at work: it will see what ends meanwhile
     uint32_t damages; // of the partition here, when it began
+    uint32_t paid;    // keys that may still be offered of the slice that was admitted last
     bool failed;      // some key was not done, or not all were compared: nothing is joined
     uint64_t id;
     uint16_t peer;

@@ -31,7 +31,13 @@
 
 #include <string.h>
 
-enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, SLICE_KEYS = 128, ANSWER_TIMEOUTS = 5 };
+enum {
+    ITEMS_BYTES_MAX = 8 << 20,
+    OFFERS_MAX = 32,
+    SLICE_KEYS = 128,
+    RUN_KEYS = 8, // what walking over a run of leaves on both sides costs, in keys
+    ANSWER_TIMEOUTS = 5
+};
 
 static void offer_more(struct gr_node *node);
 static void compare_pages(struct gr_node *node);
@@ -118,6 +124,7 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     gr_assert(x->state == GR_EXCHANGE_IDLE);
     x->state = GR_EXCHANGE_BEGIN;
     x->failed = x->busy = false;
+    x->paid = 0;
     x->damages = node->partition[partition].damages;
     x->id = gr_node_id(node);
     x->peer = peer;
@@ -198,6 +205,7 @@ static void next_run(struct gr_node *node)
     while (x->run_end < leaves && x->differs[x->run_end])
         x->run_end++;
     x->state = GR_EXCHANGE_WALK;
+    x->paid -= GR_MIN(x->paid, (uint32_t)RUN_KEYS);
     x->asked = false;
     gr_cursor first = gr_merkle_first(node->ring, x->partition, from);
     x->here.end = x->there.end = first;
@@ -471,13 +479,14 @@ static void offer_more(struct gr_node *node)
     x->busy = true;
     while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
            x->item_active < OFFERS_MAX) {
-        bool slice = x->item_next % SLICE_KEYS == 0;
+        // What was paid for and not used is for the next run of leaves: most have a key or two.
         uint32_t slices = gr_throttle_slices(SLICE_KEYS, 0);
-        if (slice && !gr_node_background(node, slices)) {
+        if (x->paid == 0 && !gr_node_background(node, slices)) {
             x->paused = true;
             gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, slices));
             break;
         }
+        x->paid = x->paid == 0 ? SLICE_KEYS - 1 : x->paid - 1;
         show_item(node, x->item_next++);
     }
     x->busy = false;
