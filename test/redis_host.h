@@ -44,6 +44,8 @@ struct host {
     struct host_entry *entry;
     char linked[128];
     bool owes;
+    const struct gr_node *node; // for GR.REPAIR; NULL: there is none
+    struct gr_repair_ask repaired;
 };
 
 static inline struct host_entry *host_find(struct host *host, struct gr_bytes key, bool make)
@@ -317,6 +319,24 @@ static inline struct gr_debt_view host_debt(void *arg, uint16_t member)
                                      : (struct gr_debt_view){0};
 }
 
+static inline const struct gr_node *host_node(void *arg)
+{
+    return ((struct host *)arg)->node;
+}
+
+static inline struct gr_instant host_now(void *arg)
+{
+    (void)arg;
+    return (struct gr_instant){0};
+}
+
+static inline uint64_t host_repair(void *arg, const struct gr_repair_ask *ask)
+{
+    struct host *host = arg;
+    host->repaired = *ask;
+    return host->peer_down ? 0 : 7;
+}
+
 static inline const struct gr_token_key *host_token(void *arg)
 {
     return &((struct host *)arg)->token;
@@ -377,6 +397,9 @@ static inline struct gr_redis *host_connect(struct host *host, const struct gr_r
         .info = host_info,
         .settings = host_settings,
         .sessions = host_sessions,
+        .node = host_node,
+        .now = host_now,
+        .repair = host_repair,
         .link = host->demo ? host_link : NULL};
     host->session = gr_redis_new(&face, config);
     return host->session;

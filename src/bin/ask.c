@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bin/output.h"
+
 int gr_complain(int code, const char *format, ...)
 {
     va_list list;
@@ -95,6 +97,44 @@ const char *gr_ask_text(const struct gramme_reply *map, const char *name)
 {
     const struct gramme_reply *value = gr_ask_field(map, name);
     return value != NULL && value->kind == GRAMME_TEXT ? value->text.data : "";
+}
+
+int64_t gr_ask_number(const struct gramme_reply *map, const char *name)
+{
+    const struct gramme_reply *value = gr_ask_field(map, name);
+    return value != NULL ? value->integer : 0;
+}
+
+void gr_ask_print_json(const struct gramme_reply *reply)
+{
+    bool map = reply->kind == GRAMME_MAP;
+    switch (reply->kind) {
+    case GRAMME_NIL:
+        printf("null");
+        break;
+    case GRAMME_INTEGER:
+        printf("%lld", (long long)reply->integer);
+        break;
+    case GRAMME_DOUBLE:
+        printf("%g", reply->real);
+        break;
+    case GRAMME_BOOLEAN:
+        printf(reply->integer != 0 ? "true" : "false");
+        break;
+    case GRAMME_TEXT:
+    case GRAMME_ERROR:
+        gr_json_bytes(gr_ask_bytes(reply->text));
+        break;
+    case GRAMME_ARRAY:
+    case GRAMME_MAP:
+        printf(map ? "{" : "[");
+        for (size_t i = 0; i < reply->count; i++) {
+            printf(i == 0 ? "" : map && i % 2 == 1 ? ": " : ", ");
+            gr_ask_print_json(&reply->item[i]);
+        }
+        printf(map ? "}" : "]");
+        break;
+    }
 }
 
 // ---- INFO ------------------------------------------------------------------------------------

@@ -29,6 +29,11 @@ const struct gramme_reply *gr_ask_field(const struct gramme_reply *map, const ch
 // The same as text; "" if there is none, or it is no text.
 const char *gr_ask_text(const struct gramme_reply *map, const char *name);
 
+// The same as a number; 0 if there is none.
+int64_t gr_ask_number(const struct gramme_reply *map, const char *name);
+// The reply to stdout.
+void gr_ask_print_json(const struct gramme_reply *reply);
+
 // ---- INFO ------------------------------------------------------------------------------------
 
 // A member, as one node knows it.

@@ -10,46 +10,6 @@
 #include "bin/ask.h"
 #include "bin/output.h"
 
-// ---- replies ---------------------------------------------------------------------------------
-
-static void print_json(const struct gramme_reply *reply)
-{
-    bool map = reply->kind == GRAMME_MAP;
-    switch (reply->kind) {
-    case GRAMME_NIL:
-        printf("null");
-        break;
-    case GRAMME_INTEGER:
-        printf("%lld", (long long)reply->integer);
-        break;
-    case GRAMME_DOUBLE:
-        printf("%g", reply->real);
-        break;
-    case GRAMME_BOOLEAN:
-        printf(reply->integer != 0 ? "true" : "false");
-        break;
-    case GRAMME_TEXT:
-    case GRAMME_ERROR:
-        gr_json_bytes(gr_ask_bytes(reply->text));
-        break;
-    case GRAMME_ARRAY:
-    case GRAMME_MAP:
-        printf(map ? "{" : "[");
-        for (size_t i = 0; i < reply->count; i++) {
-            printf(i == 0 ? "" : map && i % 2 == 1 ? ": " : ", ");
-            print_json(&reply->item[i]);
-        }
-        printf(map ? "}" : "]");
-        break;
-    }
-}
-
-static int64_t number_of(const struct gramme_reply *map, const char *name)
-{
-    const struct gramme_reply *value = gr_ask_field(map, name);
-    return value != NULL ? value->integer : 0;
-}
-
 // ---- status ----------------------------------------------------------------------------------
 
 // What a member said of itself.
@@ -229,7 +189,7 @@ static void print_hints_json(const char *name, const struct gramme_reply *reply,
     gr_json_text(name);
     printf(", \"%s\": ", reply != NULL ? "owes" : "error");
     if (reply != NULL)
-        print_json(reply);
+        gr_ask_print_json(reply);
     else
         gr_json_text(error);
     printf("}");
@@ -244,10 +204,11 @@ static void add_hint_rows(
     }
     for (size_t i = 0; i < reply->count; i++) {
         const struct gramme_reply *owed = &reply->item[i];
-        gr_table_row(table, (const char *const[]){name, gr_ask_text(owed, "node"),
-                                gr_table_format(table, "%lld", (long long)number_of(owed, "hints")),
-                                gr_table_format(table, "%lld", (long long)number_of(owed, "bytes")),
-                                gr_table_seconds(table, number_of(owed, "oldest-seconds"))});
+        gr_table_row(
+            table, (const char *const[]){name, gr_ask_text(owed, "node"),
+                       gr_table_format(table, "%lld", (long long)gr_ask_number(owed, "hints")),
+                       gr_table_format(table, "%lld", (long long)gr_ask_number(owed, "bytes")),
+                       gr_table_seconds(table, gr_ask_number(owed, "oldest-seconds"))});
     }
 }
 
@@ -327,7 +288,7 @@ static int look_at_key(const struct gr_options *options, const char *command, co
     if (outcome != GRAMME_OK) {
         code = gr_ask_failed(options, client, outcome);
     } else if (options->output == GR_OUTPUT_JSON) {
-        print_json(reply);
+        gr_ask_print_json(reply);
         printf("\n");
     } else {
         print(key, reply);
@@ -339,8 +300,8 @@ static int look_at_key(const struct gr_options *options, const char *command, co
 static void print_where(const char *key, const struct gramme_reply *reply)
 {
     const struct gramme_reply *nodes = gr_ask_field(reply, "nodes");
-    printf("'%s' is in slot %lld, partition %lld\n", key, (long long)number_of(reply, "slot"),
-        (long long)number_of(reply, "partition"));
+    printf("'%s' is in slot %lld, partition %lld\n", key, (long long)gr_ask_number(reply, "slot"),
+        (long long)gr_ask_number(reply, "partition"));
     struct gr_table table;
     gr_table_init(&table, 5);
     gr_table_row(&table, (const char *const[]){"", "NODE", "REDIS", "ROLE", "STATE"});
@@ -388,8 +349,8 @@ static void add_replica_rows(struct gr_table *table, const struct gramme_reply *
         gr_table_row(
             table, (const char *const[]){name, gr_ask_text(replica, "state"),
                        gr_table_format(table, "value %zu", i + 1), gr_ask_text(sibling, "dot"),
-                       format_time(table, number_of(sibling, "origin")),
-                       format_time(table, number_of(sibling, "expires"))});
+                       format_time(table, gr_ask_number(sibling, "origin")),
+                       format_time(table, gr_ask_number(sibling, "expires"))});
     }
 }
 

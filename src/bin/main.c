@@ -71,6 +71,44 @@ const struct gr_verb gr_verbs[] = {
         "keeps hints: how many, how many bytes, and how old the oldest is. A node that cannot be\n"
         "asked may keep some too.",
         ASKING, 0, 1, gr_verb_hints},
+    {"repair status", "show how far self-repair is", "[NODE [PARTITION]]",
+        "Replicas compare what they have seen all the time, and mend what differs. Prints one row\n"
+        "for each node; with NODE, a name or HOST:PORT, all that it knows: how many of its\n"
+        "partitions are whole, with whom it is behind, how fast it is refilled and how long that\n"
+        "still takes, what is damaged and what it still owes; with PARTITION that one alone.\n"
+        "\n"
+        "    whole     read since the start, and has all that every other owner had when they "
+        "were\n"
+        "              compared last\n"
+        "    behind    another owner has writes that are not here, or it is damaged\n"
+        "    unknown   not compared with every other owner since the start\n"
+        "\n"
+        "`gramme key where KEY` names a key's partition.",
+        ASKING, 0, 2, gr_verb_repair_status},
+    {"repair run", "compare a node's replicas and mend them now", "NODE [PARTITION]",
+        "Has NODE compare its partitions, or one, with every other owner now instead of in the "
+        "next\n"
+        "round, whatever their clocks say: keys that differ go both ways. Requests of clients "
+        "come\n"
+        "first: it goes on only as fast as they allow. Shows how far it is until it is done; what\n"
+        "was asked for goes on if it is interrupted.\n"
+        "\n"
+        "Ends with 0 if every round was held: the replicas have what the others had. Ends with 1 "
+        "if\n"
+        "one was not, and says with whom and why.",
+        ASKING | GR_TAKES(NO_WAIT), 1, 2, gr_verb_repair_run},
+    {"repair scrub", "read a node's store again and mend it now", "NODE [PARTITION]",
+        "Has NODE read its store again, all of it or one partition, instead of once in\n"
+        "`scrub_interval`: checksums, counts, sums and trees, against what its writes said. Then\n"
+        "each partition that was read is compared with every other owner, as in `gramme repair "
+        "run`.\n"
+        "What was lost or rotted is named, and comes back from the others. `gramme verify` looks\n"
+        "deeper, into the store of a node that does not run.\n"
+        "\n"
+        "Ends with 0 if all was as written and every round was held, with 1 if something was "
+        "found\n"
+        "(even if it is whole again) or a round was not held.",
+        ASKING | GR_TAKES(NO_WAIT), 1, 2, gr_verb_repair_scrub},
     {"key where", "show which nodes hold a key", "KEY",
         "Prints the key's slot, its partition, and its preference list: the nodes that own it, in\n"
         "the order in which they are asked.",
@@ -99,7 +137,7 @@ static void print_overview(void)
 {
     printf("gramme: an always-writable key-value store that Redis clients can talk to.\n\n");
     for (size_t i = 0; i < gr_verb_count; i++)
-        printf("    gramme %-12s %s\n", gr_verbs[i].name, gr_verbs[i].summary);
+        printf("    gramme %-13s %s\n", gr_verbs[i].name, gr_verbs[i].summary);
     printf("\nThe first minute:\n"
            "    gramme demo                    a cluster of three nodes; leave it running\n"
            "    redis-cli -p 7379 SET a b      write through the first node\n"

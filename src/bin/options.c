@@ -52,6 +52,8 @@ static const struct option table[GR_OPTION_COUNT] = {
         "first port for Redis clients (7379); node k adds 100 x (k-1)"},
     [GR_OPTION_ENGINE] = {"--engine", "", KIND_TEXT, PLACE(engine), 0, 0, "NAME",
         "storage engine: rocksdb, or memory"},
+    [GR_OPTION_NO_WAIT] = {"--no-wait", "", KIND_FLAG, PLACE(no_wait), 0, 0, "",
+        "ask for it and do not wait for its end"},
 };
 
 // "500ms", "30s", "5m", "2h", "7d" to milliseconds; false when it is none of these.

@@ -20,6 +20,7 @@ struct gr_options {
     int64_t ttl_ms;
     const char *context; // NULL = not given
     bool blind;
+    bool no_wait;
     const char *match; // NULL = not given
     int64_t nodes, port_base;
     const char *dir;    // NULL = not given
@@ -43,6 +44,7 @@ enum gr_option {
     GR_OPTION_DIR,
     GR_OPTION_PORT_BASE,
     GR_OPTION_ENGINE,
+    GR_OPTION_NO_WAIT,
     GR_OPTION_COUNT
 };
 

@@ -53,6 +53,19 @@ void gr_table_print(const struct gr_table *table)
         printf("... and %d more\n", table->rows - rows);
 }
 
+const char *gr_table_number(struct gr_table *table, int64_t number)
+{
+    char digits[24], text[32];
+    int size = snprintf(digits, sizeof(digits), "%lld", (long long)number), used = 0;
+    for (int i = 0; i < size; i++) {
+        text[used++] = digits[i];
+        if (digits[i] != '-' && i + 1 < size && (size - i - 1) % 3 == 0)
+            text[used++] = ',';
+    }
+    text[used] = 0;
+    return gr_table_format(table, "%s", text);
+}
+
 const char *gr_table_seconds(struct gr_table *table, int64_t seconds)
 {
     long long s = (long long)seconds;

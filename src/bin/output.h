@@ -27,6 +27,8 @@ void gr_table_print(const struct gr_table *table);
 void gr_json_bytes(struct gr_bytes bytes);
 void gr_json_text(const char *text);
 
+// "23,000"; belongs to the table.
+const char *gr_table_number(struct gr_table *table, int64_t number);
 // "3d 4h", "5m 12s", "8s"; belongs to the table.
 const char *gr_table_seconds(struct gr_table *table, int64_t seconds);
 

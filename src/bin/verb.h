@@ -41,6 +41,9 @@ int gr_verb_keys(const struct gr_options *options, int argc, char **argv);
 int gr_verb_verify(const struct gr_options *options, int argc, char **argv);
 int gr_verb_status(const struct gr_options *options, int argc, char **argv);
 int gr_verb_hints(const struct gr_options *options, int argc, char **argv);
+int gr_verb_repair_status(const struct gr_options *options, int argc, char **argv);
+int gr_verb_repair_run(const struct gr_options *options, int argc, char **argv);
+int gr_verb_repair_scrub(const struct gr_options *options, int argc, char **argv);
 int gr_verb_key_where(const struct gr_options *options, int argc, char **argv);
 int gr_verb_key_explain(const struct gr_options *options, int argc, char **argv);
 

@@ -438,6 +438,38 @@ bool gr_clock_includes(const struct gr_clock *a, const struct gr_clock *b)
     return true;
 }
 
+// How many of the dots a and b have in common.
+static uint64_t overlap(struct gr_interval a, struct gr_interval b)
+{
+    uint64_t first = GR_MAX(a.first, b.first), last = GR_MIN(a.last, b.last);
+    return first <= last ? last - first + 1 : 0;
+}
+
+static uint64_t row_lacks(const struct gr_clock_row *row, struct gr_interval want)
+{
+    uint64_t lacks = want.last - want.first + 1;
+    if (row == NULL)
+        return lacks;
+    lacks -= overlap(want, (struct gr_interval){1, row->base});
+    for (uint32_t i = 0; i < row->interval_count; i++)
+        lacks -= overlap(want, row->interval[i]);
+    return lacks;
+}
+
+uint64_t gr_clock_lacks(const struct gr_clock *a, const struct gr_clock *b)
+{
+    uint64_t lacks = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct gr_clock_row *want = &b->row[i];
+        const struct gr_clock_row *row = gr_clock_row(a, want->actor);
+        if (want->base > 0)
+            lacks += row_lacks(row, (struct gr_interval){1, want->base});
+        for (uint32_t k = 0; k < want->interval_count; k++)
+            lacks += row_lacks(row, want->interval[k]);
+    }
+    return lacks;
+}
+
 struct gr_clock gr_clock_copy(const struct gr_clock *clock)
 {
     struct gr_clock copy = {0};

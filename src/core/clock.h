@@ -97,6 +97,8 @@ void gr_clock_join(struct gr_clock *clock, const struct gr_clock *other);
 bool gr_clock_equal(const struct gr_clock *a, const struct gr_clock *b);
 // True if a has seen every dot that b has seen.
 bool gr_clock_includes(const struct gr_clock *a, const struct gr_clock *b);
+// How many dots b has seen that a has not.
+uint64_t gr_clock_lacks(const struct gr_clock *a, const struct gr_clock *b);
 // A copy that owns its rows.
 struct gr_clock gr_clock_copy(const struct gr_clock *clock);
 // Equal clocks have equal hashes, on every node.

@@ -102,6 +102,7 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     damage->given = 0;
     p->damages++;
     p->hashed = false;
+    gr_repair_damaged(node, partition, how);
     begin_clock_anew(node, partition);
     if (p->leaf != NULL) {
         gr_hook_memory(p->leaf, 0);
@@ -110,6 +111,15 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     }
     gr_pass_soon(node);
     gr_round_soon(node);
+}
+
+void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *how)
+{
+    // The cache of headers knows what was written, not what is there: what is written next must be
+    // counted against the store, or count and sum are wrong again at once.
+    if (node->store == GR_OK)
+        gr_replica_forget(node);
+    gr_damage_partition(node, partition, how);
 }
 
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
@@ -145,6 +155,7 @@ static void try_to_pay(struct gr_node *node, uint32_t partition)
     free_damage(node, p);
     p->hashed = false;
     emit(node, partition, NULL, 0);
+    gr_repair_judge(node, partition);
     gr_probe(&node->probes, GR_PROBE_DAMAGE_HEALED);
     log_line(node, partition, "what was damaged is whole again");
 }
@@ -187,8 +198,10 @@ bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown
 
 void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed)
 {
-    if (gr_ring_position(node->ring, partition, node->config.self) >= 0)
-        gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
+    if (gr_ring_position(node->ring, partition, node->config.self) < 0)
+        return;
+    gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
+    gr_repair_damaged(node, partition, NULL);
 }
 
 void gr_damage_deinit(struct gr_node *node)

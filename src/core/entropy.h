@@ -9,10 +9,13 @@
 //   serve.c     the same as the peer that is asked
 //   state.c     a key's state from a peer, weighed before it is merged
 //   damage.c    what is done when the store is not what was written
+//   repair.c    what is known of each replica, and what an operator asked for
+//   progress.c  both, told to people: how far, how fast, how long yet
 #ifndef GR_CORE_ENTROPY_H
 #define GR_CORE_ENTROPY_H
 
 #include "core/inside.h"
+#include "core/pace.h"
 
 // ---- walk.c --------------------------------------------------------------------------------
 
@@ -82,6 +85,8 @@ void gr_pass_init(struct gr_node *node);
 void gr_pass_timer(struct gr_node *node);
 // Some partition wants a pass before its turn.
 void gr_pass_soon(struct gr_node *node);
+// An operator wants partitions read again. What was begun before does not count.
+void gr_pass_asked(struct gr_node *node);
 // A page was added to the pass's walk, or could not be read.
 void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err);
 
@@ -91,6 +96,8 @@ void gr_round_init(struct gr_node *node);
 void gr_round_timer(struct gr_node *node);
 // The next round begins now, if none is under way.
 void gr_round_soon(struct gr_node *node);
+// An operator wants exchanges: they begin now, and a round under way makes room.
+void gr_round_asked(struct gr_node *node);
 void gr_round_on_link_down(struct gr_node *node, uint16_t peer);
 // PROBE, COVER: answered. PROBED, COVERED: taken if they are of the round under way.
 void gr_round_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
@@ -153,6 +160,9 @@ void gr_state_join(struct gr_node *node, uint32_t partition, const struct gr_clo
 // The store of a partition is not what was written there: it is no party to any exchange from now
 // on. `how` is a few words for the log.
 void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *how);
+// The same, found by a walk over it: rows are not there, or are others than were written. Not to be
+// called while a key is being worked on.
+void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *how);
 // There is a row of that key, and it is not what was written: the partition is damaged, the row
 // goes.
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key);
@@ -168,6 +178,82 @@ bool gr_damage_agrees(const struct gr_node *node, struct gr_sum a, struct gr_sum
 // have been replaced there.
 bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown);
 
+// ---- repair.c ------------------------------------------------------------------------------
+
+// Another owner of a partition, and what comparing with it showed last.
+struct gr_pair {
+    struct gr_instant here_at, there_at; // WHOLE: looked at last; BEHIND: found first
+    struct gr_instant tried_at;          // an exchange that began here ended
+    uint64_t lacked;                     // here BEHIND: hash of the clock that was not covered
+    uint8_t here, there;                 // enum gr_repair_state
+    uint8_t wish;                        // enum gr_wish
+    uint8_t tries;                       // that an exchange which was asked for has left
+    bool tried;
+    enum gr_err err; // of the exchange that ended
+};
+enum gr_wish { GR_WISH_NONE, GR_WISH_WAITS, GR_WISH_DONE, GR_WISH_FAILED };
+
+struct gr_repair_note {
+    const char *how; // what was found last in this run, or NULL
+    struct gr_wall at;
+    uint32_t job;
+    uint8_t state; // enum gr_repair_state
+    bool wanted;   // it is to be read again
+    bool before;   // it was damaged when this run began
+};
+
+enum { GR_PACE_MENDED = 4 }; // beside GR_REPAIR_KEYS_IN ...: partitions behind that became whole
+
+struct gr_repair {
+    struct gr_pair *pair;        // [partition * n + position]; the own ones are not used
+    struct gr_repair_note *note; // [partition]
+    uint32_t whole, behind;      // partitions in that state
+    struct gr_instant behind_since;
+    uint64_t behind_total[GR_PACE_KINDS]; // of `pace` then
+    struct gr_pace pace;
+    // What was asked for.
+    struct gr_timer timer;
+    uint64_t asks;
+    uint32_t job, job_rounds, job_joined, job_failed, job_reads, job_read, job_found;
+    uint64_t job_keys;
+    struct gr_instant job_since, job_ended;
+    uint32_t waiting; // pairs in GR_WISH_WAITS
+    uint32_t reading; // partitions with note->wanted
+    uint32_t at;      // the pair that was looked at last
+};
+
+void gr_repair_init(struct gr_node *node);
+void gr_repair_deinit(struct gr_node *node);
+// Comparing clocks with a peer showed that this node has all that the peer had, or the other way
+// round; or that it lacks some of the clock with that hash.
+void gr_repair_here(
+    struct gr_node *node, uint32_t partition, uint16_t peer, bool whole, uint64_t hash_of_peer);
+void gr_repair_there(struct gr_node *node, uint32_t partition, uint16_t peer, bool whole);
+void gr_repair_equal(struct gr_node *node, uint32_t partition, uint16_t peer);
+// Their clocks are not equal, and the peer's has that hash.
+void gr_repair_differs(
+    struct gr_node *node, uint32_t partition, uint16_t peer, uint64_t hash_of_peer);
+// The clock of a partition was joined with a peer's: it may be equal to another's now.
+void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer);
+// The partition was read, or is whole again.
+void gr_repair_judge(struct gr_node *node, uint32_t partition);
+// `how` NULL: that was found in an earlier run.
+void gr_repair_damaged(struct gr_node *node, uint32_t partition, const char *how);
+// An exchange that began here has ended.
+void gr_repair_ended(struct gr_node *node, uint16_t peer, uint32_t partition, enum gr_err err);
+// A message of an exchange leaves, or has come.
+void gr_repair_count(struct gr_node *node, const struct gr_message *message, bool out);
+void gr_repair_on_ask(struct gr_node *node, const struct gr_repair_ask *ask);
+// What could not begin at once is looked at again.
+void gr_repair_timer(struct gr_node *node);
+// The next exchange that was asked for and can begin now; false if there is none.
+bool gr_repair_next(struct gr_node *node, uint16_t *ret_peer, uint32_t *ret_partition);
+bool gr_repair_wants_read(const struct gr_node *node, uint32_t partition);
+// A partition was read that was wanted: exchanges follow.
+void gr_repair_read(struct gr_node *node, uint32_t partition);
+// The hash that clocks are compared by (round.c).
+uint64_t gr_round_hash(struct gr_node *node, uint32_t partition);
+
 // ---- all of it -----------------------------------------------------------------------------
 
 // True if the partition may be compared, exchanged or counted as covering: it was passed over in
@@ -181,6 +267,7 @@ struct gr_pass {
     struct gr_walk walk;
     uint32_t partition; // the last one begun
     bool building;      // some partition was not yet passed over
+    bool asked_for;     // the walk began after an operator asked for it
     struct gr_instant asked;
 };
 
@@ -197,7 +284,8 @@ struct gr_round {
     struct gr_timer timer;
     uint64_t id;
     uint16_t peer;
-    bool scrub; // WORK: one exchange whatever the clocks say
+    bool scrub;     // WORK: one exchange whatever the clocks say
+    bool asked_for; // WORK: the exchange under way is one that an operator asked for
     // Partitions that differ, with the clocks as they were when that was found; in COVER those
     // that have been asked about go, and those that are behind stay.
     uint16_t *partition;
@@ -237,6 +325,7 @@ struct gr_exchange {
     bool paused;      // the timer ends a pause, not a wait
     bool busy;        // offer_more is at work: it will see what ends meanwhile
     uint32_t damages; // of the partition here, when it began
+    uint32_t paid;    // keys that may still be offered of the slice that was admitted last
     bool failed;      // some key was not done, or not all were compared: nothing is joined
     uint64_t id;
     uint16_t peer;
@@ -257,6 +346,7 @@ struct gr_exchange {
 // What a peer's exchange needs of this node.
 struct gr_served {
     bool open;
+    struct gr_instant heard; // a message of it
     uint64_t id;
     uint32_t partition;
     uint32_t damages;      // of it here, when it began
@@ -271,6 +361,7 @@ struct gr_entropy {
     struct gr_exchange exchange;
     struct gr_served *served; // by member
     struct gr_list witnesses;
+    struct gr_repair repair;
 };
 
 #endif

@@ -30,7 +30,13 @@
 
 #include <string.h>
 
-enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, SLICE_KEYS = 128, ANSWER_TIMEOUTS = 5 };
+enum {
+    ITEMS_BYTES_MAX = 8 << 20,
+    OFFERS_MAX = 32,
+    SLICE_KEYS = 128,
+    RUN_KEYS = 8, // what walking over a run of leaves on both sides costs, in keys
+    ANSWER_TIMEOUTS = 5
+};
 
 static void offer_more(struct gr_node *node);
 static void compare_pages(struct gr_node *node);
@@ -77,9 +83,11 @@ static void forget_items(struct gr_exchange *x)
     x->item_count = x->item_capacity = x->item_next = x->item_active = 0;
 }
 
-static void end(struct gr_node *node, bool joined)
+// GR_OK: clocks were joined. Else why not.
+static void end(struct gr_node *node, enum gr_err err)
 {
     struct gr_exchange *x = exchange_of(node);
+    bool joined = err == GR_OK;
     gr_walk_close(node, &x->walk);
     gr_watch_close(node, &x->watch, x->partition);
     gr_timer_stop(&node->timers, &x->timer);
@@ -91,6 +99,7 @@ static void end(struct gr_node *node, bool joined)
     node->stats.exchanges++;
     node->stats.exchanges_failed += !joined;
     gr_probe(&node->probes, joined ? GR_PROBE_EXCHANGE_JOINED : GR_PROBE_EXCHANGE_ABANDONED);
+    gr_repair_ended(node, x->peer, x->partition, err);
     gr_round_on_exchange(node, joined);
 }
 
@@ -104,7 +113,7 @@ static bool tell(struct gr_node *node, struct gr_message *message)
         expect(node);
         return true;
     }
-    end(node, false);
+    end(node, GR_ERR_UNREACHABLE);
     return false;
 }
 
@@ -114,12 +123,13 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     gr_assert(x->state == GR_EXCHANGE_IDLE);
     x->state = GR_EXCHANGE_BEGIN;
     x->failed = x->busy = false;
+    x->paid = 0;
     x->damages = node->partition[partition].damages;
     x->id = gr_node_id(node);
     x->peer = peer;
     x->partition = partition;
     if (!gr_entropy_ready(node, partition) || node->store != GR_OK) {
-        end(node, false);
+        end(node, node->store != GR_OK ? node->store : GR_ERR_LOADING);
         return;
     }
     x->mine = gr_clock_copy(&node->partition[partition].clock); // E1
@@ -136,12 +146,21 @@ static bool goes_on(struct gr_node *node)
            node->partition[x->partition].damages == x->damages;
 }
 
+// Why the exchange cannot go on although nothing was refused.
+static enum gr_err trouble(struct gr_node *node, enum gr_err status)
+{
+    if (status != GR_OK)
+        return status;
+    return node->store != GR_OK ? node->store : !goes_on(node) ? GR_ERR_CORRUPT : GR_ERR_MALFORMED;
+}
+
 // E1: this side has all that the peer had seen.
 static void take_all(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     gr_state_join(node, x->partition, &x->theirs);
     gr_damage_gave(node, x->partition, x->peer);
+    gr_repair_joined(node, x->partition, x->peer);
 }
 
 static void join(struct gr_node *node)
@@ -149,14 +168,14 @@ static void join(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     x->state = GR_EXCHANGE_JOIN;
     if (x->failed || !goes_on(node) || node->store != GR_OK) {
-        end(node, false);
+        end(node, trouble(node, x->failed ? GR_ERR_BUSY : GR_OK));
         return;
     }
     const struct gr_clock *now = &node->partition[x->partition].clock;
     bool late = node->config.canary == GR_CANARY_LATE_COPY;
     if (gr_clock_equal(&x->mine, &x->theirs) && !late) {
         take_all(node);
-        end(node, true); // there is nothing to say
+        end(node, GR_OK); // there is nothing to say
         return;
     }
     struct gr_message message = {
@@ -185,6 +204,7 @@ static void next_run(struct gr_node *node)
     while (x->run_end < leaves && x->differs[x->run_end])
         x->run_end++;
     x->state = GR_EXCHANGE_WALK;
+    x->paid -= GR_MIN(x->paid, (uint32_t)RUN_KEYS);
     x->asked = false;
     gr_cursor first = gr_merkle_first(node->ring, x->partition, from);
     x->here.end = x->there.end = first;
@@ -206,11 +226,11 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
     struct gr_exchange *x = exchange_of(node);
     if (message->status != GR_OK) {
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_REFUSED);
-        end(node, false);
+        end(node, message->status);
         return;
     }
     if (message->clock_count != 1 || message->sum_count != GR_MERKLE_BRANCHES || !goes_on(node)) {
-        end(node, false);
+        end(node, trouble(node, GR_OK));
         return;
     }
     x->theirs = gr_clock_copy(&message->clock_list[0]);
@@ -242,7 +262,7 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
     for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
         want += (x->branches >> i & 1) * width;
     if (message->status != GR_OK || message->sum_count != want || !goes_on(node)) {
-        end(node, false);
+        end(node, trouble(node, message->status));
         return;
     }
     for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
@@ -321,8 +341,8 @@ static void end_run(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     struct gr_sum sum = gr_merkle_sum(node->partition[x->partition].leaf, x->run_from, x->run_end);
     if (!gr_damage_agrees(node, x->walk.sum, sum)) {
-        gr_damage_partition(node, x->partition, "the records of an exchange do not add up");
-        end(node, false);
+        gr_damage_unsummed(node, x->partition, "the records of an exchange do not add up");
+        end(node, GR_ERR_CORRUPT);
         return;
     }
     add_written(node);
@@ -381,7 +401,7 @@ void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enu
     if (err == GR_ERR_CORRUPT)
         gr_damage_partition(node, x->partition, "the store cannot read a partition");
     if (err != GR_OK || !goes_on(node)) {
-        end(node, false);
+        end(node, trouble(node, err));
         return;
     }
     expect(node);
@@ -394,7 +414,7 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
     struct gr_exchange *x = exchange_of(node);
     if (message->status != GR_OK || message->cursor <= x->there.end ||
         message->cursor > x->walk.end || x->there.here) {
-        end(node, false);
+        end(node, trouble(node, message->status));
         return;
     }
     x->asked = false;
@@ -458,13 +478,14 @@ static void offer_more(struct gr_node *node)
     x->busy = true;
     while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
            x->item_active < OFFERS_MAX) {
-        bool slice = x->item_next % SLICE_KEYS == 0;
+        // What was paid for and not used is for the next run of leaves: most have a key or two.
         uint32_t slices = gr_throttle_slices(SLICE_KEYS, 0);
-        if (slice && !gr_node_background(node, slices)) {
+        if (x->paid == 0 && !gr_node_background(node, slices)) {
             x->paused = true;
             gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, slices));
             break;
         }
+        x->paid = x->paid == 0 ? SLICE_KEYS - 1 : x->paid - 1;
         show_item(node, x->item_next++);
     }
     x->busy = false;
@@ -547,7 +568,7 @@ bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr
         bool joined = message->status == GR_OK && goes_on(node) && node->store == GR_OK;
         if (joined)
             take_all(node);
-        end(node, joined);
+        end(node, joined ? GR_OK : trouble(node, message->status));
     }
     return true;
 }
@@ -556,7 +577,7 @@ void gr_exchange_timer(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     if (!x->paused) {
-        end(node, false);
+        end(node, GR_ERR_TIMEOUT);
         return;
     }
     expect(node);
@@ -583,7 +604,7 @@ void gr_exchange_on_link(struct gr_node *node, uint16_t peer, bool up)
     if (x->state == GR_EXCHANGE_IDLE || peer != x->peer)
         return;
     if (node->config.canary != GR_CANARY_JOIN_ACROSS_RESTART)
-        end(node, false); // E2, and a new link may be to another run
+        end(node, GR_ERR_UNREACHABLE); // E2, and a new link may be to another run
     else if (up)
         say_again(node);
 }

@@ -201,6 +201,7 @@ enum gr_timer_kind {
     GR_TIMER_PASS,
     GR_TIMER_ROUND,
     GR_TIMER_EXCHANGE,
+    GR_TIMER_REPAIR,
 };
 enum gr_sweep_phase { GR_SWEEP_IDLE, GR_SWEEP_DUE, GR_SWEEP_LEFTOVER };
 

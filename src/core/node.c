@@ -87,6 +87,7 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     struct gr_peer *to = &node->peer[peer];
     if (!to->up)
         return false;
+    gr_repair_count(node, message, true);
     message->run = node->config.run;
     message->to = to->run;
     message->sequence = ++to->sequence;
@@ -319,6 +320,7 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
         node->config.canary != GR_CANARY_NO_DEDUPE)
         return;
     adopt_hybrid(node, message->hybrid);
+    gr_repair_count(node, message, false);
     switch (message->type) {
     case GR_MSG_FORWARD:
         on_forward(node, peer, message);
@@ -457,6 +459,8 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
         gr_round_timer(node);
     else if (timer->kind == GR_TIMER_EXCHANGE)
         gr_exchange_timer(node);
+    else if (timer->kind == GR_TIMER_REPAIR)
+        gr_repair_timer(node);
     else
         call_timer(node, GR_CONTAINER(timer, struct gr_call, timer));
 }
@@ -500,6 +504,9 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         if (gr_err_info(event->status)->class == GR_CLASS_OURS ||
             gr_err_info(event->status)->class == GR_CLASS_CORRUPTION)
             gr_replica_forget(node);
+        break;
+    case GR_EVENT_REPAIR:
+        gr_repair_on_ask(node, &event->repair);
         break;
     }
     node->arrived = node->now;

@@ -22,6 +22,7 @@
 #include "base/probe.h"
 #include "core/merkle.h"
 #include "core/message.h"
+#include "core/repair.h"
 #include "core/throttle.h"
 
 struct gr_node;
@@ -127,6 +128,7 @@ enum gr_event_type {
     GR_EVENT_SYNCED,    // writes up to `number` are durable
     GR_EVENT_LINK,      // the link to a peer came up or went down
     GR_EVENT_STORE,     // the store takes writes again, or does not (`status`)
+    GR_EVENT_REPAIR,    // an operator asks for `repair`
 };
 
 // Borrowed for the duration of the step.
@@ -152,6 +154,7 @@ struct gr_event {
     gr_cursor cursor; // SCAN_DONE of GR_SCAN_RECORDS, GR_SCAN_HINTS: where the next page begins
     const struct gr_hint *hint; // SCAN_DONE of GR_SCAN_HINTS
     uint32_t hint_count;
+    struct gr_repair_ask repair; // REPAIR
     uint64_t
         number; // APPLIED, SYNCED; SCAN_DONE: the last write of this run that the snapshot contains
 };

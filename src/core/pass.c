@@ -27,17 +27,18 @@ static bool is_held(const struct gr_node *node, uint32_t partition)
     return gr_ring_position(node->ring, partition, node->config.self) >= 0;
 }
 
-// The next partition held here that wants a pass: first those that had none. False if there is
-// none.
+// The next partition held here that wants a pass: first those that had none, then those that an
+// operator wants read. False if there is none.
 static bool choose(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
     uint32_t partitions = node->ring->partitions;
-    for (int first = pass->building; first >= 0; first--) {
+    for (int first = pass->building ? 2 : 1; first >= 0; first--) {
         for (uint32_t i = 1; i <= partitions; i++) {
             uint32_t at = (pass->partition + i) % partitions;
             const struct gr_partition *p = &node->partition[at];
-            if (!is_held(node, at) || (first && p->leaf != NULL))
+            if (!is_held(node, at) || (first == 2 && p->leaf != NULL) ||
+                (first == 1 && !gr_repair_wants_read(node, at)))
                 continue;
             pass->partition = at;
             return true;
@@ -54,7 +55,7 @@ static void rest(struct gr_node *node)
     struct gr_span span = {
         node->config.scrub_interval.ns / GR_MAX((int64_t)node->stats.partitions, 1)};
     pass->building &= node->stats.unread > 0;
-    if (pass->building)
+    if (pass->building || node->entropy->repair.reading > 0)
         span.ns = GR_MIN(node->now.ns - pass->asked.ns, REST_MS_MAX * (int64_t)1000000);
     wake(node, span);
 }
@@ -73,6 +74,9 @@ static void ask(struct gr_node *node)
 void gr_pass_timer(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
+    struct gr_repair *repair = &node->entropy->repair;
+    if (repair->behind_since.ns == 0) // what was loaded as damaged had no time yet
+        repair->behind_since = node->now;
     if (node->store != GR_OK) {
         wake(node, gr_span_ms(REST_MS_MAX));
         return;
@@ -83,6 +87,7 @@ void gr_pass_timer(struct gr_node *node)
             return;
         }
         uint32_t p = pass->partition;
+        pass->asked_for = gr_repair_wants_read(node, p);
         gr_walk_open(node, &pass->walk, GR_WALK_PASS, p, gr_merkle_first(node->ring, p, 0),
             gr_merkle_first(node->ring, p, gr_merkle_leaves(node->ring)), true);
     }
@@ -99,7 +104,9 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
         for (uint32_t i = 0; same && i < gr_merkle_leaves(node->ring); i++)
             same = gr_damage_agrees(node, walk->leaf[i], p->leaf[i]);
     if (!same && p->damage == NULL)
-        gr_damage_partition(node, walk->partition, "the records of a partition do not add up");
+        gr_damage_unsummed(node, walk->partition, "the records of a partition do not add up");
+    if (node->entropy->pass.asked_for)
+        gr_repair_read(node, walk->partition);
     if (p->leaf != NULL)
         return;
     // What the walk found is what is there: from now on count, sum and tree say so.
@@ -110,6 +117,7 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
     gr_assert(node->stats.unread > 0);
     node->stats.unread--;
     gr_damage_summed(node, walk->partition);
+    gr_repair_judge(node, walk->partition);
 }
 
 void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err)
@@ -139,6 +147,12 @@ void gr_pass_soon(struct gr_node *node)
     pass->building = true;
     if (node->config.exchange_interval.ns > 0 && !pass->walk.link.in)
         wake(node, (struct gr_span){0});
+}
+
+void gr_pass_asked(struct gr_node *node)
+{
+    node->entropy->pass.asked_for = false;
+    gr_pass_soon(node);
 }
 
 void gr_pass_init(struct gr_node *node)

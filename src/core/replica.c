@@ -187,7 +187,8 @@ static void end_reader(
 {
     // Telling may start other work on the key: the reader keeps the latch until it is told.
     struct gr_latch *latch = op->latch;
-    gr_node_foreground(node, op->since);
+    if (op->kind == GR_KEYOP_READ && !op->repairs)
+        gr_node_foreground(node, op->since);
     tell_state(node, op, status, stored);
     keyop_free(node, op);
     gr_assert(latch->readers > 0);

@@ -33,7 +33,7 @@ bool gr_entropy_ready(const struct gr_node *node, uint32_t partition)
 // ---- hashes --------------------------------------------------------------------------------
 
 // Equal only if the clocks are; a damaged partition's is equal to nobody's.
-static uint64_t hash_of(struct gr_node *node, uint32_t partition)
+uint64_t gr_round_hash(struct gr_node *node, uint32_t partition)
 {
     struct gr_partition *p = &node->partition[partition];
     if (!p->hashed) {
@@ -57,7 +57,7 @@ static uint32_t shared_hashes(
             gr_ring_position(node->ring, p, peer) < 0)
             continue;
         partition[count] = p;
-        hash[count++] = hash_of(node, p);
+        hash[count++] = gr_round_hash(node, p);
     }
     *ret_hash = hash;
     *ret_partition = partition;
@@ -188,10 +188,32 @@ static void cover(struct gr_node *node)
     wait(node, GR_ROUND_COVER, node->config.write_timeout);
 }
 
+// WORK: an exchange that an operator asked for, or a wait until there may be one. False: none can
+// begin now.
+static bool begin_asked(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    uint16_t peer;
+    uint32_t partition;
+    if (!gr_repair_next(node, &peer, &partition))
+        return false;
+    round->state = GR_ROUND_WORK;
+    if (!gr_node_background(node, 1)) {
+        gr_timer_set(&node->timers, &round->timer, gr_node_background_at(node, 1));
+        return true;
+    }
+    gr_timer_stop(&node->timers, &round->timer);
+    round->asked_for = true;
+    gr_exchange_start(node, peer, partition);
+    return true;
+}
+
 // WORK: the next partition that is behind.
 static void next(struct gr_node *node)
 {
     struct gr_round *round = &node->entropy->round;
+    if (begin_asked(node))
+        return;
     if (round->at == round->kept || !node->peer[round->peer].up) {
         rest(node);
         return;
@@ -204,8 +226,9 @@ void gr_round_on_exchange(struct gr_node *node, bool joined)
 {
     struct gr_round *round = &node->entropy->round;
     gr_assert(round->state == GR_ROUND_WORK);
-    if (joined && !round->scrub && node->stats.behind > 0)
+    if (joined && !round->scrub && !round->asked_for && node->stats.behind > 0)
         node->stats.behind--;
+    round->asked_for = false;
     // The timer goes on, not this call: an exchange that is refused ends within the call that
     // began it.
     if (round->scrub)
@@ -219,6 +242,8 @@ void gr_round_timer(struct gr_node *node)
     struct gr_round *round = &node->entropy->round;
     switch (round->state) {
     case GR_ROUND_REST:
+        if (begin_asked(node))
+            break;
         if (gr_instant_reached(node->now, round->scrub_at) && node->store == GR_OK)
             scrub(node);
         else if (gr_instant_reached(node->now, round->probe_at))
@@ -249,6 +274,18 @@ void gr_round_soon(struct gr_node *node)
         gr_timer_set(&node->timers, &round->timer, node->now);
 }
 
+void gr_round_asked(struct gr_node *node)
+{
+    struct gr_round *round = &node->entropy->round;
+    // What waits for an answer or for the grace makes room: the next round finds it again.
+    if (round->state != GR_ROUND_REST && round->state != GR_ROUND_WORK) {
+        round->probe_at = node->now;
+        rest(node);
+    }
+    if (round->state == GR_ROUND_REST)
+        gr_timer_set(&node->timers, &round->timer, node->now);
+}
+
 void gr_round_on_link_down(struct gr_node *node, uint16_t peer)
 {
     const struct gr_round *round = &node->entropy->round;
@@ -274,6 +311,12 @@ static void on_probed(struct gr_node *node, const struct gr_message *message)
     uint32_t count = shared_hashes(node, round->peer, &hash, &partition);
     if (message->hash_count == 0)
         gr_probe(&node->probes, GR_PROBE_PROBE_EQUAL);
+    for (uint32_t i = 0; i < count; i++)
+        if (message->hash_count == 0 ||
+            (message->hash_count == count && message->hash_list[i] == hash[i]))
+            gr_repair_equal(node, partition[i], round->peer);
+        else if (message->hash_count == count)
+            gr_repair_differs(node, partition[i], round->peer, message->hash_list[i]);
     if (message->hash_count != count) { // equal, or of another ring
         node->stats.behind = 0;
         rest(node);
@@ -307,6 +350,7 @@ static void on_covered(struct gr_node *node, const struct gr_message *message)
         bool behind = false;
         for (uint32_t k = 0; k < message->partition_count && !behind; k++)
             behind = message->partition_list[k] == round->partition[round->at];
+        gr_repair_there(node, round->partition[round->at], round->peer, !behind);
         // What is owed is asked of everyone, whoever is behind.
         if (behind || node->partition[round->partition[round->at]].damage != NULL)
             round->partition[round->kept++] = round->partition[round->at];
@@ -322,6 +366,8 @@ static void answer_probe(struct gr_node *node, uint16_t peer, const struct gr_me
     uint32_t *partition;
     uint32_t count = shared_hashes(node, peer, &hash, &partition);
     bool equal = gr_hash64(gr_bytes(hash, count * sizeof *hash), 0) == message->hash;
+    for (uint32_t i = 0; i < count && equal; i++)
+        gr_repair_equal(node, partition[i], peer);
     struct gr_message probed = {
         .type = GR_MSG_PROBED,
         .id = message->id,
@@ -342,6 +388,8 @@ static void answer_cover(struct gr_node *node, uint16_t peer, const struct gr_me
                       gr_clock_includes(&node->partition[p].clock, &message->clock_list[i]);
         if (!covers)
             behind[count++] = p;
+        if (p < node->ring->partitions && i < message->clock_count && gr_entropy_ready(node, p))
+            gr_repair_here(node, p, peer, covers, gr_clock_hash(&message->clock_list[i]));
     }
     struct gr_message covered = {
         .type = GR_MSG_COVERED,
@@ -390,6 +438,7 @@ void gr_entropy_init(struct gr_node *node)
     entropy->served = gr_hook_memory(NULL, bytes);
     for (uint16_t m = 0; m < node->ring->member_count; m++)
         entropy->served[m] = (struct gr_served){.open = false};
+    gr_repair_init(node);
     gr_pass_init(node);
     gr_round_init(node);
     if (node->config.canary != GR_CANARY_PASS_SKIPPED)

@@ -179,7 +179,7 @@ void gr_serve_on_page(
         uint32_t to = (uint32_t)leaf_at(node, partition, at->end);
         struct gr_sum sum = gr_merkle_sum(node->partition[partition].leaf, from, to);
         if (!gr_damage_agrees(node, at->sum, sum))
-            gr_damage_partition(node, partition, "the records of an exchange do not add up");
+            gr_damage_unsummed(node, partition, "the records of an exchange do not add up");
     }
     if (err == GR_OK && !goes_on(node, served))
         err = GR_ERR_CORRUPT;
@@ -232,6 +232,7 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
     if (err == GR_OK) {
         gr_state_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer);
+        gr_repair_joined(node, served->partition, peer);
     }
     close_served(node, served);
     answer(node, peer, message, GR_MSG_JOINED, err);
@@ -262,10 +263,11 @@ static bool take_up(
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_served *served = &node->entropy->served[peer];
-    if (message->type == GR_MSG_BEGIN) {
+    if (message->type == GR_MSG_BEGIN)
         begin(node, peer, message);
+    served->heard = node->now;
+    if (message->type == GR_MSG_BEGIN)
         return;
-    }
     bool known = served->open && served->id == message->id;
     if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART)
         known = take_up(node, served, message);
@@ -313,6 +315,7 @@ void gr_entropy_deinit(struct gr_node *node)
         gr_clock_deinit(&entropy->round.clock[i]);
     gr_hook_memory(entropy->round.clock, 0);
     gr_hook_memory(entropy->round.partition, 0);
+    gr_repair_deinit(node);
     gr_hook_memory(entropy->served, 0);
     gr_hook_memory(entropy, 0);
     for (uint32_t p = 0; p < node->ring->partitions; p++)

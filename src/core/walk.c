@@ -187,9 +187,12 @@ void gr_walk_on_page(struct gr_node *node, struct gr_walk *walk, const struct gr
         err = node->store; // what the store did not take is in the sums, and not in the page
     if (err == GR_OK)
         add_page(node, walk, event);
-    for (uint32_t i = 0; i < event->entry_count && err == GR_OK; i++)
-        if (event->entry[i].unreadable)
-            gr_damage_unreadable(node, &event->entry[i].key);
+    for (uint32_t i = 0; i < event->entry_count && err == GR_OK; i++) {
+        if (!event->entry[i].unreadable)
+            continue;
+        gr_replica_forget(node); // what is cached of that row is not what is there
+        gr_damage_unreadable(node, &event->entry[i].key);
+    }
     switch (walk->owner) {
     case GR_WALK_PASS:
         gr_pass_on_page(node, event->entry_count, err);

@@ -86,7 +86,7 @@ void gr_witness_on_page(
     if (err == GR_OK && p->leaf != NULL && p->damage == NULL) {
         uint32_t leaf = gr_merkle_leaf(node->ring, walk->partition, walk->first);
         if (!gr_damage_agrees(node, walk->sum, p->leaf[leaf]))
-            gr_damage_partition(node, walk->partition, "a leaf that was asked for does not add up");
+            gr_damage_unsummed(node, walk->partition, "a leaf that was asked for does not add up");
         else
             repair(node, &witness->key, witness->member);
     } else if (err == GR_ERR_CORRUPT) {

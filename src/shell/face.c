@@ -66,6 +66,28 @@ static struct gr_debt_view debt(void *host, uint16_t member)
     return server->node == NULL ? (struct gr_debt_view){0} : gr_node_debt(server->node, member);
 }
 
+static const struct gr_node *node(void *host)
+{
+    const struct gr_server *server = host;
+    return server->node;
+}
+
+static struct gr_instant now(void *host)
+{
+    (void)host;
+    return (struct gr_instant){(int64_t)uv_hrtime()};
+}
+
+static uint64_t repair(void *host, const struct gr_repair_ask *ask)
+{
+    struct gr_server *server = host;
+    struct gr_repair_view view;
+    if (server->node == NULL || !gr_turn_ask(server, ask))
+        return 0;
+    gr_repair_look(server->node, now(host), &view);
+    return view.job.number + server->turn.ask_count;
+}
+
 static const struct gr_token_key *token_key(void *host)
 {
     const struct gr_server *server = host;
@@ -227,6 +249,9 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .info = info,
         .settings = settings,
         .sessions = gr_face_sessions,
+        .node = node,
+        .now = now,
+        .repair = repair,
         .link = gr_config_flag(server->config, GR_SETTING_DEMO) ? link_action : NULL,
     };
 }

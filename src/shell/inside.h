@@ -134,12 +134,16 @@ void gr_turn_step(struct gr_server *server, struct gr_event *event);
 // Steps a request; or copies it and steps it in a turn, when it came in the middle of a step, or
 // when others wait or the loop is late; or refuses it as BUSY when too much waits already.
 void gr_turn_submit(struct gr_server *server, const struct gr_request *request);
+// What an operator asks of self-repair: stepped in the next turn. False: too much waits.
+bool gr_turn_ask(struct gr_server *server, const struct gr_repair_ask *ask);
 void gr_turn_init(struct gr_server *server);
 // Drops what is deferred; the node is going away.
 void gr_turn_end(struct gr_server *server);
 void gr_turn_close(struct gr_server *server);
 // The turn itself; runs by itself before and after each wait.
 void gr_turn(struct gr_server *server);
+
+enum { GR_TURN_ASKS_MAX = 16 };
 
 struct gr_turn_state {
     uv_prepare_t prepare;
@@ -153,6 +157,8 @@ struct gr_turn_state {
     struct gr_list deferred;  // requests that wait for their step
     size_t deferred_bytes;    // that they take
     uint64_t refused;         // because too many waited
+    struct gr_repair_ask ask[GR_TURN_ASKS_MAX];
+    uint32_t ask_count; // of them, to be stepped
     bool stepping;
     bool stalled; // a batch waits for the store: nothing is stepped or sent
     bool inside;  // gr_turn does not call itself

@@ -202,8 +202,30 @@ static bool step_deferred(struct gr_server *server)
     return i > 0;
 }
 
+bool gr_turn_ask(struct gr_server *server, const struct gr_repair_ask *ask)
+{
+    struct gr_turn_state *turn = &server->turn;
+    if (turn->ask_count == GR_TURN_ASKS_MAX)
+        return false;
+    turn->ask[turn->ask_count++] = *ask; // I2
+    return true;
+}
+
+static bool step_asks(struct gr_server *server)
+{
+    struct gr_turn_state *turn = &server->turn;
+    bool any = turn->ask_count > 0;
+    for (uint32_t i = 0; i < turn->ask_count; i++) {
+        struct gr_event event = {.type = GR_EVENT_REPAIR, .repair = turn->ask[i]};
+        gr_turn_step(server, &event);
+    }
+    turn->ask_count = 0;
+    return any;
+}
+
 void gr_turn_end(struct gr_server *server)
 {
+    server->turn.ask_count = 0;
     for (struct gr_link *link; (link = gr_list_take(&server->turn.deferred)) != NULL;)
         deferred_free(GR_CONTAINER(link, struct deferred, link));
     server->turn.deferred_bytes = 0;
@@ -231,6 +253,7 @@ static bool step_ready(struct gr_server *server)
         gr_turn_step(server, &event);
         any = true;
     }
+    any |= step_asks(server);
     any |= step_deferred(server);
     if (gr_storage_failed(server->storage) != GR_OK && !server->run_ending)
         gr_server_run_failed(server);
@@ -309,7 +332,7 @@ void gr_turn(struct gr_server *server)
         uint64_t steps = turn->steps;
         gr_links_flush(server);
         more = gr_clients_flush(server);
-        more |= turn->steps != steps || turn->deferred.count > 0;
+        more |= turn->steps != steps || turn->deferred.count > 0 || turn->ask_count > 0;
         if (more && (++rounds >= ROUNDS_MAX || is_late(server))) {
             uv_async_send(&turn->again);
             break;

@@ -95,6 +95,12 @@ struct gr_redis_host {
         void *host, void (*visit)(void *arg, const char *name, const char *value), void *arg);
     // Calls visit for every session of this face, in order of ids.
     void (*sessions)(void *host, void (*visit)(void *arg, struct gr_redis *session), void *arg);
+    // For GR.REPAIR (core/repair.h): the node to look at, NULL while it is loading; the clock that
+    // it lives by; and what an operator asks of it, which is done as soon as it can be: the number
+    // that the ask will have, 0 if too many are waiting.
+    const struct gr_node *(*node)(void *host);
+    struct gr_instant (*now)(void *host);
+    uint64_t (*repair)(void *host, const struct gr_repair_ask *ask);
     // GR.LINK, for demos and tests: `action` is "CUT" or "HEAL" (upper case); CUT names the members
     // to cut this node off from. NULL = done, else one sentence that says why not. May itself be
     // NULL: then GR.LINK answers that it needs the setting `demo = yes`.

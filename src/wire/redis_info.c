@@ -172,6 +172,19 @@ static void print_entropy(const struct section *section)
         "\r\nkeys_offered:%" PRIu64 "\r\nkeys_taken:%" PRIu64 "\r\npasses:%" PRIu64 "\r\n",
         stats->partitions, stats->unread, stats->damaged, stats->behind, stats->exchanges,
         stats->exchanges_failed, stats->keys_offered, stats->keys_taken, stats->passes);
+    const struct gr_redis_host *host = &section->session->host;
+    struct gr_repair_view view = {.left_s = GR_PACE_UNKNOWN};
+    if (host->node(host->host) != NULL)
+        gr_repair_look(host->node(host->host), host->now(host->host), &view);
+    // -1: nobody can tell, as yet.
+    gr_redis_print(section->to,
+        "partitions_whole:%u\r\npartitions_lacking:%u\r\npartitions_unknown:%u\r\n"
+        "keys_received:%" PRIu64 "\r\nkeys_sent:%" PRIu64 "\r\nbytes_received:%" PRIu64
+        "\r\nbytes_sent:%" PRIu64 "\r\nrepair_keys_per_second:%" PRIu64
+        "\r\nrepair_seconds_left:%" PRId64 "\r\n",
+        view.whole, view.behind, view.unknown, view.total[GR_REPAIR_KEYS_IN],
+        view.total[GR_REPAIR_KEYS_OUT], view.total[GR_REPAIR_BYTES_IN],
+        view.total[GR_REPAIR_BYTES_OUT], view.keys_per_second, view.left_s);
 }
 
 static const struct {

@@ -278,6 +278,8 @@ GR_REDIS_TAKE(gr_explain);
 GR_REDIS_RUN(gr_where);
 GR_REDIS_RUN(gr_hints);
 GR_REDIS_RUN(gr_link);
+// redis_repair.c
+GR_REDIS_RUN(gr_repair);
 // redis_admin.c: the connection
 GR_REDIS_RUN(ping);
 GR_REDIS_RUN(echo);

@@ -98,6 +98,8 @@ const struct gr_redis_spec gr_redis_table[] = {
     {"gr.put", -4, WRITE, ONE_KEY, 'o', DO_CALL(gr_put, gr_put),
         TEXT("0.1.0", "Replace what a context has seen: key context value [W n] [PW n] [DW n] "
                       "[EX s|PX ms|EXAT s|PXAT ms] [TIMEOUT ms] [WITHMETA]")},
+    {"gr.repair", -2, GR_REDIS_ADMIN, DO_RUN(gr_repair),
+        TEXT("0.2.0", "How self-repair is, or begin it now: STATUS | RUN | SCRUB [partition]")},
     {"gr.where", 2, READ | LOADING, ONE_KEY, 'r', DO_RUN(gr_where),
         TEXT("0.1.0", "Slot, partition and nodes of a key")},
     {"hello", -1, CONN | FAST | BARRIER, DO_RUN(hello), TEXT("6.0.0", "Choose the protocol")},

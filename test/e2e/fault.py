@@ -6,10 +6,11 @@ The seconds are how long a fault lasts; nothing is taken to have happened becaus
 import time
 
 from cluster import wait_until
-from lib import Resp, RespError
+from lib import Resp, RespError, gramme
 
 BULK_BYTES = 100_000
 BULK_MAX = 1000  # values that must be more than any file of the store has taken room for beforehand
+REFILL_S_MAX = 120
 OPEN_AGAIN_S_MAX = 90  # a store that fails again and again is opened ever more slowly
 
 NAMES = ("kill", "stop", "cut_link", "isolate", "drop", "cannot_send", "cannot_hear", "half_open",
@@ -98,6 +99,11 @@ class Faults:
         time.sleep(seconds)
         self.cluster.wipe(node)
         self.good(self.cluster.start(node))
+        # Two lost disks are more than W = 2 promises to survive: the next must not come before this
+        # one is refilled.
+        done = gramme("repair", "run", self.cluster.at(node), timeout=REFILL_S_MAX)
+        if done.returncode != 0:
+            raise RuntimeError(f"n{node} is not refilled: {done.stdout}{done.stderr}{self.cluster.logs()}")
 
     def next(self, node):
         nodes = list(self.cluster.nodes)

@@ -35,6 +35,7 @@
 //          `to=`: of the frame; `waited=`: in the host
 //          probe .. joined              of anti-entropy: see entropy.c
 //   again                                the last frame comes a second time
+//   repair run|scrub [p0]                an operator asks, for one partition or for all
 //   stats                                > stats calls=0 memory=0
 //   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
 #include "test/script/play.h"
@@ -559,6 +560,16 @@ static void on_debts(struct player *player)
         put_out(player, &none);
 }
 
+static void on_repair(struct player *player, const struct line *line)
+{
+    struct words *words = &player->words;
+    const char *verb = word(line, 1), *partition = word(line, 2);
+    struct gr_repair_ask ask = {is(verb, "run") ? GR_REPAIR_RUN : GR_REPAIR_SCRUB, GR_REPAIR_ALL};
+    if (partition != NULL)
+        ask.partition = (uint32_t)words_number(words, partition + 1);
+    step(player, (struct gr_event){.type = GR_EVENT_REPAIR, .repair = ask});
+}
+
 static void on_event(struct player *player, const struct line *line, enum gr_canary canary)
 {
     struct words *words = &player->words;
@@ -576,6 +587,8 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
     else if (is(what, "store"))
         step(player,
             (struct gr_event){.type = GR_EVENT_STORE, .status = words_err(words, word(line, 1))});
+    else if (is(what, "repair"))
+        on_repair(player, line);
     else if (is(what, "client"))
         on_client(player, line);
     else if (is(what, "read"))

@@ -484,6 +484,22 @@ static void test_clock_join(void **state)
     assert_false(clocks_join(join_tops_of_rows));
 }
 
+static void test_clock_lacks(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 400; round++) {
+        struct dots x = random_dots(), y = random_dots();
+        struct gr_clock a = clock_of(&x), b = clock_of(&y);
+        int want = 0;
+        for (int i = 0; i < ACTORS; i++)
+            want += __builtin_popcountll(y.of[i] & ~x.of[i]);
+        assert_true(gr_clock_lacks(&a, &b) == (uint64_t)want);
+        assert_int_equal(gr_clock_includes(&a, &b), want == 0);
+        gr_clock_deinit(&a);
+        gr_clock_deinit(&b);
+    }
+}
+
 static void test_clock_last_run(void **state)
 {
     (void)state;
@@ -552,6 +568,7 @@ int main(void)
         cmocka_unit_test_setup(test_context_large, seed),
         cmocka_unit_test_setup(test_clock_add, seed),
         cmocka_unit_test_setup(test_clock_join, seed),
+        cmocka_unit_test_setup(test_clock_lacks, seed),
         cmocka_unit_test_setup(test_clock_last_run, seed),
         cmocka_unit_test_setup(test_clock_of_nothing, seed),
     };
