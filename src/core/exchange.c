@@ -394,7 +394,7 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
 {
     struct gr_exchange *x = exchange_of(node);
     if (message->status != GR_OK || message->cursor <= x->there.end ||
-        message->cursor > x->walk.end || x->there.here) {
+        message->cursor > x->walk.end || x->there.here || !goes_on(node)) {
         end(node, false);
         return;
     }
