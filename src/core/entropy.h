@@ -244,6 +244,8 @@ struct gr_exchange {
     struct gr_arena arena; // of the items
     struct gr_exchange_item *item;
     uint32_t item_count, item_capacity, item_next, item_active;
+    uint32_t slice_keys; // that the slice which was admitted last still allows
+    size_t slice_bytes;  // of values, given since then
 };
 
 // What a peer's exchange needs of this node.

@@ -5,6 +5,7 @@ A proof is a program like those of test/e2e: cases, `N passed, N failed`, an end
 minutes and a gigabyte under build/proof, and `make proof` runs it; settings are the product's own
 unless the proof says otherwise.
 """
+import argparse
 import atexit
 import glob
 import json
@@ -25,6 +26,13 @@ LOOK_S = 0.1  # between two looks at INFO
 PIECE = 500  # keys of one MGET or DEL
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 plain_environment = lib.environment
+
+
+def arguments():
+    """--keys N: fewer than it is about, to try a proof out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    return parser.parse_args()
 
 
 def settings(**values):
