@@ -9,19 +9,26 @@
 //     top_up --> flush --> (server) --> read --> take_replies --> finish --> top_up
 //
 // I1. An operation is finished once: as done, with its latency, or as one error, by first word.
-// I2. A value holds its key and bytes that follow from it, so every GET's answer is checked:
-// another
-//     value is the error WRONG. A key that is not there is a good answer, counted as absent.
+// With
+//     --fill BUSY, TRYAGAIN and NOREPLICAS do not finish it: it is asked again.
+// I2. A value holds its key and bytes that follow from it, so every GET's answer is checked: any
+//     other value is the error WRONG. With --other-bytes it may have that size too. A key that is
+//     not there is a good answer, counted as absent.
 // I3. With --wait, a SET and the WAIT behind it are one operation, which is done when WAIT names
 //     enough replicas.
 // I4. The run ends: after --operations, or no new ones after --seconds-max, and those still out are
-//     waited for DRAIN_MS at most, then counted as the error UNANSWERED.
+//     waited for DRAIN_MS at most, then counted as the error UNANSWERED. SIGTERM is the same as
+//     --seconds-max, now.
+// I5. With --rate the crowd comes when it comes (an open loop): operation i is due at i / rate, its
+//     latency counts from then, and what could not even be asked counts too. A stall of the server
+//     is in the latency of everything that was due meanwhile.
 //
 // Latency is from just before the write that carries the request to just after the read that
 // carries the end of its reply. All buffers are allocated at the start and never grow.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +51,7 @@ enum {
     EVENTS = 256,
     CONNECT_S = 5,
     DRAIN_MS = 5000,
+    PACE_NS = 100000,
     ERROR_WORDS = 16,
     ERROR_BYTES = 120,
 };
@@ -84,11 +92,22 @@ struct load {
     int epoll;
     struct connection *connection;
     uint32_t open; // connections
+    uint32_t turn; // --rate: the connection that is asked first
     uint64_t issued, finished, done, absent;
     int64_t begin_ns, end_ns, deadline_ns;
+    uint32_t *again; // --fill: keys that are to be asked again (I1)
+    uint32_t again_count;
     struct error error[ERROR_WORDS];
     struct gr_histogram latency;
 };
+
+static volatile sig_atomic_t told_to_stop;
+
+static void on_term(int number)
+{
+    (void)number;
+    told_to_stop = 1;
+}
 
 static int64_t now_ns(void)
 {
@@ -128,9 +147,10 @@ static size_t write_value(const struct load *load, uint32_t key, uint8_t *ret_va
 static bool is_value(const struct load *load, uint32_t key, struct gr_bytes value)
 {
     uint8_t text[KEY_BYTES];
-    size_t size = load->options.value_bytes, head = GR_MIN(size, (size_t)KEY_BYTES);
+    size_t size = value.size, head = GR_MIN(size, (size_t)KEY_BYTES);
     key_text(key, text);
-    return value.size == size && memcmp(value.data, text, head) == 0 &&
+    return size > 0 && (size == load->options.value_bytes || size == load->options.other_bytes) &&
+           memcmp(value.data, text, head) == 0 &&
            memcmp(value.data + head, filler_of(load, key), size - head) == 0;
 }
 
@@ -138,7 +158,8 @@ static void make_filler(struct load *load)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-    size_t size = FILLER_OFFSETS + (size_t)load->options.value_bytes;
+    size_t size = FILLER_OFFSETS +
+                  GR_MAX((size_t)load->options.value_bytes, (size_t)load->options.other_bytes);
     load->filler = gr_hook_memory(NULL, size);
     for (size_t i = 0; i < size; i++)
         load->filler[i] = (uint8_t)letters[gr_random_below(&load->random, sizeof(letters) - 1)];
@@ -171,19 +192,34 @@ static void count_error(struct load *load, struct gr_bytes said)
     memcpy(error->text, text, sizeof(text));
 }
 
+// Nothing was done, or perhaps: a SET may be asked again.
+static bool is_passing(struct gr_bytes error)
+{
+    static const char *const words[] = {"BUSY", "TRYAGAIN", "NOREPLICAS"};
+    for (size_t i = 0; i < GR_COUNT(words); i++) {
+        size_t size = strlen(words[i]);
+        if (error.size >= size && memcmp(error.data, words[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
 // Ends the first operation of the connection; an error without data says that it is done.
 static void finish(
     struct load *load, struct connection *connection, int64_t at_ns, struct gr_bytes error)
 {
     gr_assert(connection->count > 0);
     const struct sent *sent = &connection->sent[connection->first];
-    if (error.data == NULL) {
+    bool is_repeated = load->options.fill && is_passing(error);
+    if (is_repeated) {
+        load->again[load->again_count++] = sent->key;
+    } else if (error.data == NULL) {
         load->done++;
         gr_histogram_add(&load->latency, (uint64_t)(at_ns - sent->at_ns) / 1000);
     } else {
         count_error(load, error);
     }
-    load->finished++;
+    load->finished += !is_repeated;
     load->end_ns = at_ns;
     connection->first = (connection->first + 1) % load->options.pipeline;
     connection->count--;
@@ -336,20 +372,45 @@ static void append(struct load *load, struct connection *connection, uint32_t ke
     connection->out_size += (size_t)(at - begin);
 }
 
-// Fills the window of the connection with new operations.
+// When the next operation is due: with --rate at its own time, else always.
+static int64_t due_ns(const struct load *load)
+{
+    uint64_t rate = load->options.rate, i = load->issued;
+    if (rate == 0)
+        return 0;
+    return load->begin_ns + (int64_t)(i / rate * 1000000000 + i % rate * 1000000000 / rate);
+}
+
+// I4.
+static bool is_all_issued(const struct load *load, int64_t at_ns)
+{
+    return load->issued == load->options.operations ||
+           (load->options.rate > 0 ? due_ns(load) : at_ns) >= load->deadline_ns;
+}
+
+static uint32_t next_key(struct load *load)
+{
+    const struct gr_load_options *options = &load->options;
+    return options->fill ? (uint32_t)(load->issued % options->keys)
+                         : (uint32_t)gr_random_below(&load->random, options->keys);
+}
+
+// Fills the window of the connection with new operations, as far as they are due.
 static void top_up(struct load *load, struct connection *connection)
 {
     const struct gr_load_options *options = &load->options;
     int64_t at_ns = now_ns();
-    while (connection->count < options->pipeline && load->issued < options->operations &&
-           at_ns < load->deadline_ns) {
-        uint32_t key = options->fill ? (uint32_t)(load->issued % options->keys)
-                                     : (uint32_t)gr_random_below(&load->random, options->keys);
+    while (connection->count < options->pipeline) {
+        bool is_again = load->again_count > 0 && at_ns < load->deadline_ns;
+        if (!is_again && (is_all_issued(load, at_ns) || due_ns(load) > at_ns))
+            break;
+        uint32_t key = is_again ? load->again[--load->again_count] : next_key(load);
         append(load, connection, key);
         uint32_t last = (connection->first + connection->count) % options->pipeline;
-        connection->sent[last] = (struct sent){.at_ns = at_ns, .key = key};
+        connection->sent[last] =
+            (struct sent){.at_ns = options->rate > 0 ? due_ns(load) : at_ns, .key = key};
         connection->count++;
-        load->issued++;
+        load->issued += !is_again;
     }
 }
 
@@ -412,8 +473,33 @@ static void on_event(struct load *load, struct connection *connection, uint32_t 
 
 static bool is_over(const struct load *load, int64_t at_ns)
 {
-    bool is_all_issued = load->issued == load->options.operations || at_ns >= load->deadline_ns;
-    return load->open == 0 || (is_all_issued && load->finished == load->issued);
+    return load->open == 0 || (is_all_issued(load, at_ns) && load->finished == load->issued);
+}
+
+// I5. Hands out what is due to connections that have room, each in its turn.
+static void pace(struct load *load)
+{
+    int64_t at_ns = now_ns();
+    for (uint32_t i = 0; i < load->options.connections; i++) {
+        if (due_ns(load) > at_ns || is_all_issued(load, at_ns))
+            return;
+        struct connection *connection = &load->connection[load->turn++ % load->options.connections];
+        if (connection->fd >= 0 && connection->out_size == 0)
+            top_up(load, connection);
+        if (connection->fd >= 0 && !flush(load, connection))
+            lose(load, connection, "CLOSED");
+    }
+}
+
+static int wait_for_events(struct load *load, struct epoll_event *ret_event, int64_t until_ns)
+{
+    // What became due since pace() looked, or found nobody free, is looked at again soon.
+    int64_t at_ns = now_ns();
+    if (load->options.rate > 0 && !is_all_issued(load, at_ns))
+        until_ns = GR_MIN(until_ns, GR_MAX(due_ns(load), at_ns + PACE_NS));
+    int64_t ns = GR_MAX(until_ns - at_ns, 0);
+    struct timespec span = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    return epoll_pwait2(load->epoll, ret_event, EVENTS, &span, NULL);
 }
 
 static void run(struct load *load)
@@ -425,15 +511,25 @@ static void run(struct load *load)
         on_event(load, &load->connection[i], EPOLLOUT);
     int64_t give_up_ns = load->deadline_ns + (int64_t)DRAIN_MS * 1000000;
     for (int64_t now = now_ns(); !is_over(load, now) && now < give_up_ns; now = now_ns()) {
+        if (told_to_stop && now < load->deadline_ns) {
+            load->deadline_ns = now;
+            give_up_ns = now + (int64_t)DRAIN_MS * 1000000;
+        }
+        if (load->options.rate > 0)
+            pace(load);
         // Before the deadline new operations may start; after it only the last replies count.
         int64_t until_ns = now < load->deadline_ns ? load->deadline_ns : give_up_ns;
-        int count = epoll_wait(load->epoll, event, EVENTS, (int)((until_ns - now) / 1000000 + 1));
+        int count = wait_for_events(load, event, until_ns);
         for (int i = 0; i < count; i++)
             on_event(load, event[i].data.ptr, event[i].events);
     }
     for (uint32_t i = 0; i < load->options.connections; i++) {
         if (load->connection[i].fd >= 0)
             lose(load, &load->connection[i], "UNANSWERED");
+    }
+    for (; load->options.rate > 0 && !is_all_issued(load, now_ns()); load->issued++) {
+        count_error(load, gr_bytes_text("UNANSWERED"));
+        load->finished++;
     }
 }
 
@@ -477,7 +573,10 @@ static bool start(struct load *load)
         digits);
     load->out_bytes = options->pipeline * ((size_t)options->value_bytes + REQUEST_EXTRA_BYTES);
     load->in_bytes =
-        READ_BYTES + (size_t)GR_LOAD_VALUE_BYTES_MAX * (options->value_bytes > READ_BYTES / 2);
+        READ_BYTES + (size_t)GR_LOAD_VALUE_BYTES_MAX *
+                         (GR_MAX(options->value_bytes, options->other_bytes) > READ_BYTES / 2);
+    load->again =
+        gr_hook_memory(NULL, (size_t)options->connections * options->pipeline * sizeof(uint32_t));
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     load->connection = gr_hook_memory(NULL, options->connections * sizeof(struct connection));
     if (load->epoll < 0) {
@@ -549,9 +648,10 @@ int main(int argc, char **argv)
     }
     if (!gr_load_options_parse(argc, argv, &load.options))
         return 2;
+    (void)sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
     if (!start(&load))
         return 1;
     run(&load);
     print(&load);
-    return load.finished == load.done && load.finished > 0 ? 0 : 1;
+    return load.issued == load.done && load.done > 0 ? 0 : 1;
 }

@@ -89,9 +89,14 @@ static const struct count {
         "how many in all (100000; with --fill one for each key)"},
     {"--value-bytes", PLACE(value_bytes), false, 1, GR_LOAD_VALUE_BYTES_MAX,
         "size of each value (100)"},
+    {"--other-bytes", PLACE(other_bytes), false, 0, GR_LOAD_VALUE_BYTES_MAX,
+        "GETs take values of this size too, which another run has SET (0: none)"},
     {"--keys", PLACE(keys), false, 1, 1000000000, "number of keys (100000)"},
     {"--wait", PLACE(wait), false, 0, 1000,
         "after each SET, WAIT for so many replicas; the two are one operation (0: no WAIT)"},
+    {"--rate", PLACE(rate), false, 0, 1000000,
+        "operations per second, due whether or not those before are answered (0: as fast as "
+        "answers come)"},
     {"--seconds-max", PLACE(seconds_max), false, 1, GR_LOAD_SECONDS_MAX,
         "stop then, however many are done (60)"},
 #undef PLACE

@@ -21,9 +21,10 @@ struct gr_load_options {
     uint32_t connections;
     uint32_t pipeline;
     uint64_t operations;
-    uint32_t value_bytes;
+    uint32_t value_bytes, other_bytes;
     uint32_t keys;
     uint32_t wait; // replicas that WAIT asks for after each SET; 0 = no WAIT
+    uint32_t rate; // operations due per second; 0 = the next when one is answered
     uint32_t seconds_max;
     bool get;  // else set
     bool fill; // keys one after the other instead of at random

@@ -325,7 +325,6 @@ struct gr_exchange {
     bool paused;      // the timer ends a pause, not a wait
     bool busy;        // offer_more is at work: it will see what ends meanwhile
     uint32_t damages; // of the partition here, when it began
-    uint32_t paid;    // keys that may still be offered of the slice that was admitted last
     bool failed;      // some key was not done, or not all were compared: nothing is joined
     uint64_t id;
     uint16_t peer;
@@ -341,6 +340,8 @@ struct gr_exchange {
     struct gr_arena arena; // of the items
     struct gr_exchange_item *item;
     uint32_t item_count, item_capacity, item_next, item_active;
+    uint32_t slice_keys; // that the slice which was admitted last still allows
+    size_t slice_bytes;  // of values, given since then
 };
 
 // What a peer's exchange needs of this node.

@@ -30,13 +30,12 @@
 
 #include <string.h>
 
-enum {
-    ITEMS_BYTES_MAX = 8 << 20,
-    OFFERS_MAX = 32,
-    SLICE_KEYS = 128,
-    RUN_KEYS = 8, // what walking over a run of leaves on both sides costs, in keys
-    ANSWER_TIMEOUTS = 5
-};
+enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, ANSWER_TIMEOUTS = 5 };
+// Equal leaves between two that differ are read along with them if they hold about so many keys: a
+// run of its own costs both sides a question, an answer and a read. At most half a branch of them.
+enum { GAP_KEYS = 32, GAP_BRANCHES = 2 };
+// What finding the keys of a run costs, in keys that are given.
+enum { RUN_KEYS = 8 };
 
 static void offer_more(struct gr_node *node);
 static void compare_pages(struct gr_node *node);
@@ -123,7 +122,6 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     gr_assert(x->state == GR_EXCHANGE_IDLE);
     x->state = GR_EXCHANGE_BEGIN;
     x->failed = x->busy = false;
-    x->paid = 0;
     x->damages = node->partition[partition].damages;
     x->id = gr_node_id(node);
     x->peer = peer;
@@ -185,6 +183,15 @@ static void join(struct gr_node *node)
 
 // ---- which leaves ----------------------------------------------------------------------------
 
+// How many equal leaves may be part of a run.
+static uint32_t gap_of(struct gr_node *node)
+{
+    uint32_t leaves = gr_merkle_leaves(node->ring);
+    int64_t keys = GR_MAX(node->partition[exchange_of(node)->partition].count, 1);
+    uint32_t most = leaves / GR_MERKLE_BRANCHES / GAP_BRANCHES;
+    return (uint32_t)GR_MIN((int64_t)GAP_KEYS * leaves / keys, (int64_t)most);
+}
+
 // The next run of leaves that differ, or the end.
 static void next_run(struct gr_node *node)
 {
@@ -201,11 +208,13 @@ static void next_run(struct gr_node *node)
         return;
     }
     x->run_from = x->run_end = from;
-    while (x->run_end < leaves && x->differs[x->run_end])
-        x->run_end++;
+    for (uint32_t leaf = from, gap = gap_of(node); leaf < leaves && leaf <= x->run_end + gap;
+         leaf++)
+        if (x->differs[leaf])
+            x->run_end = leaf + 1;
     x->state = GR_EXCHANGE_WALK;
-    x->paid -= GR_MIN(x->paid, (uint32_t)RUN_KEYS);
     x->asked = false;
+    x->slice_keys -= GR_MIN(x->slice_keys, (uint32_t)RUN_KEYS);
     gr_cursor first = gr_merkle_first(node->ring, x->partition, from);
     x->here.end = x->there.end = first;
     gr_walk_open(node, &x->walk, GR_WALK_EXCHANGE, x->partition, first,
@@ -413,7 +422,7 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
 {
     struct gr_exchange *x = exchange_of(node);
     if (message->status != GR_OK || message->cursor <= x->there.end ||
-        message->cursor > x->walk.end || x->there.here) {
+        message->cursor > x->walk.end || x->there.here || !goes_on(node)) {
         end(node, trouble(node, message->status));
         return;
     }
@@ -468,6 +477,32 @@ static void show_item(struct gr_node *node, uint32_t index)
         gr_unreachable("a reader does not wait in the queue");
 }
 
+// A slice is so many keys or so many bytes, whichever is reached first; it does not end with a run
+// or an exchange, or few keys in each of many places would cost as much as many.
+static bool admits_key(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (x->slice_keys == 0) {
+        if (!gr_node_background(node, 1))
+            return false;
+        x->slice_keys = GR_SLICE_RECORDS;
+        x->slice_bytes = 0;
+    }
+    x->slice_keys--;
+    return true;
+}
+
+static void pay_for_bytes(struct gr_node *node, size_t bytes)
+{
+    struct gr_exchange *x = exchange_of(node);
+    x->slice_bytes += bytes;
+    if (x->slice_bytes < GR_SLICE_BYTES)
+        return;
+    x->slice_keys = 0;
+    gr_throttle_owe(&node->throttle, gr_throttle_slices(1, x->slice_bytes) - 1); // one was admitted
+    x->slice_bytes = 0;
+}
+
 // Keeps OFFERS_MAX keys under way until all are done.
 static void offer_more(struct gr_node *node)
 {
@@ -478,14 +513,11 @@ static void offer_more(struct gr_node *node)
     x->busy = true;
     while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
            x->item_active < OFFERS_MAX) {
-        // What was paid for and not used is for the next run of leaves: most have a key or two.
-        uint32_t slices = gr_throttle_slices(SLICE_KEYS, 0);
-        if (x->paid == 0 && !gr_node_background(node, slices)) {
+        if (!admits_key(node)) {
             x->paused = true;
-            gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, slices));
+            gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, 1));
             break;
         }
-        x->paid = x->paid == 0 ? SLICE_KEYS - 1 : x->paid - 1;
         show_item(node, x->item_next++);
     }
     x->busy = false;
@@ -507,6 +539,7 @@ void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enu
     }
     x->item[index].state = GR_ITEM_SENT;
     node->stats.keys_offered++;
+    pay_for_bytes(node, gr_record_value_bytes(filled));
     struct gr_message offer = {
         .type = GR_MSG_OFFER,
         .key = x->item[index].key,

@@ -371,7 +371,7 @@ static void send(struct gr_node *node, const struct gr_hint *hint)
     debt->sent++;
     if (!gr_node_send(node, hint->owner, &message))
         gr_hint_failed(node, &delivery->call);
-    else if (node->config.canary == GR_CANARY_HINT_EARLY)
+    else if (node->config.canary == GR_CANARY_HINT_EARLY && node->store == GR_OK)
         forget(node, delivery);
 }
 
