@@ -50,11 +50,14 @@ static int needed(const struct sim_op *op)
 static bool core_can(const struct sim *sim, const struct sim_op *op)
 {
     const uint16_t *owner = gr_ring_owners(&sim->ring, op->partition);
-    int inside = 0;
-    for (int i = 0; i < sim->ring.n; i++)
-        inside += (int)(sim->core >> owner[i] & 1) && votes(sim, owner[i], op);
+    int inside = 0, voters = 0;
+    for (int i = 0; i < sim->ring.n; i++) {
+        bool in = sim->core >> owner[i] & 1;
+        inside += in;
+        voters += in && votes(sim, owner[i], op);
+    }
     bool writes = op->kind != SIM_GET;
-    if (reads(op) && (inside < op->r || (!GET_LEAVES_OUT_THE_SILENT && inside < sim->ring.n)))
+    if (reads(op) && (voters < op->r || (!GET_LEAVES_OUT_THE_SILENT && voters < sim->ring.n)))
         return false;
     if (!writes)
         return true;
