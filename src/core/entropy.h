@@ -68,6 +68,7 @@ void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_k
 // value to a write that the copy does not know.
 struct gr_watch {
     struct gr_link link;      // in the partition's list while it is open
+    struct gr_instant since;  // when it was opened
     struct gr_sum *leaf;      // owned: the tree as it was
     struct gr_arena arena;    // of the keys
     const struct gr_key *key; // written since, some more than once
@@ -183,6 +184,7 @@ bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown
 // Another owner of a partition, and what comparing with it showed last.
 struct gr_pair {
     struct gr_instant here_at, there_at; // WHOLE: looked at last; BEHIND: found first
+    struct gr_instant met;               // here WHOLE: with all that the peer had then
     struct gr_instant tried_at;          // an exchange that began here ended
     uint64_t lacked;                     // here BEHIND: hash of the clock that was not covered
     uint8_t here, there;                 // enum gr_repair_state
@@ -234,7 +236,10 @@ void gr_repair_equal(struct gr_node *node, uint32_t partition, uint16_t peer);
 void gr_repair_differs(
     struct gr_node *node, uint32_t partition, uint16_t peer, uint64_t hash_of_peer);
 // The clock of a partition was joined with a peer's: it may be equal to another's now.
-void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer);
+void gr_repair_joined(
+    struct gr_node *node, uint32_t partition, uint16_t peer, struct gr_instant since);
+// Up to then this node has all that any other owner of its partitions had; 0: that is not known.
+struct gr_wall gr_repair_met(struct gr_node *node);
 // The partition was read, or is whole again.
 void gr_repair_judge(struct gr_node *node, uint32_t partition);
 // `how` NULL: that was found in an earlier run.

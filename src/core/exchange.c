@@ -158,7 +158,7 @@ static void take_all(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     gr_state_join(node, x->partition, &x->theirs);
     gr_damage_gave(node, x->partition, x->peer);
-    gr_repair_joined(node, x->partition, x->peer);
+    gr_repair_joined(node, x->partition, x->peer, x->watch.since);
 }
 
 static void join(struct gr_node *node)

@@ -240,6 +240,7 @@ struct gr_node {
     struct gr_timer sweep_timer;
     enum gr_sweep_phase sweep_phase;
     bool sweep_full;          // the page was full: there may be more
+    struct gr_wall sweep_to;  // what was due then may go
     uint64_t sweep_ticket;    // of the SCAN under way, or 0
     uint32_t sweep_pending;   // keyops that the sweep waits for
     uint64_t sweep_stuck;     // index rows of this pass that may not go yet

@@ -102,6 +102,7 @@ void gr_repair_here(
     if (pair == NULL)
         return;
     chalk(&pair->here, &pair->here_at, whole, node->now);
+    pair->met = node->now;
     pair->lacked = hash_of_peer;
     gr_repair_judge(node, partition);
 }
@@ -130,9 +131,13 @@ void gr_repair_differs(
         gr_repair_here(node, partition, peer, false, hash_of_peer);
 }
 
-void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer)
+void gr_repair_joined(
+    struct gr_node *node, uint32_t partition, uint16_t peer, struct gr_instant since)
 {
     gr_repair_here(node, partition, peer, true, 0);
+    struct gr_pair *joined = pair_of(node, partition, peer);
+    if (joined != NULL)
+        joined->met = since;
     // A third one that showed the very clock that this is now was caught up with too: if it begins
     // an exchange of its own, there is nothing to say in it.
     for (uint32_t i = 0; i < node->ring->n; i++) {
@@ -142,6 +147,19 @@ void gr_repair_joined(struct gr_node *node, uint32_t partition, uint16_t peer)
             pair->lacked == gr_round_hash(node, partition))
             gr_repair_equal(node, partition, other);
     }
+}
+
+struct gr_wall gr_repair_met(struct gr_node *node)
+{
+    int64_t oldest = node->now.ns;
+    for (uint32_t p = 0; p < node->ring->partitions && oldest >= 0; p++)
+        for (uint32_t i = 0; i < node->ring->n; i++) {
+            const struct gr_pair *pair = pair_of(node, p, gr_ring_owners(node->ring, p)[i]);
+            if (pair != NULL)
+                oldest = pair->here == GR_REPAIR_WHOLE ? GR_MIN(oldest, pair->met.ns) : -1;
+        }
+    int64_t ago_ms = (node->now.ns - oldest) / 1000000;
+    return (struct gr_wall){oldest < 0 ? 0 : GR_MAX(node->wall.ms - ago_ms, 0)};
 }
 
 void gr_repair_damaged(struct gr_node *node, uint32_t partition, const char *how)

@@ -413,7 +413,7 @@ static bool apply(
     if (*ret_err != GR_OK)
         return true;
     struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
-                                  ? gr_record_drop_due(&node->scratch, &filled, node->wall)
+                                  ? gr_record_drop_due(&node->scratch, &filled, node->sweep_to)
                                   : gr_record_merge(&node->scratch, &filled, &incoming);
     if (op->kind == GR_KEYOP_TAKEN && gr_state_is_known(node, op, stored, &merged))
         return true;
@@ -440,7 +440,7 @@ static bool apply(
             gr_probe(&node->probes, GR_PROBE_RECORD_EXPIRED);
         op->stuck = merged.count == filled.count; // its row stands where it stood
         for (uint32_t i = 0; i < merged.count; i++)
-            op->stuck |= gr_sibling_due(&merged.sibling[i], node->wall);
+            op->stuck |= gr_sibling_due(&merged.sibling[i], node->sweep_to);
     } else if (op->kind == GR_KEYOP_RESTRIP) {
         op->stuck = !gr_context_empty(&after.context);
         if (changed)

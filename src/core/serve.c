@@ -232,7 +232,7 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
     if (err == GR_OK) {
         gr_state_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer);
-        gr_repair_joined(node, served->partition, peer);
+        gr_repair_joined(node, served->partition, peer, served->watch.since);
     }
     close_served(node, served);
     answer(node, peer, message, GR_MSG_JOINED, err);

@@ -7,14 +7,17 @@
 //
 //   W1  One scan and its keys at a time, at most one slice of background work, and each only when
 //       the throttle admits it (§6.5): housekeeping never crowds out clients.
-//   W2  What must stay (a due value that hides an older one, a context behind a gap) is skipped in
+//   W2  A due value goes only when this node has met every other owner since: one of them may have
+//       an older value that never came here, and that the due one hides (DESIGN.md §4). Where an
+//       owner is away it waits for AWAY_MS at most.
+//   W3  What must stay (a due value that hides an older one, a context behind a gap) is skipped in
 //       the next page, not retried in a circle.
 //
 //   idle -timer-> due page -> keys -> (full page: again) -> left-over page -> keys -> idle
 //                 (before a page: -timer-> until it is admitted)
-#include "core/inside.h"
+#include "core/entropy.h"
 
-enum { PAGE = GR_SLICE_RECORDS, INTERVAL_MS = 1000 };
+enum { PAGE = GR_SLICE_RECORDS, INTERVAL_MS = 1000, LATE_MS = 2000, AWAY_MS = 3600 * 1000 };
 
 static void rest(struct gr_node *node)
 {
@@ -30,6 +33,15 @@ static uint32_t present(const struct gr_node *node)
     return (node->sweep_partition - 1) % node->ring->partitions;
 }
 
+// W2. A message of a peer may have been under way for LATE_MS.
+static struct gr_wall may_go(struct gr_node *node)
+{
+    if (node->config.exchange_interval.ns == 0 || node->ring->n == 1)
+        return node->wall;
+    int64_t met = gr_repair_met(node).ms - LATE_MS;
+    return (struct gr_wall){GR_MAX(GR_MAX(met, node->wall.ms - AWAY_MS), 0)};
+}
+
 // The next page of this phase, as soon as it may be.
 static void scan(struct gr_node *node)
 {
@@ -38,7 +50,7 @@ static void scan(struct gr_node *node)
         return;
     }
     struct gr_effect effect = {
-        .type = GR_EFFECT_SCAN, .cursor = node->sweep_stuck, .limit = PAGE, .wall = node->wall};
+        .type = GR_EFFECT_SCAN, .cursor = node->sweep_stuck, .limit = PAGE, .wall = may_go(node)};
     effect.ticket = node->sweep_ticket = gr_node_id(node);
     bool due = node->sweep_phase == GR_SWEEP_DUE;
     effect.scan = due ? GR_SCAN_DUE : GR_SCAN_LEFTOVER;
@@ -110,6 +122,7 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         rest(node);
         return true;
     }
+    node->sweep_to = may_go(node);
     bool due = node->sweep_phase == GR_SWEEP_DUE;
     node->sweep_full = event->entry_count >= PAGE;
     if (!due && event->entry_count > 0)

@@ -100,7 +100,7 @@ void gr_watch_open(struct gr_node *node, struct gr_watch *watch, uint32_t partit
     struct gr_partition *p = &node->partition[partition];
     gr_assert(!watch->link.in && p->leaf != NULL);
     size_t bytes = gr_merkle_leaves(node->ring) * sizeof *watch->leaf;
-    *watch = (struct gr_watch){.leaf = gr_hook_memory(NULL, bytes)};
+    *watch = (struct gr_watch){.since = node->now, .leaf = gr_hook_memory(NULL, bytes)};
     memcpy(watch->leaf, p->leaf, bytes);
     gr_list_append(&p->watches, &watch->link);
 }
