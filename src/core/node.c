@@ -659,5 +659,6 @@ struct gr_node_stats gr_node_stats(const struct gr_node *node)
     stats.background_slices = node->throttle.slices;
     stats.background_rate = node->throttle.slice_rate;
     stats.foreground_p99 = gr_throttle_p99(&node->throttle);
+    stats.background_target = gr_throttle_target(&node->throttle);
     return stats;
 }

@@ -290,10 +290,11 @@ struct gr_node_stats {
     uint64_t keys_offered, keys_taken; // by this node as the one that began, and as the other
     uint64_t passes;                   // partitions read whole
     uint64_t hints_kept, hints_delivered, hints_refused;
-    uint64_t late;                 // requests refused because they had waited too long
-    uint64_t background_slices;    // of background work that were begun
-    uint32_t background_rate;      // slices per second that may begin now
-    struct gr_span foreground_p99; // of the last minute; 0 = there was nothing
+    uint64_t late;                    // requests refused because they had waited too long
+    uint64_t background_slices;       // of background work that were begun
+    uint32_t background_rate;         // slices per second that may begin now
+    struct gr_span foreground_p99;    // of the last minute; 0 = there was nothing
+    struct gr_span background_target; // above which background work yields
 };
 struct gr_node_stats gr_node_stats(const struct gr_node *node);
 

@@ -13,7 +13,10 @@
 //       request may take, so that silence is not a foreground that hangs.
 //   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
 //       the rate to slice_rate_min at once: background work is the first to stop.
-//   T5  Integers only, and nothing but the arguments: the same calls give the same answers.
+//   T5  A foreground that is fast need not become slow before anything gives way: the target is
+//       twice the p99 of the last minute that had hardly any background work (no second of it more
+//       than CALM_SLICES), but within target / TARGET_SHARES and target.
+//   T6  Integers only, and nothing but the arguments: the same calls give the same answers.
 //
 // Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
 // threshold, say 50ms"). The paper hands out time slices; a slice here is a bounded piece of work.
@@ -27,6 +30,9 @@ enum {
     STEPS = 32,  // seconds from the lowest rate to the highest
     BURSTS = 32, // see T2
     IDLE_S = 5,
+    CALM_SLICES = 8,
+    CALM_SAMPLES_MIN = 1000, // fewer say little of one in a hundred
+    TARGET_SHARES = 8,
     SUB_BITS = 3, // eight buckets for each doubling
     LATENCY_US_MAX = (1 << 26) - 1,
 };
@@ -49,6 +55,7 @@ void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_con
     throttle->slice_rate = config->slice_rate_max;
     throttle->allowance = SECOND_NS; // one slice: the rest is earned
     throttle->sampled = -1;
+    throttle->busy = -GR_THROTTLE_SECONDS;
 }
 
 // ---- latencies -------------------------------------------------------------------------------
@@ -95,14 +102,35 @@ struct gr_span gr_throttle_p99(const struct gr_throttle *throttle)
 
 // ---- seconds ---------------------------------------------------------------------------------
 
+struct gr_span gr_throttle_target(const struct gr_throttle *throttle)
+{
+    struct gr_span most = throttle->config.target;
+    if (throttle->calm.ns == 0)
+        return most;
+    int64_t ns = GR_MAX(2 * throttle->calm.ns, most.ns / TARGET_SHARES);
+    return (struct gr_span){GR_MIN(ns, most.ns)};
+}
+
+// T5.
+static void learn_calm(struct gr_throttle *throttle)
+{
+    if (throttle->spent > CALM_SLICES)
+        throttle->busy = throttle->second;
+    throttle->spent = 0;
+    if (throttle->samples >= CALM_SAMPLES_MIN &&
+        throttle->second - throttle->busy >= GR_THROTTLE_SECONDS)
+        throttle->calm = gr_throttle_p99(throttle);
+}
+
 // A second is over: the rate of the next.
 static void decide(struct gr_throttle *throttle)
 {
+    learn_calm(throttle);
     const struct gr_throttle_config *config = &throttle->config;
     uint32_t step = (config->slice_rate_max - config->slice_rate_min) / STEPS + 1;
     if (throttle->sampled < 0 || throttle->second - throttle->sampled >= IDLE_S)
         throttle->slice_rate = config->slice_rate_max;
-    else if (p99_bucket(throttle) > bucket_of(config->target))
+    else if (p99_bucket(throttle) > bucket_of(gr_throttle_target(throttle)))
         throttle->slice_rate = GR_MAX(throttle->slice_rate / 2, config->slice_rate_min);
     else
         throttle->slice_rate = GR_MIN(throttle->slice_rate + step, config->slice_rate_max);
@@ -184,8 +212,7 @@ bool gr_throttle_admit(struct gr_throttle *throttle, struct gr_instant now, uint
     advance(throttle, now);
     if (throttle->allowance < needed(throttle, slices))
         return false;
-    throttle->allowance -= (int64_t)slices * SECOND_NS;
-    throttle->slices += slices;
+    gr_throttle_owe(throttle, slices);
     return true;
 }
 
@@ -193,6 +220,7 @@ void gr_throttle_owe(struct gr_throttle *throttle, uint32_t slices)
 {
     throttle->allowance -= (int64_t)slices * SECOND_NS;
     throttle->slices += slices;
+    throttle->spent += slices;
 }
 
 struct gr_instant gr_throttle_next(

@@ -2,7 +2,7 @@
 //
 // Hints, exchanges, scrubs and sweeps are cut into slices. The controller watches how long the
 // foreground's work takes and says how many slices a second may begin: fewer while the p99 of the
-// last minute is above the target, more while it is below, all of them when there is no foreground.
+// last minute is above a target, more while it is below, all of them when there is no foreground.
 #ifndef GR_CORE_THROTTLE_H
 #define GR_CORE_THROTTLE_H
 
@@ -17,7 +17,7 @@ enum {
 };
 
 struct gr_throttle_config {
-    struct gr_span target;   // of the foreground's p99; more than 0
+    struct gr_span target;   // of the foreground's p99, at most; more than 0
     uint32_t slice_rate_min; // slices per second, whatever the foreground suffers; at least 1
     uint32_t slice_rate_max; // slices per second when nothing speaks against it
 };
@@ -36,6 +36,9 @@ struct gr_throttle {
     uint32_t row[GR_THROTTLE_SECONDS][GR_THROTTLE_BUCKETS];
     uint64_t sum[GR_THROTTLE_BUCKETS]; // of all rows
     uint64_t samples;                  // in the window
+    uint64_t spent;                    // slices in this second
+    int64_t busy;                      // the last second with more than a few
+    struct gr_span calm;               // the p99 of a minute with no such second, or 0
     uint64_t slices;                   // admitted since init
 };
 
@@ -57,6 +60,9 @@ struct gr_instant gr_throttle_next(
 // The foreground's p99 over the window: the upper end of its bucket, at most 13 % above it; 0 when
 // there was no sample.
 struct gr_span gr_throttle_p99(const struct gr_throttle *throttle);
+// What the p99 is held against: twice what it was without background work, within an eighth of the
+// configured target and that; the configured one as long as that is not known.
+struct gr_span gr_throttle_target(const struct gr_throttle *throttle);
 // How many slices this much work is; at least 1.
 uint32_t gr_throttle_slices(uint64_t records, uint64_t bytes);
 

@@ -173,6 +173,7 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .background_rate = stats.background_rate,
         .background_slices_total = stats.background_slices,
         .foreground_p99_us = (uint64_t)(stats.foreground_p99.ns / 1000),
+        .background_target_us = (uint64_t)(stats.background_target.ns / 1000),
         .node = stats,
     };
 }

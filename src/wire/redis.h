@@ -62,7 +62,7 @@ struct gr_redis_info {
     uint64_t request_bytes, client_bytes, client_bytes_max;
     uint64_t busy_total, late_total;
     uint32_t background_rate;
-    uint64_t background_slices_total, foreground_p99_us;
+    uint64_t background_slices_total, foreground_p99_us, background_target_us;
 };
 
 // What a session asks of its host. Every function gets `host`. None may free the session; submit

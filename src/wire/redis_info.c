@@ -86,10 +86,12 @@ static void print_stats(const struct section *section)
     gr_redis_print(section->to,
         "gramme_requests:%u\r\ngramme_requests_waiting:%u\r\ngramme_busy_total:%" PRIu64
         "\r\ngramme_late_total:%" PRIu64 "\r\ngramme_foreground_p99_us:%" PRIu64
+        "\r\ngramme_background_target_us:%" PRIu64
         "\r\ngramme_background_slices_per_second:%u\r\ngramme_background_slices_total:%" PRIu64
         "\r\n",
         info->requests, info->requests_waiting, info->busy_total, info->late_total,
-        info->foreground_p99_us, info->background_rate, info->background_slices_total);
+        info->foreground_p99_us, info->background_target_us, info->background_rate,
+        info->background_slices_total);
 }
 
 // Every node takes writes, so each is a master to a client that asks.

@@ -232,11 +232,45 @@ static void test_slices(void **state)
     assert_int_equal(gr_throttle_slices(UINT64_MAX, UINT64_MAX), UINT32_MAX);
 }
 
+// Seconds of requests of `ms` each, and no background work.
+static void pass_calm(struct gr_instant *now, int64_t ms, int seconds)
+{
+    for (int i = 0; i < seconds * PER_SECOND; i++) {
+        now->ns += SECOND / PER_SECOND;
+        gr_throttle_sample(&throttle, *now, gr_span_ms(ms));
+    }
+}
+
+// T5: what was fast by itself may become twice as slow, not as slow as the target.
+static void test_calm(void **state)
+{
+    (void)state;
+    struct gr_instant now = begin();
+    const struct gr_throttle_config *config = &throttle.config;
+    assert_int_equal(gr_throttle_target(&throttle).ns, config->target.ns);
+    pass_calm(&now, 8, 15);
+    assert_in_range(gr_throttle_target(&throttle).ns, 16 * MS, 19 * MS);
+    for (int s = 0; s < 10; s++)
+        (void)pass_second(&now, 12);
+    assert_in_range(throttle.slice_rate, config->slice_rate_max - 1, config->slice_rate_max);
+    for (int s = 0; s < 10; s++)
+        (void)pass_second(&now, 25);
+    assert_int_equal(throttle.slice_rate, config->slice_rate_min);
+    // While the background is at work nothing is learned of a foreground without it.
+    assert_in_range(gr_throttle_target(&throttle).ns, 16 * MS, 19 * MS);
+    // A calm minute teaches anew: never above the configured target, never below a share of it.
+    pass_calm(&now, 200, 75);
+    assert_int_equal(gr_throttle_target(&throttle).ns, config->target.ns);
+    pass_calm(&now, 1, 75);
+    assert_int_equal(gr_throttle_target(&throttle).ns, config->target.ns / 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yields_and_recovers),
         cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_calm),
         cmocka_unit_test(test_burst),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_slices),
