@@ -413,12 +413,12 @@ static void tell_progress(struct watch *watch, const struct gramme_reply *status
     double passed = seconds_since(&watch->began);
     if (done > 0 && passed >= 1)
         left = gr_table_seconds(&t, (int64_t)(passed * (double)(all - done) / (double)done + 1));
-    fprintf(stderr, "%s%s of %s rounds", watch->tty ? "\r\033[K" : "", gr_table_number(&t, held),
+    fprintf(stderr, "%srounds: %s of %s", watch->tty ? "\r\033[K" : "", gr_table_number(&t, held),
         gr_table_number(&t, rounds));
     if (reads > 0)
-        fprintf(stderr, ", %s of %s partitions read", gr_table_number(&t, read),
+        fprintf(stderr, ", partitions read: %s of %s", gr_table_number(&t, read),
             gr_table_number(&t, reads));
-    fprintf(stderr, ", %s keys moved, time left %s%s", count_of(&t, job, "keys"), left,
+    fprintf(stderr, ", keys moved: %s, time left: %s%s", count_of(&t, job, "keys"), left,
         watch->tty ? "" : "\n");
     fflush(stderr);
     watch->told = true;
@@ -483,9 +483,9 @@ static void print_end(const struct watch *watch, const struct gramme_reply *stat
     gr_table_init(&t, 1);
     printf("%s: ", gr_ask_text(status, "node"));
     if (watch->scrub)
-        printf("%s partitions read, %s not what was written; ", count_of(&t, job, "read"),
+        printf("partitions read: %s, not what was written: %s; ", count_of(&t, job, "read"),
             count_of(&t, job, "found"));
-    printf("%s of %s rounds held, %s keys moved, in %s\n", count_of(&t, job, "joined"),
+    printf("rounds held: %s of %s, keys moved: %s, in %s\n", count_of(&t, job, "joined"),
         count_of(&t, job, "rounds"), count_of(&t, job, "keys"), age_of(&t, job, "seconds"));
     if (gr_ask_number(job, "found") > 0)
         print_damages(gr_ask_field(status, "damage"), 0);
