@@ -176,9 +176,11 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
     if (put == NULL)
         return GR_ERR_TIMEOUT; // it gave up while it waited for its turn: nothing was done
     struct gr_write *write = &put->write;
-    // Run here before, or by a node that stood in: what came since must not look replaced by it.
+    // Run before by a node that stood in, and come here, or seen by a write that came here: what
+    // came since must not look replaced by it.
     bool again = write->dot.counter != 0 &&
-                 gr_clock_has(&node->partition[put->partition].clock, &write->dot);
+                 (gr_clock_has(&node->partition[put->partition].clock, &write->dot) ||
+                     gr_context_covers(&filled->context, &write->dot));
     struct gr_context context = !write->plain ? write->context
                                 : again       ? GR_CONTEXT_NOTHING
                                               : filled->context;
