@@ -52,10 +52,9 @@ bool gr_witness_takes(const struct gr_record *shown, const struct gr_record *sai
 
 bool gr_witness_say(struct gr_node *node, uint16_t member, struct gr_message *message)
 {
-    uint32_t p = gr_ring_partition(node->ring, message->key.slot);
-    // A partition that began anew claims only what its records show and replace (damage.c, B1).
-    if (node->partition[p].damage != NULL || node->config.canary == GR_CANARY_UNWITNESSED)
+    if (node->config.canary == GR_CANARY_UNWITNESSED)
         return gr_node_send(node, member, message);
+    uint32_t p = gr_ring_partition(node->ring, message->key.slot);
     if (node->store != GR_OK || !gr_entropy_ready(node, p) ||
         node->entropy->witnesses.count == WITNESSES_MAX ||
         !gr_node_has_room(node, gr_record_value_bytes(&message->record)))
