@@ -179,10 +179,7 @@ static void tell_state(
         .key = op->key,
         .bare = op->bare,
         .record = filled};
-    if (!op->repairs)
-        (void)gr_node_send(node, op->peer, &state);
-    else if (!gr_witness_say(node, op->peer, &state))
-        return; // an exchange finds it
+    (void)gr_node_send(node, op->peer, &state);
 }
 
 static void end_reader(
