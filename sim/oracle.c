@@ -18,6 +18,8 @@
 //   O6  Of nodes that stand in, only those that keep a hint of the key count toward R.
 //   O7  What a disk held for certain when another lost it stays. Only a write that no disk held
 //       durably at such a moment is excused.
+//   O8  A write is told no more acknowledgements than nodes held it, and no more durable ones than
+//       disks did.
 //   O9  A node that calls a damaged partition whole has again what it lost, as far as disks that
 //       held it then still do.
 //

@@ -192,3 +192,16 @@ enum gramme_outcome gr_ask_members(
     *ret_count = count;
     return GRAMME_OK;
 }
+
+int gr_ask_cluster(
+    const struct gr_options *options, struct gr_ask_member *ret_member, int max, int *ret_count)
+{
+    struct gramme *client = gr_ask_open(options);
+    enum gramme_outcome outcome = gr_ask_members(client, ret_member, max, ret_count);
+    int code = outcome == GRAMME_OK ? GR_EXIT_OK : gr_ask_failed(options, client, outcome);
+    gramme_close(client);
+    if (code == GR_EXIT_OK && *ret_count == 0)
+        code = gr_complain(
+            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
+    return code;
+}

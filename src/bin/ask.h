@@ -43,6 +43,10 @@ struct gr_ask_member {
     bool up; // as the node that was asked believes
 };
 
+// The members of the cluster, as the node of --at knows them: at least one. 0, or an exit code
+// after it was said why not.
+int gr_ask_cluster(
+    const struct gr_options *options, struct gr_ask_member *ret_member, int max, int *ret_count);
 // The members of the cluster, in the order of the ring; at most `max` of them.
 enum gramme_outcome gr_ask_members(
     struct gramme *client, struct gr_ask_member *ret_member, int max, int *ret_count);

@@ -141,17 +141,9 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
     (void)argv;
     static struct gr_ask_member member[GR_MEMBERS_MAX];
     int count = 0;
-    struct gramme *client = gr_ask_open(options);
-    enum gramme_outcome outcome = gr_ask_members(client, member, GR_MEMBERS_MAX, &count);
-    if (outcome != GRAMME_OK) {
-        int code = gr_ask_failed(options, client, outcome);
-        gramme_close(client);
+    int code = gr_ask_cluster(options, member, GR_MEMBERS_MAX, &count);
+    if (code != GR_EXIT_OK)
         return code;
-    }
-    gramme_close(client);
-    if (count == 0)
-        return gr_complain(
-            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
     struct gr_table note;
@@ -256,15 +248,9 @@ int gr_verb_hints(const struct gr_options *options, int argc, char **argv)
 {
     static struct gr_ask_member member[GR_MEMBERS_MAX];
     int count = 0;
-    struct gramme *client = gr_ask_open(options);
-    enum gramme_outcome outcome = gr_ask_members(client, member, GR_MEMBERS_MAX, &count);
-    int code = outcome == GRAMME_OK ? GR_EXIT_OK : gr_ask_failed(options, client, outcome);
-    gramme_close(client);
-    if (outcome == GRAMME_OK && count == 0)
-        return gr_complain(
-            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
-    return outcome == GRAMME_OK ? show_hints(options, member, count, argc > 0 ? argv[0] : NULL)
-                                : code;
+    int code = gr_ask_cluster(options, member, GR_MEMBERS_MAX, &count);
+    return code != GR_EXIT_OK ? code
+                              : show_hints(options, member, count, argc > 0 ? argv[0] : NULL);
 }
 
 // ---- key where, key explain ------------------------------------------------------------------

@@ -68,10 +68,7 @@ static int find_node(const struct gr_options *options, const char *name, char *r
     snprintf(ret, size, "%s", name);
     if (strchr(name, ':') != NULL)
         return GR_EXIT_OK;
-    struct gramme *client = gr_ask_open(options);
-    enum gramme_outcome outcome = gr_ask_members(client, member, GR_MEMBERS_MAX, &count);
-    int code = outcome == GRAMME_OK ? GR_EXIT_OK : gr_ask_failed(options, client, outcome);
-    gramme_close(client);
+    int code = gr_ask_cluster(options, member, GR_MEMBERS_MAX, &count);
     if (code != GR_EXIT_OK)
         return code;
     for (int i = 0; i < count; i++) {
@@ -299,15 +296,9 @@ static int show_all(const struct gr_options *options)
 {
     static struct gr_ask_member member[GR_MEMBERS_MAX];
     int count = 0, silent = 0;
-    struct gramme *first = gr_ask_open(options);
-    enum gramme_outcome outcome = gr_ask_members(first, member, GR_MEMBERS_MAX, &count);
-    int code = outcome == GRAMME_OK ? GR_EXIT_OK : gr_ask_failed(options, first, outcome);
-    gramme_close(first);
+    int code = gr_ask_cluster(options, member, GR_MEMBERS_MAX, &count);
     if (code != GR_EXIT_OK)
         return code;
-    if (count == 0)
-        return gr_complain(
-            GR_EXIT_ERROR, "%s is no Gramme node: its INFO names no members", options->at);
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
     gr_table_init(&table, 8);
@@ -468,8 +459,8 @@ static int complain_of_rounds(const struct gramme_reply *status)
     for (size_t i = 0; peers != NULL && i < peers->count; i++) {
         const struct gramme_reply *peer = &peers->item[i];
         if (gr_ask_number(peer, "failed") > 0)
-            gr_complain(GR_EXIT_ERROR, "%lld rounds with %s failed: %s.",
-                (long long)gr_ask_number(peer, "failed"), gr_ask_text(peer, "node"),
+            gr_complain(GR_EXIT_ERROR, "rounds with %s that failed: %lld: %s.",
+                gr_ask_text(peer, "node"), (long long)gr_ask_number(peer, "failed"),
                 why_not(gr_ask_text(peer, "why")));
     }
     return GR_EXIT_ERROR;

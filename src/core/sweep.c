@@ -49,8 +49,9 @@ static void scan(struct gr_node *node)
         gr_timer_set(&node->timers, &node->sweep_timer, gr_node_background_at(node, 1));
         return;
     }
+    node->sweep_to = may_go(node);
     struct gr_effect effect = {
-        .type = GR_EFFECT_SCAN, .cursor = node->sweep_stuck, .limit = PAGE, .wall = may_go(node)};
+        .type = GR_EFFECT_SCAN, .cursor = node->sweep_stuck, .limit = PAGE, .wall = node->sweep_to};
     effect.ticket = node->sweep_ticket = gr_node_id(node);
     bool due = node->sweep_phase == GR_SWEEP_DUE;
     effect.scan = due ? GR_SCAN_DUE : GR_SCAN_LEFTOVER;
@@ -122,7 +123,6 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         rest(node);
         return true;
     }
-    node->sweep_to = may_go(node);
     bool due = node->sweep_phase == GR_SWEEP_DUE;
     node->sweep_full = event->entry_count >= PAGE;
     if (!due && event->entry_count > 0)

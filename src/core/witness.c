@@ -18,8 +18,6 @@
 // Source: DESIGN.md §4, D6 and D7. Owns: entropy->witnesses. Bounds: WITNESSES_MAX at a time.
 #include "core/entropy.h"
 
-#include <string.h>
-
 enum { WITNESSES_MAX = 16 };
 
 struct witness {

@@ -155,7 +155,7 @@ static int plain_judge(struct plain *plain, int64_t second)
     return p99 * 8 <= target * 7 ? -1 : p99 * 8 >= target * 9 + 8 ? 1 : 0;
 }
 
-// T1, T2, T5 over random foregrounds: the rate moves as the plain one says, stays in its bounds, no
+// T1, T2, T6 over random foregrounds: the rate moves as the plain one says, stays in its bounds, no
 // second has more than it may, `next` is when the next slice is admitted, and twice is the same.
 static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
 {
@@ -218,7 +218,7 @@ static void test_random(void **state)
         for (int i = 0; i < 2; i++)
             random_run(seed, &slices[i], &turns[i]);
         assert_true(slices[0] > 0);
-        assert_true(slices[0] == slices[1] && turns[0] == turns[1]); // T5
+        assert_true(slices[0] == slices[1] && turns[0] == turns[1]); // T6
     }
 }
 
