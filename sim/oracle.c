@@ -140,7 +140,12 @@ static void covered_of(const struct sim_oracle *oracle, const struct sim_history
     }
 }
 
-enum claim { REPLICA, ANSWER, FINAL };
+// Who claims it: a replica, a get's answer, or all of them in the end.
+struct claim {
+    const char *where;
+    const struct sim_op *get;
+    bool final;
+};
 
 // A damaged replica forgets what its clock had seen, and keeps what stands beside a record: that a
 // write was replaced, and not by which. So in such a run it is enough that some write replaced it.
@@ -169,25 +174,26 @@ static bool is_outlived(
 }
 
 // A write that is covered and not shown, and that nothing replaced: a loss, unless it was due.
-static void check_missing(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
-    const struct sim_write *write)
+static void check_missing(
+    struct sim_oracle *oracle, const struct claim *claim, int key, const struct sim_write *write)
 {
     const struct sim_op *op = &oracle->op[write->op];
     int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
     if (op->expires_ms != 0 && op->expires_ms <= latest)
         return;
     // A copy that has silently lost it may say so until it is found out (DESIGN.md §4, D6).
-    if (op->excused || (claim == ANSWER && sim_suspect(oracle->sim, -1, key)))
+    if (op->excused ||
+        (claim->get != NULL && sim_was_suspect(oracle->sim, key, claim->get->issued)))
         return;
     sim_oracle_fail(oracle,
         "%s: key %d claims to have seen write %d, does not show it, and nothing that it covers "
         "replaced it",
-        where, key, write->op);
+        claim->where, key, write->op);
 }
 
 // O1 and O2 of a filled record or an answer.
-static void check_claim(struct sim_oracle *oracle, enum claim claim, const char *where, int key,
-    const struct gr_record *record)
+static void check_claim(
+    struct sim_oracle *oracle, const struct claim *claim, int key, const struct gr_record *record)
 {
     struct sim_set covered, past, shown = {0};
     const struct sim_history *history = &oracle->history[key];
@@ -196,7 +202,7 @@ static void check_claim(struct sim_oracle *oracle, enum claim claim, const char 
     for (uint32_t i = 0; i < record->count; i++) {
         int write = write_of(history, &record->sibling[i].dot);
         if (write < 0) {
-            sim_oracle_fail(oracle, "%s: key %d shows a dot that nobody drew", where, key);
+            sim_oracle_fail(oracle, "%s: key %d shows a dot that nobody drew", claim->where, key);
             return;
         }
         set_add(&shown, write);
@@ -209,14 +215,14 @@ static void check_claim(struct sim_oracle *oracle, enum claim claim, const char 
         for (; missing != 0; missing &= missing - 1) {
             int number = word * 64 + __builtin_ctzll(missing);
             if (!oracle->damage || !was_replaced(history, number))
-                check_missing(oracle, claim, where, key, history->write[number]);
+                check_missing(oracle, claim, key, history->write[number]);
         }
         for (; back != 0; back &= back - 1) {
             int number = word * 64 + __builtin_ctzll(back);
-            if (!oracle->damage || (claim == FINAL && is_outlived(oracle, history, number)))
+            if (!oracle->damage || (claim->final && is_outlived(oracle, history, number)))
                 sim_oracle_fail(oracle,
-                    "%s: key %d shows write %d, which a write that it covers had seen", where, key,
-                    history->write[number]->op);
+                    "%s: key %d shows write %d, which a write that it covers had seen",
+                    claim->where, key, history->write[number]->op);
         }
     }
 }
@@ -394,7 +400,8 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot.counter != 0)
         sim_oracle_fail(oracle, "write %d was rejected after it had drawn a dot", number);
     if (op->kind == SIM_GET && result->outcome == GR_DONE) {
-        check_claim(oracle, ANSWER, "get", op->key, &result->record);
+        struct claim claim = {.where = "get", .get = op};
+        check_claim(oracle, &claim, op->key, &result->record);
         check_acknowledged(oracle, number, &result->record);
         for (uint32_t i = 0; i < result->record.count; i++)
             if (result->record.sibling[i].bare)
@@ -409,7 +416,8 @@ void sim_oracle_state(struct sim_oracle *oracle, int node, int key, const struct
 {
     char where[32];
     snprintf(where, sizeof where, "replica %d", node);
-    check_claim(oracle, REPLICA, where, key, filled);
+    struct claim claim = {.where = where};
+    check_claim(oracle, &claim, key, filled);
     for (int i = 0; i < oracle->count; i++)
         if (oracle->op[i].key == key && covers(&filled->context, &oracle->op[i]))
             holds(&oracle->op[i], node, sim_written(oracle->sim, node));
@@ -464,6 +472,8 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         op->keeps &= ~(1u << node);
         if (key < 0 && votes)
             op->lost_with[node] = 0; // nothing is left that it could owe
+        for (int m = 0; m < sim_node_count(oracle->sim); m++)
+            op->lost_with[m] &= ~(1u << node); // what it has again later, it did not keep
         if (op->dot.counter == 0 || op->excused)
             continue;
         unsigned held = 0;
@@ -494,7 +504,8 @@ void sim_oracle_whole(struct sim_oracle *oracle, int node, uint32_t partition)
 
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged)
 {
-    check_claim(oracle, FINAL, "final", key, merged);
+    struct claim claim = {.where = "final", .final = true};
+    check_claim(oracle, &claim, key, merged);
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == key && op->dot.counter != 0 && op->replied &&

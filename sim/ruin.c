@@ -12,27 +12,35 @@ static void restart_over(struct sim *sim, int n, int64_t down_ms)
     sim_crash(sim, n);
 }
 
-static bool ruin_record(struct sim *sim, const struct sim_action *action, int n)
+// False: the disk has no such record.
+static bool ruin_key(struct sim *sim, const struct sim_action *action, int n, int key)
 {
     struct sim_node *host = &sim->node[n];
+    const struct gr_key *at = &sim->clients.key[key];
+    struct gr_arena arena = {0};
+    struct gr_record stored;
+    bool there = sim_disk_read(&host->disk, at, &arena, &stored) == GR_OK;
+    gr_arena_deinit(&arena);
+    if (!there)
+        return false;
+    if (action->draw[2] & 1) // while the node is down, else under its eyes
+        restart_over(sim, n, action->lasts_ms);
+    sim_oracle_loses(&sim->oracle, n, key, action->fault == SIM_LOST_RECORD);
+    host->suspect[key] = true;
+    host->bad_at = sim->now;
+    sim_tell(sim, "node %d: the record of key %d is %s", n, key,
+        action->fault == SIM_BIT_ROT ? "corrupt" : "gone");
+    return action->fault == SIM_BIT_ROT ? sim_disk_rot(&host->disk, at, action->draw[2])
+                                        : sim_disk_lose(&host->disk, at);
+}
+
+static bool ruin_record(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
     int keys = sim->clients.keys;
     for (int i = 0; i < keys; i++) {
-        int key = (int)((action->draw[1] + (uint64_t)i) % (uint64_t)keys);
-        const struct gr_key *at = &sim->clients.key[key];
-        struct gr_arena arena = {0};
-        struct gr_record stored;
-        bool there = sim_disk_read(&host->disk, at, &arena, &stored) == GR_OK;
-        gr_arena_deinit(&arena);
-        if (!there)
-            continue;
-        if (action->draw[2] & 1) // while the node is down, else under its eyes
-            restart_over(sim, n, action->lasts_ms);
-        sim_oracle_loses(&sim->oracle, n, key, action->fault == SIM_LOST_RECORD);
-        host->suspect[key] = true;
-        sim_tell(sim, "node %d: the record of key %d is %s", n, key,
-            action->fault == SIM_BIT_ROT ? "corrupt" : "gone");
-        return action->fault == SIM_BIT_ROT ? sim_disk_rot(&host->disk, at, action->draw[2])
-                                            : sim_disk_lose(&host->disk, at);
+        going->key = (int)((action->draw[1] + (uint64_t)i) % (uint64_t)keys);
+        if (ruin_key(sim, action, going->node, going->key))
+            return true;
     }
     return false;
 }
@@ -73,7 +81,7 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
         return true;
     case SIM_LOST_RECORD:
     case SIM_BIT_ROT:
-        return ruin_record(sim, action, n);
+        return ruin_record(sim, action, going);
     default:
         gr_unreachable("not a fault of a disk");
     }
@@ -81,12 +89,16 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
 
 void sim_ruin_end(struct sim *sim, const struct sim_action *action, struct sim_going *going)
 {
-    if (action->fault != SIM_ROLLBACK)
-        return;
-    // Not in a healed core; and not over a disk that is another one by now.
     int n = going->node;
     struct sim_node *host = &sim->node[n];
-    if (!(sim->core >> n & 1) && !sim->quiet && host->store < 1000) {
+    // Not in a healed core; and not over a disk that is another one by now.
+    bool may = !(sim->core >> n & 1) && !sim->quiet && host->store < 1000;
+    // What was brought back may be lost again, perhaps before all that was lost is back.
+    if (may && action->fault == SIM_LOST_RECORD && action->draw[2] & 2)
+        sim->report->fault[SIM_LOST_RECORD] += ruin_key(sim, action, n, going->key);
+    if (action->fault != SIM_ROLLBACK)
+        return;
+    if (may) {
         restart_over(sim, n, action->lasts_ms);
         sim_oracle_loses(&sim->oracle, n, -1, true);
         sim_disk_replace(&host->disk, &going->image);

@@ -86,7 +86,7 @@ struct sim_op {
     // came.
     unsigned came;
     uint64_t came_at[SIM_NODES_MAX];
-    unsigned lost_with[SIM_NODES_MAX]; // of a node that lost it: which disks held it then
+    unsigned lost_with[SIM_NODES_MAX]; // of a node that lost it: which disks held it then and since
     int64_t expires_ms;
 };
 
@@ -191,8 +191,9 @@ void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((for
 bool sim_holds(struct sim *sim, int node, const struct sim_op *op, const struct gr_dot *dot);
 // True if the clock of a node that runs covers the dot.
 bool sim_has_seen(const struct sim *sim, int node, uint32_t partition, const struct gr_dot *dot);
-// True if some copy of the key has silently gone wrong: an answer may be wrong about it.
-bool sim_suspect(const struct sim *sim, int node, int key);
+// True if some copy of the key had silently gone wrong since that order: what was read then may be
+// wrong about it.
+bool sim_was_suspect(const struct sim *sim, int key, uint64_t since);
 
 // ---- progress: promise 1 ---------------------------------------------------------------------
 

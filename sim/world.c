@@ -100,11 +100,11 @@ bool sim_has_seen(const struct sim *sim, int n, uint32_t partition, const struct
     return gr_clock_has(gr_node_clock(sim->node[n].node, partition), dot);
 }
 
-bool sim_suspect(const struct sim *sim, int node, int key)
+bool sim_was_suspect(const struct sim *sim, int key, uint64_t since)
 {
     bool any = false;
     for (int n = 0; n < sim->node_count; n++)
-        any |= (node < 0 || n == node) && sim->node[n].suspect[key];
+        any |= sim->node[n].suspect[key] || sim->node[n].found[key] > since;
     return any;
 }
 
@@ -224,6 +224,8 @@ static void forget(struct sim *sim, int n, const struct gr_store_write *write)
         if (sim_key_partition(sim, key) != write->partition)
             continue;
         sim_oracle_loses(&sim->oracle, n, key, false);
+        if (host->suspect[key])
+            host->found[key] = sim_order(sim);
         host->suspect[key] = false;
     }
 }

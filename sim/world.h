@@ -133,6 +133,7 @@ struct sim_node {
     uint64_t ticket[SIM_CLIENTS_MAX];   // + 1, of the request of each client that it serves
     uint64_t linked_run[SIM_NODES_MAX]; // of each peer, as the node believes; 0: link down
     bool suspect[SIM_KEYS_MAX];         // the record is not what the clock says
+    uint64_t found[SIM_KEYS_MAX];       // order of when that was last found out, or 0
     int64_t bad_at;                     // when something was last wrong with it
 };
 
@@ -143,6 +144,7 @@ struct sim_going {
     uint64_t life;
     uint16_t cut[SIM_NODES_MAX]; // bits: from here to there nothing comes through
     struct sim_image image;      // ROLLBACK
+    int key;                     // LOST_RECORD
 };
 
 struct sim {

@@ -17,7 +17,8 @@
 //       exchange since; a restart forgets who has given, never the debt.
 //   B4  A row that cannot be read is removed once the damage is entered: the others' state of that
 //       key takes its place.
-//   B5  Count, sum and tree are made those of what is there by a pass, before any exchange.
+//   B5  Count, sum and tree are made those of what is there by a pass, before any exchange; from
+//       then on a difference is a new damage, also while the old one is still owed for.
 //
 //   sound --row unreadable, sums differ, a peer shows what was lost here--> owed, clock empty
 //     ^                                                                 | pass, exchanges
@@ -100,6 +101,7 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     struct gr_damage *damage = damage_of(node, p);
     gr_clock_join(&damage->owed, &p->clock);
     damage->given = 0;
+    damage->unsummed = true;
     p->damages++;
     p->hashed = false;
     gr_repair_damaged(node, partition, how);
@@ -172,8 +174,10 @@ void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer)
 
 void gr_damage_summed(struct gr_node *node, uint32_t partition)
 {
-    if (node->partition[partition].damage == NULL || node->store != GR_OK)
+    struct gr_damage *damage = node->partition[partition].damage;
+    if (damage == NULL || node->store != GR_OK)
         return;
+    damage->unsummed = false;
     emit(node, partition, NULL, 0); // the partition's row says from now on what is there
     try_to_pay(node, partition);
 }

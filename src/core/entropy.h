@@ -132,6 +132,12 @@ void gr_serve_on_page(
 
 // ---- witness.c -----------------------------------------------------------------------------
 
+// True if one who shows `shown` would lose a value by merging `said`.
+bool gr_witness_takes(const struct gr_record *shown, const struct gr_record *said);
+// Sends a message that takes something away, once the leaf of its key adds up; what it says was
+// read before. If it does not: a TAKEN says CORRUPT, all else is not sent. False: it cannot be
+// looked at now, and nothing is sent. Copies the message.
+GR_MUST_USE bool gr_witness_say(struct gr_node *node, uint16_t member, struct gr_message *message);
 // A get found that `member` shows what this replica says is gone: if that is so, it is told.
 void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member);
 void gr_witness_on_page(
@@ -321,6 +327,7 @@ struct gr_exchange_page {
 enum gr_item_state { GR_ITEM_NEW, GR_ITEM_SHOWN, GR_ITEM_SENT, GR_ITEM_TAKEN, GR_ITEM_DONE };
 struct gr_exchange_item {
     struct gr_key key;
+    const struct gr_record *there; // what the peer's page showed, bare; NULL: that is not known
     enum gr_item_state state;
 };
 
@@ -367,6 +374,7 @@ struct gr_entropy {
     struct gr_exchange exchange;
     struct gr_served *served; // by member
     struct gr_list witnesses;
+    uint32_t witness_keys; // read for them, and not yet paid for
     struct gr_repair repair;
 };
 

@@ -282,7 +282,8 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
 
 // ---- which keys ------------------------------------------------------------------------------
 
-static void add_item(struct gr_exchange *x, const struct gr_key *key)
+// `there`: what the peer's page showed of it, or NULL.
+static void add_item(struct gr_exchange *x, const struct gr_key *key, const struct gr_record *there)
 {
     if (x->arena.bytes >= ITEMS_BYTES_MAX) {
         x->failed = true; // the next exchange finds the others
@@ -296,8 +297,11 @@ static void add_item(struct gr_exchange *x, const struct gr_key *key)
             memcpy(more, x->item, x->item_count * sizeof *more);
         x->item = more;
     }
-    x->item[x->item_count++] =
-        (struct gr_exchange_item){.key = gr_key_copy(&x->arena, key), .state = GR_ITEM_NEW};
+    struct gr_record *shown = there == NULL ? NULL : gr_arena_new(&x->arena, struct gr_record);
+    if (there != NULL)
+        *shown = gr_record_copy(&x->arena, there, true);
+    x->item[x->item_count++] = (struct gr_exchange_item){
+        .key = gr_key_copy(&x->arena, key), .there = shown, .state = GR_ITEM_NEW};
 }
 
 // The entry that this side shows next, below `end`; NULL when there is none.
@@ -313,6 +317,7 @@ static const struct gr_entry *entry_below(const struct gr_exchange_page *page, g
 static void merge_pages(struct gr_exchange *x)
 {
     gr_cursor end = GR_MIN(x->here.end, x->there.end);
+    const struct gr_record nothing = GR_RECORD_NOTHING;
     for (;;) {
         const struct gr_entry *here = entry_below(&x->here, end);
         const struct gr_entry *there = entry_below(&x->there, end);
@@ -320,7 +325,8 @@ static void merge_pages(struct gr_exchange *x)
             break;
         int order = here == NULL ? 1 : there == NULL ? -1 : gr_key_compare(&here->key, &there->key);
         if (order != 0 || !gr_record_equal(&here->record, &there->record))
-            add_item(x, order <= 0 ? &here->key : &there->key);
+            add_item(
+                x, order <= 0 ? &here->key : &there->key, order < 0 ? &nothing : &there->record);
         x->here.at += order <= 0;
         x->there.at += order >= 0;
     }
@@ -340,7 +346,7 @@ static void add_written(struct gr_node *node)
             continue;
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_WRITTEN);
         if (node->config.canary != GR_CANARY_LATE_COMPARE)
-            add_item(x, key);
+            add_item(x, key, NULL);
     }
 }
 
@@ -435,7 +441,7 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
         if (!gr_record_empty(&entry[i].record))
             entry[kept++] = entry[i];
         else if (node->config.canary != GR_CANARY_LATE_COMPARE)
-            add_item(x, &entry[i].key);
+            add_item(x, &entry[i].key, NULL);
     }
     x->there.count = kept;
     compare_pages(node);
@@ -546,7 +552,17 @@ void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enu
         .record = *filled,
         .index = index,
     };
-    (void)tell(node, &offer);
+    const struct gr_record *there = x->item[index].there;
+    if (there != NULL && !gr_witness_takes(there, filled)) {
+        (void)tell(node, &offer);
+        return;
+    }
+    offer.id = x->id;
+    offer.partition = x->partition;
+    if (gr_witness_say(node, x->peer, &offer))
+        expect(node);
+    else
+        item_done(node, index, false);
 }
 
 static void on_taken(struct gr_node *node, const struct gr_message *message)

@@ -333,21 +333,24 @@ static bool lacks_sibling(const struct gr_record *replica, const struct gr_recor
     return false;
 }
 
-// The position whose absence would take a sibling from that one, or -1. What expires is left out
-// (damage.c).
+// Whoever is given the merge would lose, now or when it comes, what one of them shows and another
+// says is gone. Then that other one is asked to send what it has itself; and if it is the one who
+// lacks something, the one who shows it. -1: nobody.
 static int witness_of(const struct gr_node *node, const struct gr_get *get, uint8_t position)
 {
-    const struct gr_record *held = &get->record[position];
     if (node->config.exchange_interval.ns == 0)
         return -1; // no trees are kept
-    for (uint32_t s = 0; s < held->count; s++) {
-        const struct gr_dot *dot = &held->sibling[s].dot;
-        if (held->sibling[s].expires.ms != 0 || gr_record_find(&get->merged, dot) != NULL)
-            continue;
-        for (uint8_t i = 0; i < node->ring->n; i++)
-            if (get->state[i] == ANSWERED && gr_context_covers(&get->record[i].context, dot) &&
-                gr_record_find(&get->record[i], dot) == NULL)
-                return i;
+    for (uint8_t shows = 0; shows < node->ring->n; shows++) {
+        const struct gr_record *held = &get->record[shows];
+        for (uint32_t s = 0; get->state[shows] == ANSWERED && s < held->count; s++) {
+            const struct gr_dot *dot = &held->sibling[s].dot;
+            if (gr_record_find(&get->merged, dot) != NULL)
+                continue;
+            for (uint8_t i = 0; i < node->ring->n; i++)
+                if (get->state[i] == ANSWERED && gr_context_covers(&get->record[i].context, dot) &&
+                    gr_record_find(&get->record[i], dot) == NULL)
+                    return i != position ? i : shows;
+        }
     }
     return -1;
 }

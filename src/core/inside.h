@@ -66,6 +66,7 @@ struct gr_spare {
 struct gr_damage {
     struct gr_clock owed; // what its clock had seen
     uint8_t given;        // owners, by position, that have given since, in this run
+    bool unsummed;        // since it was found, no pass has counted and summed what is there
 };
 
 struct gr_partition {

@@ -94,6 +94,13 @@ void gr_pass_timer(struct gr_node *node)
     ask(node);
 }
 
+// Damage was found in it, and this pass is the one that makes count and sum those of what is there.
+static bool is_being_summed(const struct gr_node *node, const struct gr_partition *p)
+{
+    return p->damage != NULL &&
+           (p->damage->unsummed || node->config.canary == GR_CANARY_DAMAGE_ONCE);
+}
+
 // The whole partition was read: is it what was written?
 static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk *walk)
 {
@@ -103,7 +110,7 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
     if (p->leaf != NULL)
         for (uint32_t i = 0; same && i < gr_merkle_leaves(node->ring); i++)
             same = gr_damage_agrees(node, walk->leaf[i], p->leaf[i]);
-    if (!same && p->damage == NULL)
+    if (!same && !is_being_summed(node, p))
         gr_damage_unsummed(node, walk->partition, "the records of a partition do not add up");
     if (node->entropy->pass.asked_for)
         gr_repair_read(node, walk->partition);
@@ -127,7 +134,7 @@ void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err)
     struct gr_walk *walk = &pass->walk;
     struct gr_partition *p = &node->partition[walk->partition];
     bool at_end = walk->frontier >= walk->end;
-    if (err == GR_ERR_CORRUPT && p->damage == NULL)
+    if (err == GR_ERR_CORRUPT && !is_being_summed(node, p))
         gr_damage_partition(node, walk->partition, "the store cannot read a partition");
     else if (err == GR_OK && at_end)
         compare(node, p, walk);

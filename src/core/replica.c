@@ -179,7 +179,10 @@ static void tell_state(
         .key = op->key,
         .bare = op->bare,
         .record = filled};
-    (void)gr_node_send(node, op->peer, &state);
+    if (!op->repairs)
+        (void)gr_node_send(node, op->peer, &state);
+    else if (!gr_witness_say(node, op->peer, &state))
+        return; // an exchange finds it
 }
 
 static void end_reader(

@@ -83,7 +83,12 @@ void gr_state_tell(
     struct gr_node *node, struct gr_keyop *op, enum gr_err status, const struct gr_record *merged)
 {
     struct gr_message taken = {
-        .type = GR_MSG_TAKEN, .id = op->peer_call, .index = op->index, .status = status};
+        .type = GR_MSG_TAKEN,
+        .id = op->peer_call,
+        .key = op->key,
+        .index = op->index,
+        .status = status,
+    };
     if (status == GR_OK) {
         struct gr_sibling *sibling =
             gr_arena_array(&node->scratch, struct gr_sibling, merged->count);
@@ -96,6 +101,12 @@ void gr_state_tell(
         }
         taken.record = *merged;
         taken.record.sibling = merged->count > 0 ? sibling : NULL;
+        if (gr_witness_takes(&op->incoming, merged)) {
+            if (gr_witness_say(node, op->peer, &taken))
+                return;
+            taken.status = GR_ERR_BUSY;
+            taken.record = GR_RECORD_NOTHING;
+        }
     }
     (void)gr_node_send(node, op->peer, &taken);
 }
