@@ -369,13 +369,20 @@ class Resp:
     def read_all(self, commands, window=256, seconds=60):
         """The same for reads. On a busy machine some are late: BUSY and TRYAGAIN say that nothing was
         done and that it may be asked again, and that is done until it is answered or time is up."""
+        return self.ask_until_done(commands, ("BUSY", "TRYAGAIN"), window, seconds)
+
+    def write_all(self, commands, window=256, seconds=60):
+        """The same for writes that may be said twice: NOREPLICAS says that it may have been done."""
+        return self.ask_until_done(commands, ("BUSY", "TRYAGAIN", "NOREPLICAS"), window, seconds)
+
+    def ask_until_done(self, commands, again, window, seconds):
         replies = self.ask_all(commands, window)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            again = [i for i, reply in enumerate(replies) if isinstance(reply, RespError)
-                     and str(reply).split(" ", 1)[0] in ("BUSY", "TRYAGAIN")]
-            if not again:
+            late = [i for i, reply in enumerate(replies) if isinstance(reply, RespError)
+                    and str(reply).split(" ", 1)[0] in again]
+            if not late:
                 break
-            for i, reply in zip(again, self.ask_all([commands[i] for i in again], window=1)):
+            for i, reply in zip(late, self.ask_all([commands[i] for i in late], window=1)):
                 replies[i] = reply
         return replies
