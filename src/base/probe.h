@@ -39,6 +39,7 @@
     X(PROBE_EQUAL, "a peer's clocks were equal")                                                   \
     X(COVER_ALL, "a peer's clock caught up by itself")                                             \
     X(EXCHANGE_EQUAL, "an exchange found equal trees")                                             \
+    X(EXCHANGE_LATE, "a value came late, which the peer of an exchange had seen")                  \
     X(EXCHANGE_JOINED, "an exchange ended with joined clocks")                                     \
     X(EXCHANGE_ABANDONED, "an exchange was abandoned")                                             \
     X(EXCHANGE_WRITTEN, "a key was written while its exchange was under way")                      \

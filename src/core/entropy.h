@@ -59,26 +59,39 @@ void gr_walk_on_page(struct gr_node *node, struct gr_walk *walk, const struct gr
 // The leaf hash of a record as it is stored here.
 struct gr_sum gr_walk_hash(
     struct gr_node *node, const struct gr_key *key, const struct gr_record *stored);
-// A write was emitted: for every walk over its partition, its count, sum and tree.
-void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_key *key,
-    struct gr_sum before, struct gr_sum after, int counted);
+// A write was emitted, after which the store holds `record`: for every walk over its partition, its
+// count, sum and tree.
+void gr_walk_written(struct gr_node *node, const struct gr_keyop *op,
+    const struct gr_record *record, struct gr_sum before, struct gr_sum after, int counted);
 
 // A partition as it was when its clock was copied, and the keys that were written since. A clock
 // may be joined only for states that it is the clock of: what is compared later may have lost a
 // value to a write that the copy does not know.
 struct gr_watch {
-    struct gr_link link;      // in the partition's list while it is open
-    struct gr_instant since;  // when it was opened
-    struct gr_sum *leaf;      // owned: the tree as it was
-    struct gr_arena arena;    // of the keys
-    const struct gr_key *key; // written since, some more than once
+    struct gr_link link;              // in the partition's list while it is open
+    uint64_t exchange;                // that it is for
+    struct gr_instant since;          // when it was opened
+    struct gr_clock clock;            // owned: the clock as it was,
+    struct gr_sum *leaf;              // owned: and the tree
+    struct gr_arena arena;            // of the keys
+    const struct gr_watch_note *note; // of every write since
     uint32_t count, capacity;
-    bool overflow; // more keys than GR_WATCH_BYTES_MAX: not all are named
+    uint32_t late; // notes that gr_watch_late has been over
+    bool overflow; // more than GR_WATCH_BYTES_MAX: not all are noted
+};
+struct gr_watch_note {
+    struct gr_key key;
+    struct gr_dot dot; // of a sibling that came since, and not by the exchange; counter 0: none
 };
 enum { GR_WATCH_BYTES_MAX = 4 << 20 };
-void gr_watch_open(struct gr_node *node, struct gr_watch *watch, uint32_t partition);
+void gr_watch_open(
+    struct gr_node *node, struct gr_watch *watch, uint32_t partition, uint64_t exchange);
 // Nothing happens if it is not open.
 void gr_watch_close(struct gr_node *node, struct gr_watch *watch, uint32_t partition);
+// The next key to which a value came that the peer had seen when `theirs` was copied, and that this
+// node had not; NULL: there is none (exchange.c, E6).
+const struct gr_key *gr_watch_late(
+    struct gr_node *node, struct gr_watch *watch, const struct gr_clock *theirs);
 
 // ---- pass.c --------------------------------------------------------------------------------
 
@@ -341,8 +354,8 @@ struct gr_exchange {
     uint64_t id;
     uint16_t peer;
     uint32_t partition;
-    struct gr_clock mine, theirs;
-    struct gr_watch watch; // since `mine` was copied
+    struct gr_clock theirs;
+    struct gr_watch watch; // since it began: its clock is what the peer may join
     bool differs[GR_MERKLE_LEAVES_MAX];
     uint32_t branches;          // whose leaves were asked for
     bool asked;                 // for the peer's next page

@@ -17,6 +17,8 @@
 //   E4  A leaf is summed again from what was read, on both sides, before any of its keys is
 //       offered: "seen, and gone" is not said by one that has lost a record (D6).
 //   E5  What was done stays done: an exchange that was abandoned finds fewer differences next time.
+//   E6  A value that came after the clock was copied, and that the peer's copy has seen, is offered
+//       before the join, whatever the trees say: the peer may know that it is gone.
 //
 //   idle -> BEGIN -BEGUN-> leaves -LEAVES-> run of leaves that differ: walk, compare -> offer keys
 //     ^                |                      ^------------------- next run --------------'   |
@@ -38,6 +40,8 @@ enum { GAP_KEYS = 32, GAP_BRANCHES = 2 };
 enum { RUN_KEYS = 8 };
 
 static void offer_more(struct gr_node *node);
+static void add_item(
+    struct gr_exchange *x, const struct gr_key *key, const struct gr_record *there);
 static void compare_pages(struct gr_node *node);
 
 static struct gr_exchange *exchange_of(struct gr_node *node)
@@ -92,7 +96,6 @@ static void end(struct gr_node *node, enum gr_err err)
     gr_timer_stop(&node->timers, &x->timer);
     forget_pages(x);
     forget_items(x);
-    gr_clock_deinit(&x->mine);
     gr_clock_deinit(&x->theirs);
     x->state = GR_EXCHANGE_IDLE;
     node->stats.exchanges++;
@@ -130,8 +133,7 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
         end(node, node->store != GR_OK ? node->store : GR_ERR_LOADING);
         return;
     }
-    x->mine = gr_clock_copy(&node->partition[partition].clock); // E1
-    gr_watch_open(node, &x->watch, partition);
+    gr_watch_open(node, &x->watch, partition, x->id); // E1
     struct gr_message begin = {.type = GR_MSG_BEGIN};
     (void)tell(node, &begin);
 }
@@ -161,23 +163,40 @@ static void take_all(struct gr_node *node)
     gr_repair_joined(node, x->partition, x->peer, x->watch.since);
 }
 
+// E6. True: there are keys to offer first.
+static bool offers_late(struct gr_node *node)
+{
+    struct gr_exchange *x = exchange_of(node);
+    const struct gr_key *key;
+    while ((key = gr_watch_late(node, &x->watch, &x->theirs)) != NULL)
+        add_item(x, key, NULL);
+    if (x->item_count == 0)
+        return false;
+    x->state = GR_EXCHANGE_OFFER;
+    offer_more(node);
+    return true;
+}
+
 static void join(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     x->state = GR_EXCHANGE_JOIN;
+    x->failed |= x->watch.overflow;
     if (x->failed || !goes_on(node) || node->store != GR_OK) {
         end(node, trouble(node, x->failed ? GR_ERR_BUSY : GR_OK));
         return;
     }
+    if (offers_late(node))
+        return;
     const struct gr_clock *now = &node->partition[x->partition].clock;
     bool late = node->config.canary == GR_CANARY_LATE_COPY;
-    if (gr_clock_equal(&x->mine, &x->theirs) && !late) {
+    if (gr_clock_equal(&x->watch.clock, &x->theirs) && !late) {
         take_all(node);
         end(node, GR_OK); // there is nothing to say
         return;
     }
     struct gr_message message = {
-        .type = GR_MSG_JOIN, .clock_list = late ? now : &x->mine, .clock_count = 1};
+        .type = GR_MSG_JOIN, .clock_list = late ? now : &x->watch.clock, .clock_count = 1};
     (void)tell(node, &message);
 }
 
@@ -255,6 +274,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
             x->branches |= 1u << i;
     if (x->branches == 0) {
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_EQUAL);
+        x->run_end = gr_merkle_leaves(node->ring);
         join(node);
         return;
     }
@@ -340,7 +360,7 @@ static void add_written(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     x->failed |= x->watch.overflow;
     for (uint32_t i = 0; i < x->watch.count; i++) {
-        const struct gr_key *key = &x->watch.key[i];
+        const struct gr_key *key = &x->watch.note[i].key;
         gr_cursor cursor = gr_cursor_of(key->slot, key->hash);
         if (cursor < x->walk.first || cursor >= x->walk.end)
             continue;
@@ -596,6 +616,36 @@ void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, en
         item_done(node, index, err == GR_OK);
 }
 
+// ---- joining ---------------------------------------------------------------------------------
+
+// E6: what came late there.
+static void on_late(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    for (uint32_t i = 0; i < message->entry_count; i++)
+        add_item(x, &message->entry[i].key, NULL);
+    if (message->status != GR_OK || x->item_count == 0 || !goes_on(node)) {
+        end(node, trouble(node, message->status));
+        return;
+    }
+    x->state = GR_EXCHANGE_OFFER;
+    offer_more(node);
+}
+
+static void on_joined(struct gr_node *node, const struct gr_message *message)
+{
+    struct gr_exchange *x = exchange_of(node);
+    if (message->status != GR_OK || !goes_on(node) || node->store != GR_OK) {
+        end(node, trouble(node, message->status));
+        return;
+    }
+    // E6: the peer has joined; here it is for the next exchange.
+    bool late = x->watch.overflow || gr_watch_late(node, &x->watch, &x->theirs) != NULL;
+    if (!late)
+        take_all(node);
+    end(node, late ? GR_ERR_BUSY : GR_OK);
+}
+
 // ---- events ----------------------------------------------------------------------------------
 
 bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
@@ -613,12 +663,10 @@ bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr
         on_their_page(node, message);
     else if (message->type == GR_MSG_TAKEN && x->state == GR_EXCHANGE_OFFER)
         on_taken(node, message);
-    else if (message->type == GR_MSG_JOINED && x->state == GR_EXCHANGE_JOIN) {
-        bool joined = message->status == GR_OK && goes_on(node) && node->store == GR_OK;
-        if (joined)
-            take_all(node);
-        end(node, joined ? GR_OK : trouble(node, message->status));
-    }
+    else if (message->type == GR_MSG_PAGE && x->state == GR_EXCHANGE_JOIN)
+        on_late(node, message);
+    else if (message->type == GR_MSG_JOINED && x->state == GR_EXCHANGE_JOIN)
+        on_joined(node, message);
     return true;
 }
 

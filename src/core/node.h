@@ -53,6 +53,7 @@ struct gr_node;
     X(EARLY_JOIN, "early-join", "clocks are joined before the states are sent")                    \
     X(JOIN_ACROSS_RESTART, "join-across-restart", "an exchange goes on with a peer that crashed")  \
     X(LATE_COPY, "late-copy", "the clock that is joined is copied when the exchange ends")         \
+    X(LATE_UNOFFERED, "late-unoffered", "what came late is not offered before clocks are joined")  \
     X(LATE_COMPARE, "late-compare", "states are compared as they are, not as when copied")         \
     X(UNWITNESSED, "unwitnessed",                                                                  \
         "a repair takes away on the word of a replica that has not looked")                        \

@@ -302,7 +302,7 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     bool left_after = !gone && !gr_context_empty(&after->context);
     p->leftover |= left_after;
     ++node->writes;
-    gr_walk_written(node, op->partition, &op->key, gr_walk_hash(node, &op->key, before),
+    gr_walk_written(node, op, after, gr_walk_hash(node, &op->key, before),
         gone ? (struct gr_sum){0} : gr_walk_hash(node, &op->key, after),
         (after->count > 0) - (before->count > 0));
     struct gr_store_write write = {

@@ -12,7 +12,7 @@
 // Source: §4.7; exchange.c. Owns: a walk per peer. Bounds: one exchange per peer.
 #include "core/entropy.h"
 
-enum { LIMIT_MAX = 10000 };
+enum { LIMIT_MAX = 10000, LATE_MAX = 64 };
 
 static void close_served(struct gr_node *node, struct gr_served *served)
 {
@@ -64,7 +64,7 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         .id = message->id,
         .partition = message->partition,
         .damages = node->partition[message->partition].damages};
-    gr_watch_open(node, &served->watch, message->partition);
+    gr_watch_open(node, &served->watch, message->partition, message->id);
     const struct gr_partition *p = &node->partition[message->partition];
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
     struct gr_sum branch[GR_MERKLE_BRANCHES];
@@ -156,7 +156,7 @@ static uint32_t with_written(struct gr_node *node, const struct gr_served *serve
     for (uint32_t i = 0; i < count; i++)
         entry[i] = event->entry[i];
     for (uint32_t i = 0; i < watch->count; i++) {
-        const struct gr_key *key = &watch->key[i];
+        const struct gr_key *key = &watch->note[i].key;
         gr_cursor cursor = gr_cursor_of(key->slot, key->hash);
         if (cursor >= from && cursor < served->walk.frontier)
             entry[count++] = (struct gr_entry){.key = *key};
@@ -224,11 +224,29 @@ static void take(struct gr_node *node, uint16_t peer, const struct gr_message *m
         answer(node, peer, message, GR_MSG_TAKEN, err);
 }
 
+// E6 of exchange.c: names keys that the peer must offer before it asks again. False: there are
+// none.
+static bool names_late(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_entry *entry = gr_arena_array(&node->scratch, struct gr_entry, LATE_MAX);
+    struct gr_message page = {.type = GR_MSG_PAGE, .id = message->id, .entry = entry};
+    const struct gr_key *key = NULL;
+    while (page.entry_count < LATE_MAX &&
+           (key = gr_watch_late(node, &served->watch, &message->clock_list[0])) != NULL)
+        entry[page.entry_count++] = (struct gr_entry){.key = *key};
+    if (page.entry_count > 0)
+        (void)gr_node_send(node, peer, &page);
+    return page.entry_count > 0;
+}
+
 static void join(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_served *served = &node->entropy->served[peer];
     bool valid = message->clock_count == 1 && message->partition == served->partition;
-    enum gr_err err = valid ? GR_OK : GR_ERR_INVALID;
+    enum gr_err err = !valid ? GR_ERR_INVALID : served->watch.overflow ? GR_ERR_BUSY : GR_OK;
+    if (err == GR_OK && names_late(node, peer, message))
+        return;
     if (err == GR_OK) {
         gr_state_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer);
@@ -306,7 +324,7 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_arena_deinit(&entropy->exchange.here.arena);
     gr_arena_deinit(&entropy->exchange.there.arena);
     gr_arena_deinit(&entropy->exchange.arena);
-    gr_clock_deinit(&entropy->exchange.mine);
+    gr_clock_deinit(&entropy->exchange.watch.clock);
     gr_clock_deinit(&entropy->exchange.theirs);
     gr_watch_close(node, &entropy->exchange.watch, entropy->exchange.partition);
     for (uint16_t m = 0; m < node->ring->member_count; m++)

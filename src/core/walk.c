@@ -95,12 +95,18 @@ static void take_note(struct gr_walk *walk, const struct gr_walk_note *note)
     walk->note[walk->note_count++] = *note;
 }
 
-void gr_watch_open(struct gr_node *node, struct gr_watch *watch, uint32_t partition)
+void gr_watch_open(
+    struct gr_node *node, struct gr_watch *watch, uint32_t partition, uint64_t exchange)
 {
     struct gr_partition *p = &node->partition[partition];
     gr_assert(!watch->link.in && p->leaf != NULL);
     size_t bytes = gr_merkle_leaves(node->ring) * sizeof *watch->leaf;
-    *watch = (struct gr_watch){.since = node->now, .leaf = gr_hook_memory(NULL, bytes)};
+    *watch = (struct gr_watch){
+        .exchange = exchange,
+        .since = node->now,
+        .clock = gr_clock_copy(&p->clock),
+        .leaf = gr_hook_memory(NULL, bytes),
+    };
     memcpy(watch->leaf, p->leaf, bytes);
     gr_list_append(&p->watches, &watch->link);
 }
@@ -110,31 +116,66 @@ void gr_watch_close(struct gr_node *node, struct gr_watch *watch, uint32_t parti
     if (!watch->link.in)
         return;
     gr_list_remove(&node->partition[partition].watches, &watch->link);
+    gr_clock_deinit(&watch->clock);
     gr_hook_memory(watch->leaf, 0);
     gr_arena_deinit(&watch->arena);
     watch->leaf = NULL;
     watch->count = watch->capacity = 0;
 }
 
-static void watch_key(struct gr_watch *watch, const struct gr_key *key)
+static void note_write(struct gr_watch *watch, const struct gr_key *key, const struct gr_dot *dot)
 {
     watch->overflow |= watch->arena.bytes >= GR_WATCH_BYTES_MAX;
     if (watch->overflow)
         return;
-    struct gr_key *keys = (struct gr_key *)watch->key;
+    struct gr_watch_note *note = (struct gr_watch_note *)watch->note;
     if (watch->count == watch->capacity) {
         watch->capacity = GR_MAX(watch->capacity * 2, 16);
-        keys = gr_arena_array(&watch->arena, struct gr_key, watch->capacity);
+        note = gr_arena_array(&watch->arena, struct gr_watch_note, watch->capacity);
         if (watch->count > 0)
-            memcpy(keys, watch->key, watch->count * sizeof *keys);
-        watch->key = keys;
+            memcpy(note, watch->note, watch->count * sizeof *note);
+        watch->note = note;
     }
-    keys[watch->count++] = gr_key_copy(&watch->arena, key);
+    note[watch->count++] =
+        (struct gr_watch_note){.key = gr_key_copy(&watch->arena, key), .dot = *dot};
 }
 
-void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_key *key,
-    struct gr_sum before, struct gr_sum after, int counted)
+static void watch_write(
+    struct gr_watch *watch, const struct gr_keyop *op, const struct gr_record *record)
 {
+    const struct gr_dot none = {0};
+    bool brought = (op->kind == GR_KEYOP_OFFER && op->peer_call == watch->exchange) ||
+                   (op->kind == GR_KEYOP_TAKEN && op->call == watch->exchange);
+    uint32_t noted = 0;
+    for (uint32_t i = 0; i < record->count && !brought; i++) {
+        if (gr_clock_has(&watch->clock, &record->sibling[i].dot))
+            continue;
+        note_write(watch, &op->key, &record->sibling[i].dot);
+        noted++;
+    }
+    if (noted == 0)
+        note_write(watch, &op->key, &none);
+}
+
+const struct gr_key *gr_watch_late(
+    struct gr_node *node, struct gr_watch *watch, const struct gr_clock *theirs)
+{
+    while (watch->late < watch->count) {
+        const struct gr_watch_note *note = &watch->note[watch->late++];
+        if (note->dot.counter == 0 || !gr_clock_has(theirs, &note->dot))
+            continue;
+        gr_probe(&node->probes, GR_PROBE_EXCHANGE_LATE);
+        if (node->config.canary != GR_CANARY_LATE_UNOFFERED)
+            return &note->key;
+    }
+    return NULL;
+}
+
+void gr_walk_written(struct gr_node *node, const struct gr_keyop *op,
+    const struct gr_record *record, struct gr_sum before, struct gr_sum after, int counted)
+{
+    uint32_t partition = op->partition;
+    const struct gr_key *key = &op->key;
     struct gr_partition *p = &node->partition[partition];
     gr_cursor cursor = gr_cursor_of(key->slot, key->hash);
     p->count += counted;
@@ -144,7 +185,7 @@ void gr_walk_written(struct gr_node *node, uint32_t partition, const struct gr_k
         *leaf = gr_sum_add(gr_sum_subtract(*leaf, before), after);
     }
     for (struct gr_link *link = p->watches.first; link != NULL; link = link->after)
-        watch_key(GR_CONTAINER(link, struct gr_watch, link), key);
+        watch_write(GR_CONTAINER(link, struct gr_watch, link), op, record);
     for (struct gr_link *link = p->walks.first; link != NULL; link = link->after) {
         struct gr_walk *walk = GR_CONTAINER(link, struct gr_walk, link);
         if (cursor >= walk->first && cursor < walk->frontier)
