@@ -173,6 +173,13 @@ static bool is_outlived(
     return false;
 }
 
+// A copy that has silently lost a record may say so, until it is found out, in a get (DESIGN.md §4,
+// D6): that a write is gone which nothing replaced, or that what it replaced is all there is.
+static bool may_be_wrong(const struct sim_oracle *oracle, const struct claim *claim, int key)
+{
+    return claim->get != NULL && sim_was_suspect(oracle->sim, key, claim->get->issued);
+}
+
 // A write that is covered and not shown, and that nothing replaced: a loss, unless it was due.
 static void check_missing(
     struct sim_oracle *oracle, const struct claim *claim, int key, const struct sim_write *write)
@@ -181,9 +188,7 @@ static void check_missing(
     int64_t latest = sim_wall(oracle->sim).ms + sim_skew_ms_max(oracle->sim);
     if (op->expires_ms != 0 && op->expires_ms <= latest)
         return;
-    // A copy that has silently lost it may say so until it is found out (DESIGN.md §4, D6).
-    if (op->excused ||
-        (claim->get != NULL && sim_was_suspect(oracle->sim, key, claim->get->issued)))
+    if (op->excused || may_be_wrong(oracle, claim, key))
         return;
     sim_oracle_fail(oracle,
         "%s: key %d claims to have seen write %d, does not show it, and nothing that it covers "
@@ -219,7 +224,8 @@ static void check_claim(
         }
         for (; back != 0; back &= back - 1) {
             int number = word * 64 + __builtin_ctzll(back);
-            if (!oracle->damage || (claim->final && is_outlived(oracle, history, number)))
+            if ((!oracle->damage && !may_be_wrong(oracle, claim, key)) ||
+                (claim->final && is_outlived(oracle, history, number)))
                 sim_oracle_fail(oracle,
                     "%s: key %d shows write %d, which a write that it covers had seen",
                     claim->where, key, history->write[number]->op);

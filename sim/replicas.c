@@ -118,8 +118,12 @@ void sim_audit_silent_loss(struct sim *sim)
     for (uint32_t i = 0; fits && i < stored.count; i++)
         fits = stored.sibling[i].expires.ms == 0;
     if (fits) {
-        host->down_ms = 300; // the links go down meanwhile
-        sim_crash(sim, n);
+        // All owners start again: a run that had known damage would believe what it is told.
+        for (uint8_t i = 0; i < sim->ring.n; i++) {
+            uint16_t m = gr_ring_owners(&sim->ring, partition)[i];
+            sim->node[m].down_ms = 300; // the links go down meanwhile
+            sim_crash(sim, m);
+        }
         (void)sim_disk_lose(&host->disk, &sim->clients.key[key]);
         sim_disk_forge(&host->disk, &sim->ring, partition);
         sim->ruined = true;

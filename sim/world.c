@@ -382,7 +382,15 @@ bool sim_submit(struct sim *sim, int n, const struct gr_request *request)
         sim->report->gets++;
     else
         sim->report->puts++;
-    sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
+    if (host->paused_until <= sim->now && host->slow_until <= sim->now) {
+        sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_REQUEST, .request = request});
+        return true;
+    }
+    struct sim_event *later = sim_push(sim, ASK, n, 0);
+    later->asked = *request;
+    later->asked.key = gr_key_copy(&later->arena, &request->key);
+    later->asked.value = gr_arena_copy(&later->arena, request->value);
+    later->asked.context = gr_context_copy(&later->arena, &request->context);
     return true;
 }
 
@@ -514,6 +522,11 @@ static void node_event(struct sim *sim, struct sim_event *event)
     case READ_DONE:
     case SCAN_DONE:
         sim_step(sim, event->node, &event->answer);
+        break;
+    case ASK:
+        sim_step(sim, event->node,
+            &(struct gr_event){
+                .type = GR_EVENT_REQUEST, .request = &event->asked, .waited = {event->waited}});
         break;
     case APPLIED:
         sim_step(sim, event->node,

@@ -88,7 +88,8 @@ enum sim_event_kind {
     FAULT_END, // or ends
     START,
     LINK,
-    RELINK // nodes try again to make links that are down
+    RELINK, // nodes try again to make links that are down
+    ASK     // a client's request, to a process that is stopped or slow
 };
 
 struct sim_event {
@@ -104,6 +105,7 @@ struct sim_event {
     bool slowed;    // has waited for its slow node
     enum gr_err status;
     struct gr_bytes frame;   // DELIVER: owned
+    struct gr_request asked; // ASK
     struct gr_effect effect; // READ, SCAN
     struct gr_arena arena;   // of everything else that it holds
     struct gr_event answer;  // READ_DONE, SCAN_DONE

@@ -71,6 +71,7 @@ static void log_line(struct gr_node *node, uint32_t partition, const char *text)
 
 static struct gr_damage *damage_of(struct gr_node *node, struct gr_partition *p)
 {
+    p->doubtful = true;
     if (p->damage == NULL) {
         p->damage = gr_hook_memory(NULL, sizeof *p->damage);
         *p->damage = (struct gr_damage){.given = 0};
@@ -120,7 +121,7 @@ void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *ho
     // The cache of headers knows what was written, not what is there: what is written next must be
     // counted against the store, or count and sum are wrong again at once.
     if (node->store == GR_OK)
-        gr_replica_forget(node);
+        gr_latches_forget(node);
     gr_damage_partition(node, partition, how);
 }
 

@@ -148,9 +148,13 @@ void gr_serve_on_page(
 // True if one who shows `shown` would lose a value by merging `said`.
 bool gr_witness_takes(const struct gr_record *shown, const struct gr_record *said);
 // Sends a message that takes something away, once the leaf of its key adds up; what it says was
-// read before. If it does not: a TAKEN says CORRUPT, all else is not sent. False: it cannot be
-// looked at now, and nothing is sent. Copies the message.
-GR_MUST_USE bool gr_witness_say(struct gr_node *node, uint16_t member, struct gr_message *message);
+// read before. If the leaf does not, nothing is sent. False: it cannot be looked at now, and
+// nothing is sent. Copies the message.
+GR_MUST_USE bool gr_witness_say(
+    struct gr_node *node, uint16_t member, const struct gr_message *message);
+// gr_replica_on_witness tells the writer with that ticket how the leaf of its key adds up. False:
+// it cannot be looked at now.
+GR_MUST_USE bool gr_witness_wait(struct gr_node *node, const struct gr_key *key, uint64_t ticket);
 // A get found that `member` shows what this replica says is gone: if that is so, it is told.
 void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member);
 void gr_witness_on_page(

@@ -134,7 +134,8 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
         return;
     }
     gr_watch_open(node, &x->watch, partition, x->id); // E1
-    struct gr_message begin = {.type = GR_MSG_BEGIN};
+    struct gr_message begin = {
+        .type = GR_MSG_BEGIN, .doubtful = node->partition[partition].doubtful};
     (void)tell(node, &begin);
 }
 
@@ -262,6 +263,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
         return;
     }
     x->theirs = gr_clock_copy(&message->clock_list[0]);
+    node->partition[x->partition].doubtful |= message->doubtful;
     if (node->config.canary == GR_CANARY_EARLY_JOIN)
         gr_state_join(node, x->partition, &x->theirs);
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;

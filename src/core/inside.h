@@ -79,6 +79,7 @@ struct gr_partition {
     struct gr_sum *leaf;      // its tree; NULL until it was passed over once in this run
     struct gr_damage *damage; // what is stored was not what was written: damage.c. NULL: it is
     uint32_t damages;         // how often that was found in this run
+    bool doubtful;            // so it was here once, or where its records came from: state.c, S1
     bool hashed;              // clock_hash is that of the clock
     uint64_t clock_hash;
     bool leftover;   // the index of left-over contexts may hold keys
@@ -139,6 +140,8 @@ struct gr_keyop {
     struct gr_wall due;      // EXPIRE: the minute that its index row stands under
     bool again;              // its READ has failed once
     bool unreadable;         // there is a row that says nothing: it is replaced, or goes
+    bool witnessed;          // REPAIR, OFFER, TAKEN: may refuse what it is shown (witness.c)
+    struct gr_record stored; // what was read, while it waits for that
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR
     struct gr_dot dot;         // PUT, DELTA: of the run: the seal, if it has one, or the write's
@@ -466,6 +469,20 @@ void gr_count_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
 void gr_count_on_counted(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message);
 
+// ---- latch.c -------------------------------------------------------------------------------
+
+// The key's latch; made if there is none. It is not idle any more.
+struct gr_latch *gr_latch_of(struct gr_node *node, const struct gr_key *key);
+// If nothing is under way the latch becomes a cache entry, or goes.
+void gr_latch_rest(struct gr_node *node, struct gr_latch *latch);
+void gr_latch_free(struct gr_node *node, struct gr_latch *latch);
+// The header is what is stored now, unless that is too much to remember; copied.
+void gr_latch_remember(struct gr_latch *latch, const struct gr_record *stored);
+// The header is unknown.
+void gr_latch_forget(struct gr_latch *latch);
+// Empties the cache of headers: the store failed, and may not hold what was last written.
+void gr_latches_forget(struct gr_node *node);
+
 // ---- replica.c -----------------------------------------------------------------------------
 
 // A new keyop with a copy of the key, or NULL if there is no room for `bytes` more (BUSY).
@@ -474,12 +491,12 @@ struct gr_keyop *gr_keyop_new(
 // Takes the keyop over. GR_ERR_BUSY: the key's queue is full, the keyop is freed, nobody is told.
 GR_MUST_USE enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op);
 void gr_replica_on_read(struct gr_node *node, const struct gr_event *event);
+// The leaf of the key of a writer that waits was summed (witness.c).
+void gr_replica_on_witness(struct gr_node *node, uint64_t ticket, bool sound);
 void gr_replica_on_applied(struct gr_node *node, uint64_t number); // durability.c
 void gr_replica_on_synced(struct gr_node *node, uint64_t number);
 // A peer's DELTA, READ or REPAIR.
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
-// Empties the cache of headers: the store failed, and may not hold what was last written.
-void gr_replica_forget(struct gr_node *node);
 void gr_replica_deinit(struct gr_node *node);
 // What the partition's row says of this run's last dot: 0 if its clock does not know that (any
 // more).

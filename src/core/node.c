@@ -503,7 +503,7 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         node->store = event->status;
         if (gr_err_info(event->status)->class == GR_CLASS_OURS ||
             gr_err_info(event->status)->class == GR_CLASS_CORRUPTION)
-            gr_replica_forget(node);
+            gr_latches_forget(node);
         break;
     case GR_EVENT_REPAIR:
         gr_repair_on_ask(node, &event->repair);

@@ -60,6 +60,7 @@ struct gr_node;
     X(UNSEALED, "unsealed", "what a forwarded put replaces has no dot of its own")                 \
     X(LEAF_WITHOUT_CONTEXT, "leaf-without-context", "leaf hashes leave out left-over context")     \
     X(SUM_IGNORED, "sum-ignored", "a store that is not what was written is believed")              \
+    X(DOUBT_IGNORED, "doubt-ignored", "what was lost once makes others damaged later")             \
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
     X(DAMAGE_CLOCK_KEPT, "damage-clock-kept", "a partition that lost a record keeps its clock")    \
     X(DAMAGE_ONE_PEER, "damage-one-peer", "one peer's state makes a damaged partition whole")      \

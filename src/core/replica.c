@@ -11,12 +11,16 @@
 //   P3  A dot is acknowledged to others only after the write that holds it is durable, or, where
 //       the cluster's mode lets clients have it sooner, applied; and then it says that it is not
 //       durable yet. What lets another node forget always waits for the disk (`durable`).
-//   P4  The cached header of a latch is the stored record without values, or unknown.
+//   P4  The cached header of a latch is the stored record without values, or unknown (latch.c).
 //   P5  A record that cannot be read is an error, never an absence.
+//   P6  A state that shows a value which would be refused here, as seen and gone, is merged only
+//   when
+//       the leaf of its key was summed after the read; the pen is kept meanwhile (witness.c).
 //
 //   submit --busy--> freed
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)
 //     | writer:  waits in latch->queue -> run_writer -> (READ -> gr_replica_on_read) -> apply
+//                (-> gr_replica_on_witness -> apply)
 //                -> node->unsynced -> gr_replica_on_synced -> acknowledged, freed
 //                   modes but COMMIT: node->unapplied -> gr_replica_on_applied -> acknowledged,
 //                   then node->unsynced as above, and acknowledged again
@@ -27,88 +31,7 @@
 
 #include <string.h>
 
-enum {
-    HEADER_SIBLINGS_MAX = 4, // a header larger than this is not worth remembering
-    HEADER_DOTS_MAX = 16,
-};
-
 static void run_queue(struct gr_node *node, struct gr_latch *latch);
-
-// ---- latches -------------------------------------------------------------------------------
-
-static void latch_free(struct gr_node *node, struct gr_latch *latch)
-{
-    gr_map_remove(&node->latches, &latch->link);
-    gr_arena_deinit(&latch->arena);
-    gr_hook_memory((void *)latch->key.key.data, 0);
-    gr_hook_memory(latch, 0);
-}
-
-static struct gr_latch *latch_of(struct gr_node *node, const struct gr_key *key)
-{
-    for (struct gr_map_link *link = gr_map_first(&node->latches, key->hash); link != NULL;
-         link = gr_map_again(link)) {
-        struct gr_latch *latch = GR_CONTAINER(link, struct gr_latch, link);
-        if (gr_key_equal(&latch->key, key)) {
-            if (latch->idle.in)
-                gr_list_remove(&node->idle, &latch->idle);
-            return latch;
-        }
-    }
-    struct gr_latch *latch = gr_hook_memory(NULL, sizeof *latch);
-    *latch = (struct gr_latch){.key = *key};
-    uint8_t *bytes = gr_hook_memory(NULL, key->key.size + key->bucket.size);
-    memcpy(bytes, key->key.data, key->key.size);
-    memcpy(bytes + key->key.size, key->bucket.data, key->bucket.size);
-    latch->key.key = gr_bytes(bytes, key->key.size);
-    latch->key.bucket = gr_bytes(bytes + key->key.size, key->bucket.size);
-    gr_map_insert(&node->latches, &latch->link, key->hash);
-    return latch;
-}
-
-// Nothing under way: the latch becomes a cache entry, or goes.
-static void latch_rest(struct gr_node *node, struct gr_latch *latch)
-{
-    if (latch->holder != NULL || latch->queue.count > 0 || latch->readers > 0 || latch->idle.in)
-        return;
-    if (!latch->known) {
-        latch_free(node, latch);
-        return;
-    }
-    gr_list_append(&node->idle, &latch->idle);
-    if (node->idle.count > node->config.cache_max)
-        latch_free(node, GR_CONTAINER(gr_list_take(&node->idle), struct gr_latch, idle));
-}
-
-static void header_forget(struct gr_latch *latch)
-{
-    latch->known = false;
-    gr_arena_deinit(&latch->arena);
-    latch->header = GR_RECORD_NOTHING;
-}
-
-static void header_set(struct gr_latch *latch, const struct gr_record *stored)
-{
-    header_forget(latch);
-    if (stored->count > HEADER_SIBLINGS_MAX ||
-        stored->context.vv_count + stored->context.cloud_count > HEADER_DOTS_MAX)
-        return;
-    size_t dots = stored->context.vv_count + stored->context.cloud_count;
-    gr_arena_reserve(&latch->arena,
-        stored->count * sizeof(struct gr_sibling) + dots * sizeof(struct gr_dot) + 64);
-    latch->header = gr_record_copy(&latch->arena, stored, true);
-    latch->known = true;
-}
-
-void gr_replica_forget(struct gr_node *node)
-{
-    struct gr_link *link;
-    while ((link = gr_list_take(&node->idle)) != NULL)
-        latch_free(node, GR_CONTAINER(link, struct gr_latch, idle));
-    for (uint32_t i = 0; i < node->latches.bucket_count; i++)
-        for (struct gr_map_link *at = node->latches.bucket[i]; at != NULL; at = at->next)
-            header_forget(GR_CONTAINER(at, struct gr_latch, link));
-}
 
 // ---- keyops --------------------------------------------------------------------------------
 
@@ -196,7 +119,7 @@ static void end_reader(
     keyop_free(node, op);
     gr_assert(latch->readers > 0);
     latch->readers--;
-    latch_rest(node, latch);
+    gr_latch_rest(node, latch);
 }
 
 // ---- writing -------------------------------------------------------------------------------
@@ -337,9 +260,9 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_WRITE, .write = &write});
     op->latch->version++;
     if (gone)
-        header_set(op->latch, &GR_RECORD_NOTHING);
+        gr_latch_remember(op->latch, &GR_RECORD_NOTHING);
     else if (node->config.canary != GR_CANARY_OLD_CACHE)
-        header_set(op->latch, after);
+        gr_latch_remember(op->latch, after);
 }
 
 // True if a sibling that would stay under this context has no value here.
@@ -387,14 +310,42 @@ static struct gr_record draw(struct gr_node *node, struct gr_keyop *op,
     };
 }
 
+// P6. False: it need not wait, or *ret_err says why it cannot.
+static bool waits_for_witness(struct gr_node *node, struct gr_keyop *op,
+    const struct gr_record *stored, const struct gr_record *filled, enum gr_err *ret_err)
+{
+    bool state =
+        op->kind == GR_KEYOP_REPAIR || op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN;
+    if (!state || op->witnessed || !gr_witness_takes(&op->incoming, filled) ||
+        node->config.exchange_interval.ns == 0 || node->config.canary == GR_CANARY_UNWITNESSED)
+        return false;
+    uint64_t ticket = gr_node_id(node);
+    if (!gr_witness_wait(node, &op->key, ticket)) {
+        *ret_err = GR_ERR_BUSY;
+        return false;
+    }
+    size_t before = op->arena.bytes;
+    op->stored = gr_record_copy(&op->arena, stored, false);
+    node->memory += op->arena.bytes - before;
+    op->version = op->latch->version;
+    op->ticket = ticket;
+    gr_map_insert(&node->keyops, &op->by_ticket, ticket);
+    return true;
+}
+
+enum applied {
+    APPLIED,      // or *ret_err says why not
+    NEEDS_VALUES, // a sibling that stays has no value here: the record must be read first
+    WAITS,        // for its witness
+};
+
 // The write itself: merge into what is stored, and let the clock learn in the same step (P2).
-// False if a sibling that stays has no value here: the record must be read first.
-static bool apply(
+static enum applied apply(
     struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored, enum gr_err *ret_err)
 {
     if (node->store != GR_OK) { // a clock must not learn what the store will not hold
         *ret_err = node->store;
-        return true;
+        return APPLIED;
     }
     struct gr_partition *p = &node->partition[op->partition];
     struct gr_record filled = gr_record_fill(&node->scratch, stored, &p->clock);
@@ -403,27 +354,31 @@ static bool apply(
     if (op->kind == GR_KEYOP_PUT) {
         *ret_err = gr_put_prepare(node, op->call, &filled, &intent);
         if (*ret_err != GR_OK)
-            return true;
+            return APPLIED;
         if (lacks_values(&filled, &intent.context))
-            return false;
+            return NEEDS_VALUES;
         if (!intent.remove && bytes_kept(&filled, &intent) > GR_SIBLINGS_BYTES_MAX) {
             *ret_err = GR_ERR_LIMIT_SIBLINGS;
-            return true;
+            return APPLIED;
         }
         incoming = draw(node, op, &filled, &intent);
     }
     *ret_err = gr_state_admit(node, op, &filled, &incoming);
     if (*ret_err != GR_OK)
-        return true;
+        return APPLIED;
     struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
                                   ? gr_record_drop_due(&node->scratch, &filled, node->sweep_to)
                                   : gr_record_merge(&node->scratch, &filled, &incoming);
     if (op->kind == GR_KEYOP_TAKEN && gr_state_is_known(node, op, stored, &merged))
-        return true;
+        return APPLIED;
     if (lacks_values(&merged, &GR_CONTEXT_NOTHING)) {
         gr_assert(op->kind != GR_KEYOP_PUT);
-        return false;
+        return NEEDS_VALUES;
     }
+    if (waits_for_witness(node, op, stored, &filled, ret_err))
+        return WAITS;
+    if (*ret_err != GR_OK)
+        return APPLIED;
     bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
     struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
     bool changed = !gr_record_equal(&after, stored); // of a header, emit_write changes what it says
@@ -449,7 +404,7 @@ static bool apply(
         if (changed)
             gr_probe(&node->probes, GR_PROBE_RECORD_RESTRIPPED);
     }
-    return true;
+    return APPLIED;
 }
 
 // The write is durable, or failed: tells whoever waits and frees the op.
@@ -490,12 +445,16 @@ void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
         gr_keyop_applied(node, op);
 }
 
-// Lets `op` write from the header if it is known and enough. False: a READ is under way.
+// Lets `op` write from the header if it is known and enough. False: a READ is under way, or it
+// waits for its witness.
 static bool run_writer(struct gr_node *node, struct gr_keyop *op)
 {
     struct gr_latch *latch = op->latch;
     enum gr_err err = GR_OK;
-    if (latch->known && apply(node, op, &latch->header, &err)) {
+    enum applied done = latch->known ? apply(node, op, &latch->header, &err) : NEEDS_VALUES;
+    if (done == WAITS)
+        return false;
+    if (done == APPLIED) {
         if (op->kind == GR_KEYOP_PUT)
             gr_probe(&node->probes, GR_PROBE_PUT_CACHED);
         if (err == GR_OK)
@@ -518,13 +477,13 @@ static void run_queue(struct gr_node *node, struct gr_latch *latch)
             return;
         latch->holder = NULL;
     }
-    latch_rest(node, latch);
+    gr_latch_rest(node, latch);
 }
 
 enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
 {
     node->memory += op->arena.bytes;
-    struct gr_latch *latch = op->latch = latch_of(node, &op->key);
+    struct gr_latch *latch = op->latch = gr_latch_of(node, &op->key);
     if (op->kind == GR_KEYOP_READ || op->kind == GR_KEYOP_SHOW) {
         latch->readers++;
         if (latch->known && (op->bare || latch->header.count == 0))
@@ -579,9 +538,9 @@ static void reader_done(
     if (status == GR_OK && changed)
         status = GR_ERR_TIMEOUT;
     else if (status != GR_OK)
-        header_forget(latch);
+        gr_latch_forget(latch);
     else if (latch->version == op->version && !latch->known)
-        header_set(latch, stored);
+        gr_latch_remember(latch, stored);
     end_reader(node, op, status, stored);
 }
 
@@ -593,12 +552,15 @@ static void writer_done(
     gr_assert(holds ? latch->version == op->version || node->config.canary == GR_CANARY_NO_LATCH
                     : node->config.canary == GR_CANARY_NO_LATCH);
     enum gr_err err = status;
-    if (err == GR_OK && !apply(node, op, stored, &err))
+    enum applied done = err == GR_OK ? apply(node, op, stored, &err) : APPLIED;
+    if (done == NEEDS_VALUES)
         gr_unreachable("a record that was read with its values has them");
+    if (done == WAITS)
+        return;
     if (status != GR_OK)
-        header_forget(latch);
+        gr_latch_forget(latch);
     else if (err != GR_OK)
-        header_set(latch, stored);
+        gr_latch_remember(latch, stored);
     if (err == GR_OK)
         gr_keyop_wait(node, op);
     else
@@ -645,6 +607,17 @@ void gr_replica_on_read(struct gr_node *node, const struct gr_event *event)
         writer_done(node, op, status, &stored);
 }
 
+void gr_replica_on_witness(struct gr_node *node, uint64_t ticket, bool sound)
+{
+    struct gr_map_link *link = gr_map_first(&node->keyops, ticket);
+    gr_assert(link != NULL);
+    struct gr_keyop *op = GR_CONTAINER(link, struct gr_keyop, by_ticket);
+    gr_map_remove(&node->keyops, link);
+    op->ticket = 0;
+    op->witnessed = true;
+    writer_done(node, op, sound ? GR_OK : GR_ERR_BUSY, &op->stored);
+}
+
 void gr_replica_on_synced(struct gr_node *node, uint64_t number)
 {
     gr_replica_on_applied(node, number);
@@ -680,7 +653,7 @@ void gr_replica_deinit(struct gr_node *node)
             struct gr_latch *latch = GR_CONTAINER(node->latches.bucket[i], struct gr_latch, link);
             while ((link = gr_list_take(&latch->queue)) != NULL)
                 keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
-            latch_free(node, latch);
+            gr_latch_free(node, latch);
         }
     }
     gr_map_deinit(&node->keyops);

@@ -65,7 +65,8 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         .partition = message->partition,
         .damages = node->partition[message->partition].damages};
     gr_watch_open(node, &served->watch, message->partition, message->id);
-    const struct gr_partition *p = &node->partition[message->partition];
+    struct gr_partition *p = &node->partition[message->partition];
+    p->doubtful |= message->doubtful;
     uint32_t width = gr_merkle_leaves(node->ring) / GR_MERKLE_BRANCHES;
     struct gr_sum branch[GR_MERKLE_BRANCHES];
     for (uint32_t i = 0; i < GR_MERKLE_BRANCHES; i++)
@@ -73,6 +74,7 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
     struct gr_message begun = {
         .type = GR_MSG_BEGUN,
         .id = message->id,
+        .doubtful = p->doubtful,
         .clock_list = &p->clock,
         .clock_count = 1,
         .sum_list = branch,

@@ -5,7 +5,10 @@
 // others still have. Absence is therefore weighed before it is believed.
 //
 //   S1  An absence is believed only from one that has seen a write which is not known here; from
-//       one that has seen no more, it is a loss (D6).
+//       one that has seen no more, it is a loss (D6). That holds where nothing was lost before. A
+//       replica that lost records knows writes again without knowing what they replaced, and so
+//       does whoever gets them from it: from then on a partition is doubtful, and an absence is
+//       believed because the leaf of who says it adds up (witness.c), and for no other reason.
 //   S2  No clock learns a dot whose sibling came without its value and is not here.
 //   S3  A join is one write of clock rows alone, after every state that it stands for.
 //
@@ -29,7 +32,9 @@ bool gr_state_is_sound(const struct gr_record *record)
 static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_record *filled,
     struct gr_record *incoming)
 {
-    if (node->config.canary == GR_CANARY_LOSS_BELIEVED)
+    bool doubtful =
+        node->partition[op->partition].doubtful && node->config.canary != GR_CANARY_DOUBT_IGNORED;
+    if (doubtful || node->config.canary == GR_CANARY_LOSS_BELIEVED)
         return true;
     if (op->kind == GR_KEYOP_OFFER && gr_damage_shows(incoming, filled)) {
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_DISPUTED);
@@ -37,6 +42,8 @@ static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_rec
     }
     if (!gr_damage_shows(filled, incoming))
         return true;
+    if (op->kind == GR_KEYOP_REPAIR)
+        return false; // who sends it may be in doubt: an exchange says
     gr_probe(&node->probes, GR_PROBE_EXCHANGE_LOST);
     gr_damage_partition(node, op->partition, "a peer shows a value that was lost here");
     return false;
@@ -85,7 +92,6 @@ void gr_state_tell(
     struct gr_message taken = {
         .type = GR_MSG_TAKEN,
         .id = op->peer_call,
-        .key = op->key,
         .index = op->index,
         .status = status,
     };
@@ -101,12 +107,6 @@ void gr_state_tell(
         }
         taken.record = *merged;
         taken.record.sibling = merged->count > 0 ? sibling : NULL;
-        if (gr_witness_takes(&op->incoming, merged)) {
-            if (gr_witness_say(node, op->peer, &taken))
-                return;
-            taken.status = GR_ERR_BUSY;
-            taken.record = GR_RECORD_NOTHING;
-        }
     }
     (void)gr_node_send(node, op->peer, &taken);
 }

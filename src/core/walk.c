@@ -231,7 +231,7 @@ void gr_walk_on_page(struct gr_node *node, struct gr_walk *walk, const struct gr
     for (uint32_t i = 0; i < event->entry_count && err == GR_OK; i++) {
         if (!event->entry[i].unreadable)
             continue;
-        gr_replica_forget(node); // what is cached of that row is not what is there
+        gr_latches_forget(node); // what is cached of that row is not what is there
         gr_damage_unreadable(node, &event->entry[i].key);
     }
     switch (walk->owner) {

@@ -2,18 +2,21 @@
 //
 // One replica shows a value, and another has seen its dot and does not hold it any more. Nearly
 // always the value was replaced and the first is only behind. But one that has lost the record says
-// just the same. So whatever takes away, an answer in an exchange or a repair, is held back until
-// the leaf of the tree that the key belongs to was read from the disk and is what was written.
+// just the same. So whatever takes away waits until the leaf of the tree that the key belongs to
+// was read from the disk and is what was written: what this node says of the key to one that would
+// lose something by it, and what it merges itself when it would refuse a value that it is shown.
 // Picture a court: absence is not proved by who has not seen, but by who has the complete register
 // open before him.
 //
 //   W1  Nothing is taken away on the word of a replica that has not summed the key's leaf after it
 //       has read the key: what is lost between the two is found, whichever comes first.
-//   W2  A leaf that does not add up is damage (damage.c), and nothing is taken away.
+//   W2  A leaf that does not add up is damage (damage.c): nothing is taken away, and nothing
+//   merged,
+//       or the record would go on to say what the clock does not say any more.
 //   W3  A repair is background work: what the throttle or the bound refuses is left to the
 //       exchanges.
 //
-//   the key was read -> held -> walk over the leaf -page, page, end-> adds up: sent
+//   the key was read -> held -> walk over the leaf -page, page, end-> adds up: sent, or merged
 //                                                                  \-> does not: damage
 //
 // Source: DESIGN.md §4, D6 and D7. Owns: entropy->witnesses, and copies of what they hold. Bounds:
@@ -25,10 +28,29 @@ enum { WITNESSES_MAX = 256 };
 struct witness {
     struct gr_link link;
     struct gr_walk walk;
+    uint64_t ticket;       // of the writer that waits; 0: a message does
     struct gr_arena arena; // of the message
     uint16_t member;       // that it goes to
     struct gr_message message;
 };
+
+// NULL: it cannot be looked at now.
+static struct witness *witness_new(struct gr_node *node, const struct gr_key *key)
+{
+    uint32_t p = gr_ring_partition(node->ring, key->slot);
+    if (node->store != GR_OK || !gr_entropy_ready(node, p) ||
+        node->entropy->witnesses.count == WITNESSES_MAX)
+        return NULL;
+    gr_probe(&node->probes, GR_PROBE_WITNESS);
+    struct witness *witness = gr_hook_memory(NULL, sizeof *witness);
+    *witness = (struct witness){.ticket = 0};
+    gr_list_append(&node->entropy->witnesses, &witness->link);
+    uint32_t leaf = gr_merkle_leaf(node->ring, p, gr_cursor_of(key->slot, key->hash));
+    gr_walk_open(node, &witness->walk, GR_WALK_WITNESS, p, gr_merkle_first(node->ring, p, leaf),
+        gr_merkle_first(node->ring, p, leaf + 1), false);
+    gr_walk_ask(node, &witness->walk, GR_WALK_PAGE_KEYS);
+    return witness;
+}
 
 static void witness_free(struct gr_node *node, struct witness *witness)
 {
@@ -48,28 +70,31 @@ bool gr_witness_takes(const struct gr_record *shown, const struct gr_record *sai
     return false;
 }
 
-bool gr_witness_say(struct gr_node *node, uint16_t member, struct gr_message *message)
+bool gr_witness_say(struct gr_node *node, uint16_t member, const struct gr_message *message)
 {
-    uint32_t p = gr_ring_partition(node->ring, message->key.slot);
-    if (node->config.canary == GR_CANARY_UNWITNESSED)
-        return gr_node_send(node, member, message);
-    if (node->store != GR_OK || !gr_entropy_ready(node, p) ||
-        node->entropy->witnesses.count == WITNESSES_MAX ||
-        !gr_node_has_room(node, gr_record_value_bytes(&message->record)))
+    if (node->config.canary == GR_CANARY_UNWITNESSED) {
+        struct gr_message now = *message;
+        return gr_node_send(node, member, &now);
+    }
+    if (!gr_node_has_room(node, gr_record_value_bytes(&message->record)))
         return false;
-    gr_probe(&node->probes, GR_PROBE_WITNESS);
-    struct witness *witness = gr_hook_memory(NULL, sizeof *witness);
-    *witness = (struct witness){.member = member, .message = *message};
+    struct witness *witness = witness_new(node, &message->key);
+    if (witness == NULL)
+        return false;
+    witness->member = member;
+    witness->message = *message;
     witness->message.key = gr_key_copy(&witness->arena, &message->key);
     witness->message.record = gr_record_copy(&witness->arena, &message->record, false);
     node->memory += witness->arena.bytes;
-    gr_list_append(&node->entropy->witnesses, &witness->link);
-    uint32_t leaf =
-        gr_merkle_leaf(node->ring, p, gr_cursor_of(message->key.slot, witness->message.key.hash));
-    gr_walk_open(node, &witness->walk, GR_WALK_WITNESS, p, gr_merkle_first(node->ring, p, leaf),
-        gr_merkle_first(node->ring, p, leaf + 1), false);
-    gr_walk_ask(node, &witness->walk, GR_WALK_PAGE_KEYS);
     return true;
+}
+
+bool gr_witness_wait(struct gr_node *node, const struct gr_key *key, uint64_t ticket)
+{
+    struct witness *witness = witness_new(node, key);
+    if (witness != NULL)
+        witness->ticket = ticket;
+    return witness != NULL;
 }
 
 // True: the leaf is what was written here.
@@ -104,15 +129,13 @@ void gr_witness_on_page(
         gr_walk_ask(node, walk, GR_WALK_PAGE_KEYS);
         return;
     }
-    struct gr_message *message = &witness->message;
     bool sound = adds_up(node, walk, err);
-    if (!sound && message->type == GR_MSG_TAKEN) {
-        message->status = GR_ERR_CORRUPT;
-        message->record = GR_RECORD_NOTHING;
-    }
-    if (sound || message->type == GR_MSG_TAKEN)
-        (void)gr_node_send(node, witness->member, message);
+    uint64_t ticket = witness->ticket;
+    if (sound && ticket == 0)
+        (void)gr_node_send(node, witness->member, &witness->message);
     witness_free(node, witness);
+    if (ticket != 0)
+        gr_replica_on_witness(node, ticket, sound);
 }
 
 void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member)
@@ -120,7 +143,8 @@ void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t me
     uint32_t p = gr_ring_partition(node->ring, key->slot);
     if (gr_ring_position(node->ring, p, node->config.self) < 0 ||
         gr_ring_position(node->ring, p, member) < 0 || member == node->config.self ||
-        node->store != GR_OK || !gr_entropy_ready(node, p) || !gr_node_background(node, 1))
+        node->store != GR_OK || !gr_entropy_ready(node, p) || node->partition[p].damage != NULL ||
+        !gr_node_background(node, 1))
         return;
     struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_READ, key, 0);
     if (op == NULL)

@@ -224,8 +224,10 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
         return;
     case GR_MSG_BEGIN:
         gr_write_varint(w, m->partition);
+        gr_write_u8(w, m->doubtful);
         return;
     case GR_MSG_BEGUN:
+        gr_write_u8(w, m->doubtful);
         write_clocks(out, m);
         write_sums(out, m);
         return;
@@ -277,8 +279,10 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
         return;
     case GR_MSG_BEGIN:
         m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
+        m->doubtful = gr_field_read_u8(in, 1);
         return;
     case GR_MSG_BEGUN:
+        m->doubtful = gr_field_read_u8(in, 1);
         read_clocks(in, m);
         read_sums(in, m);
         return;
