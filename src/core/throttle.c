@@ -15,7 +15,9 @@
 //       the rate to slice_rate_min at once: background work is the first to stop.
 //   T5  A foreground that is fast need not become slow before anything gives way: the target is
 //       twice the p99 of the last minute that had hardly any background work (no second of it more
-//       than CALM_SLICES), but within target / TARGET_SHARES and target.
+//       than CALM_FLOORS times slice_rate_min), but within target / TARGET_SHARES and target. As
+//       long as there was no such minute it is the least of these: what is slower than that brings
+//       the rate to its floor, and so the minute that tells.
 //   T6  Integers only, and nothing but the arguments: the same calls give the same answers.
 //
 // Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
@@ -30,7 +32,7 @@ enum {
     STEPS = 32,  // seconds from the lowest rate to the highest
     BURSTS = 32, // see T2
     IDLE_S = 5,
-    CALM_SLICES = 8,
+    CALM_FLOORS = 3,
     CALM_SAMPLES_MIN = 1000, // fewer say little of one in a hundred
     TARGET_SHARES = 8,
     SUB_BITS = 3, // eight buckets for each doubling
@@ -104,17 +106,15 @@ struct gr_span gr_throttle_p99(const struct gr_throttle *throttle)
 
 struct gr_span gr_throttle_target(const struct gr_throttle *throttle)
 {
-    struct gr_span most = throttle->config.target;
-    if (throttle->calm.ns == 0)
-        return most;
-    int64_t ns = GR_MAX(2 * throttle->calm.ns, most.ns / TARGET_SHARES);
-    return (struct gr_span){GR_MIN(ns, most.ns)};
+    int64_t most = throttle->config.target.ns;
+    int64_t ns = GR_MAX(2 * throttle->calm.ns, most / TARGET_SHARES);
+    return (struct gr_span){GR_MIN(ns, most)};
 }
 
 // T5.
 static void learn_calm(struct gr_throttle *throttle)
 {
-    if (throttle->spent > CALM_SLICES)
+    if (throttle->spent > CALM_FLOORS * (uint64_t)throttle->config.slice_rate_min)
         throttle->busy = throttle->second;
     throttle->spent = 0;
     if (throttle->samples >= CALM_SAMPLES_MIN &&

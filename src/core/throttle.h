@@ -61,7 +61,7 @@ struct gr_instant gr_throttle_next(
 // there was no sample.
 struct gr_span gr_throttle_p99(const struct gr_throttle *throttle);
 // What the p99 is held against: twice what it was without background work, within an eighth of the
-// configured target and that; the configured one as long as that is not known.
+// configured target and that; the eighth as long as that is not known.
 struct gr_span gr_throttle_target(const struct gr_throttle *throttle);
 // How many slices this much work is; at least 1.
 uint32_t gr_throttle_slices(uint64_t records, uint64_t bytes);

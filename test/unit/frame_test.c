@@ -580,7 +580,9 @@ static void test_known_clocks(void **state)
     gr_writer_init(&out, GR_FRAME_BYTES_MAX);
     gr_frame_encode(&out, &m);
     hex(gr_writer_bytes(&out), text);
-    snprintf(want, sizeof want, "%s%s%s", "00", clock_bytes,
+    snprintf(want, sizeof want, "%s%s%s%s", "00", // status
+        "00",                                     // nothing was lost
+        clock_bytes,
         "010102030405060708" // one sum, its low half
         "090a0b0c0d0e0f10"); // its high half
     assert_string_equal(text + 2 * (GR_FRAME_HEAD_BYTES + 2 + 1 + 8 + 8 + 1 + 8 + 1), want);

@@ -143,7 +143,7 @@ static int compare(const void *a, const void *b)
 }
 
 // -1, 0, 1: below the target for certain, too near to tell in buckets of an eighth, above it.
-static int plain_judge(struct plain *plain, int64_t second)
+static int plain_judge(struct plain *plain, int64_t second, int64_t target)
 {
     static int64_t us[20000];
     int count = 0;
@@ -151,7 +151,7 @@ static int plain_judge(struct plain *plain, int64_t second)
         if (plain->second[i] > second - GR_THROTTLE_SECONDS && plain->second[i] <= second)
             us[count++] = plain->us[i];
     qsort(us, (size_t)count, sizeof *us, compare);
-    int64_t p99 = us[count - 1 - count / 100], target = plain->config.target.ns / 1000;
+    int64_t p99 = us[count - 1 - count / 100];
     return p99 * 8 <= target * 7 ? -1 : p99 * 8 >= target * 9 + 8 ? 1 : 0;
 }
 
@@ -201,7 +201,8 @@ static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
         gr_throttle_sample(&throttle, now, (struct gr_span){0}); // the next second has begun
         plain.second[plain.count] = second + 1;
         plain.us[plain.count++] = 0;
-        int judged = plain_judge(&plain, second);
+        // What the target is, is another test's.
+        int judged = plain_judge(&plain, second, gr_throttle_target(&throttle).ns / 1000);
         if (judged > 0)
             assert_int_equal(throttle.slice_rate, GR_MAX(rate / 2, config.slice_rate_min));
         else if (judged < 0)
@@ -247,10 +248,11 @@ static void test_calm(void **state)
     (void)state;
     struct gr_instant now = begin();
     const struct gr_throttle_config *config = &throttle.config;
-    assert_int_equal(gr_throttle_target(&throttle).ns, config->target.ns);
+    // Nothing is known yet: little is allowed, and what follows is learned at the floor.
+    assert_int_equal(gr_throttle_target(&throttle).ns, config->target.ns / 8);
     pass_calm(&now, 8, 15);
     assert_in_range(gr_throttle_target(&throttle).ns, 16 * MS, 19 * MS);
-    for (int s = 0; s < 10; s++)
+    for (int s = 0; s < 35; s++) // from the floor, step by step
         (void)pass_second(&now, 12);
     assert_in_range(throttle.slice_rate, config->slice_rate_max - 1, config->slice_rate_max);
     for (int s = 0; s < 10; s++)
