@@ -27,7 +27,7 @@ static bool ruin_key(struct sim *sim, const struct sim_action *action, int n, in
         restart_over(sim, n, action->lasts_ms);
     sim_oracle_loses(&sim->oracle, n, key, action->fault == SIM_LOST_RECORD);
     host->suspect[key] = true;
-    host->bad_at = sim->now;
+    host->bad_at = GR_MAX(host->bad_at, sim->now);
     sim_tell(sim, "node %d: the record of key %d is %s", n, key,
         action->fault == SIM_BIT_ROT ? "corrupt" : "gone");
     return action->fault == SIM_BIT_ROT ? sim_disk_rot(&host->disk, at, action->draw[2])
@@ -49,7 +49,7 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
 {
     int n = going->node;
     struct sim_node *host = &sim->node[n];
-    host->bad_at = sim->now;
+    host->bad_at = GR_MAX(host->bad_at, sim->now);
     sim->lost_any = sim->ruined = true;
     switch (action->fault) {
     case SIM_DISK_LOSS:
