@@ -10,9 +10,8 @@
 //
 //   W1  Nothing is taken away on the word of a replica that has not summed the key's leaf after it
 //       has read the key: what is lost between the two is found, whichever comes first.
-//   W2  A leaf that does not add up is damage (damage.c): nothing is taken away, and nothing
-//   merged,
-//       or the record would go on to say what the clock does not say any more.
+//   W2  A leaf that does not add up is damage (damage.c): nothing is taken away, and nothing is
+//       merged, or the record would say from then on what the clock does not say any more.
 //   W3  A repair is background work: what the throttle or the bound refuses is left to the
 //       exchanges.
 //
