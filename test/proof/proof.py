@@ -51,6 +51,9 @@ def folder():
 
 
 def demo_of(nodes=3):
+    done = run("ninja", "--quiet", "-C", BUILD, "bench/load", timeout=600)
+    if done.returncode != 0:
+        raise RuntimeError(f"the load generator does not build; `make build` first:\n{done.stdout}{done.stderr}")
     return Demo(nodes=nodes, dir=os.path.join(folder(), "demo"))
 
 
@@ -89,7 +92,9 @@ class Load:
         if now:
             self.process.terminate()
         out, error = self.process.communicate(timeout=600)
-        return json.loads(out) if out else {"done": 0, "failed": 1, "errors": {error.strip(): 1}}
+        if not out:
+            raise RuntimeError(f"the load generator did not run: {error.strip()}")
+        return json.loads(out)
 
 
 def fill(demo, keys, nodes=(1, 2, 3), value_bytes=100):
