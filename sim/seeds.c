@@ -222,8 +222,9 @@ static void hunted(void *host, uint64_t index, const void *result, const char *d
     const char *name = gr_canary_name(canary);
     const char *ok = !all->tap ? "" : noticed->seed > 0 ? "ok - " : "not ok - ";
     if (noticed->seed > 0)
-        printf("%s%-16s noticed at seed %llu of %d: %s\n", ok, name,
-            (unsigned long long)noticed->seed, CANARY_SEEDS_MAX, noticed->story);
+        printf("%s%-16s noticed at seed %llu of %d%s: %s\n", ok, name,
+            (unsigned long long)noticed->seed, CANARY_SEEDS_MAX,
+            stirred_by(canary) != 0 ? " --with lost-record" : "", noticed->story);
     else
         printf("%s%-16s NOT noticed within %d seeds: %s\n", ok, name, CANARY_SEEDS_MAX,
             died != NULL ? died : gr_canary_text(canary));

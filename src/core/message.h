@@ -35,7 +35,8 @@ enum gr_message_type {
     GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
     GR_MSG_OFFER,   // this I hold: index, key, record (filled, with values)
     GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
-    GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one)
+    GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one). Answered with
+                    // JOINED, or with PAGE: keys to be offered before it is said again
     GR_MSG_JOINED,  // status
     GR_MSG_WITNESS, // key, index (a member): that one shows what you say is gone. Look again, and
                     // if it is, REPAIR that member; not answered

@@ -13,9 +13,8 @@
 //       durable yet. What lets another node forget always waits for the disk (`durable`).
 //   P4  The cached header of a latch is the stored record without values, or unknown (latch.c).
 //   P5  A record that cannot be read is an error, never an absence.
-//   P6  A state that shows a value which would be refused here, as seen and gone, is merged only
-//   when
-//       the leaf of its key was summed after the read; the pen is kept meanwhile (witness.c).
+//   P6  A state that shows a value which would be refused here, as seen and gone, waits with the
+//       pen until the leaf of its key was summed after the read (witness.c).
 //
 //   submit --busy--> freed
 //     | reader:  answered from the header, or READ -> gr_replica_on_read -> answered (again if P1)

@@ -326,7 +326,6 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_arena_deinit(&entropy->exchange.here.arena);
     gr_arena_deinit(&entropy->exchange.there.arena);
     gr_arena_deinit(&entropy->exchange.arena);
-    gr_clock_deinit(&entropy->exchange.watch.clock);
     gr_clock_deinit(&entropy->exchange.theirs);
     gr_watch_close(node, &entropy->exchange.watch, entropy->exchange.partition);
     for (uint16_t m = 0; m < node->ring->member_count; m++)
