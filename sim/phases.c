@@ -38,7 +38,7 @@ static void build_nodes(struct sim *sim)
         host->config.durability = sim->plan.durability;
         host->config.background.target = gr_span_ms(400); // the network's delays are no load
         if (sim->plan.slow && i % 2 == 0)
-            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 4;
+            host->config.background.slice_rate_min = host->config.background.slice_rate_max = 64;
         host->config.exchange_interval = gr_span_ms(sim->plan.hasty ? 40 : 300);
         host->config.exchange_grace = gr_span_ms(sim->plan.hasty ? 1 : 100);
         host->config.scrub_interval = gr_span_ms(4000);

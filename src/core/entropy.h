@@ -19,7 +19,7 @@
 
 // ---- walk.c --------------------------------------------------------------------------------
 
-enum { GR_WALK_NOTES_MAX = 4096, GR_WALK_PAGE_KEYS = 1024 };
+enum { GR_WALK_NOTES_MAX = 4096, GR_WALK_PAGE_KEYS = 128 };
 
 // A write at a place that a page under way may or may not show.
 struct gr_walk_note {
@@ -139,6 +139,7 @@ void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, en
 // ---- serve.c -------------------------------------------------------------------------------
 
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+void gr_serve_timer(struct gr_node *node);
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer);
 void gr_serve_on_page(
     struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err);
@@ -369,13 +370,12 @@ struct gr_exchange {
     struct gr_arena arena; // of the items
     struct gr_exchange_item *item;
     uint32_t item_count, item_capacity, item_next, item_active;
-    uint32_t slice_keys; // that the slice which was admitted last still allows
-    size_t slice_bytes;  // of values, given since then
 };
 
 // What a peer's exchange needs of this node.
 struct gr_served {
     bool open;
+    bool differs;            // leaves were asked for
     struct gr_instant heard; // a message of it
     uint64_t id;
     uint32_t partition;
@@ -390,8 +390,9 @@ struct gr_entropy {
     struct gr_round round;
     struct gr_exchange exchange;
     struct gr_served *served; // by member
+    struct gr_list offers;    // keyops of keys that were offered and wait for a slice
+    struct gr_timer offers_timer;
     struct gr_list witnesses;
-    uint32_t witness_keys; // read for them, and not yet paid for
     struct gr_repair repair;
 };
 

@@ -234,7 +234,7 @@ static void next_run(struct gr_node *node)
             x->run_end = leaf + 1;
     x->state = GR_EXCHANGE_WALK;
     x->asked = false;
-    x->slice_keys -= GR_MIN(x->slice_keys, (uint32_t)RUN_KEYS);
+    gr_slice_keys(node, RUN_KEYS);
     gr_cursor first = gr_merkle_first(node->ring, x->partition, from);
     x->here.end = x->there.end = first;
     gr_walk_open(node, &x->walk, GR_WALK_EXCHANGE, x->partition, first,
@@ -505,32 +505,6 @@ static void show_item(struct gr_node *node, uint32_t index)
         gr_unreachable("a reader does not wait in the queue");
 }
 
-// A slice is so many keys or so many bytes, whichever is reached first; it does not end with a run
-// or an exchange, or few keys in each of many places would cost as much as many.
-static bool admits_key(struct gr_node *node)
-{
-    struct gr_exchange *x = exchange_of(node);
-    if (x->slice_keys == 0) {
-        if (!gr_node_background(node, 1))
-            return false;
-        x->slice_keys = GR_SLICE_RECORDS;
-        x->slice_bytes = 0;
-    }
-    x->slice_keys--;
-    return true;
-}
-
-static void pay_for_bytes(struct gr_node *node, size_t bytes)
-{
-    struct gr_exchange *x = exchange_of(node);
-    x->slice_bytes += bytes;
-    if (x->slice_bytes < GR_SLICE_BYTES)
-        return;
-    x->slice_keys = 0;
-    gr_throttle_owe(&node->throttle, gr_throttle_slices(1, x->slice_bytes) - 1); // one was admitted
-    x->slice_bytes = 0;
-}
-
 // Keeps OFFERS_MAX keys under way until all are done.
 static void offer_more(struct gr_node *node)
 {
@@ -541,7 +515,7 @@ static void offer_more(struct gr_node *node)
     x->busy = true;
     while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
            x->item_active < OFFERS_MAX) {
-        if (!admits_key(node)) {
+        if (!gr_slice_key(node)) {
             x->paused = true;
             gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, 1));
             break;
@@ -567,7 +541,7 @@ void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enu
     }
     x->item[index].state = GR_ITEM_SENT;
     node->stats.keys_offered++;
-    pay_for_bytes(node, gr_record_value_bytes(filled));
+    gr_slice_bytes(node, gr_record_value_bytes(filled));
     struct gr_message offer = {
         .type = GR_MSG_OFFER,
         .key = x->item[index].key,

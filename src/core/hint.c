@@ -25,7 +25,7 @@
 // PAGE hints per owner and page, hint_bytes_max bytes kept, calls_max reads.
 #include "core/inside.h"
 
-enum { PAGE = 64, READ_PAGE = 1024, RETRY_MS = 1000, SPREAD_MS = 200, ROW_BYTES = 64 };
+enum { PAGE = 32, READ_PAGE = 1024, RETRY_MS = 1000, SPREAD_MS = 200, ROW_BYTES = 64 };
 
 // One hint on its way to its owner.
 struct delivery {

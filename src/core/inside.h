@@ -82,8 +82,11 @@ struct gr_partition {
     bool doubtful;            // so it was here once, or where its records came from: state.c, S1
     bool hashed;              // clock_hash is that of the clock
     uint64_t clock_hash;
-    bool leftover;   // the index of left-over contexts may hold keys
-    bool base_moved; // since the last pass over that index
+    // What left-over contexts wait for: of each actor the least counter that the clock's base must
+    // reach before one of them can go (sweep.c).
+    struct gr_dot *awaited;
+    uint32_t awaited_count, awaited_capacity;
+    bool ripe; // it has, or what is awaited is not known
 };
 
 // One key with something under way, or remembered. `header` is the stored record without values,
@@ -121,7 +124,7 @@ struct gr_keyop {
     enum gr_keyop_kind kind;
     struct gr_map_link by_ticket;
     uint64_t ticket;     // of its READ effect, 0 = none under way
-    struct gr_link link; // in latch->queue, or in node->unsynced
+    struct gr_link link; // in latch->queue, in node->unsynced, or (OFFER) in entropy->offers
     struct gr_arena arena;
     struct gr_key key;
     uint32_t partition;
@@ -205,8 +208,15 @@ enum gr_timer_kind {
     GR_TIMER_PASS,
     GR_TIMER_ROUND,
     GR_TIMER_EXCHANGE,
+    GR_TIMER_OFFERS,
     GR_TIMER_REPAIR,
 };
+// What is left of the slice that was admitted last.
+struct gr_slice {
+    uint32_t keys;
+    size_t bytes; // that were given since
+};
+
 enum gr_sweep_phase { GR_SWEEP_IDLE, GR_SWEEP_DUE, GR_SWEEP_LEFTOVER };
 
 struct gr_node {
@@ -241,17 +251,34 @@ struct gr_node {
     size_t memory;
     struct gr_timers timers;
     struct gr_throttle throttle;
+    struct gr_slice slice;
     struct gr_timer sweep_timer;
     enum gr_sweep_phase sweep_phase;
-    bool sweep_full;          // the page was full: there may be more
-    struct gr_wall sweep_to;  // what was due then may go
-    uint64_t sweep_ticket;    // of the SCAN under way, or 0
-    uint32_t sweep_pending;   // keyops that the sweep waits for
-    uint64_t sweep_stuck;     // index rows of this pass that may not go yet
-    uint32_t sweep_partition; // whose left-over contexts are next, and
-    uint32_t sweep_left;      // how many partitions this round has still to look at
+    bool sweep_full;                  // the page was full: there may be more
+    struct gr_arena sweep_arena;      // of the page's entries,
+    struct gr_entry *sweep_entry;     // without records
+    uint32_t sweep_count, sweep_next; // how many there are, and which is next
+    struct gr_wall sweep_to;          // what was due then may go
+    uint64_t sweep_ticket;            // of the SCAN under way, or 0
+    uint32_t sweep_pending;           // keyops that the sweep waits for
+    uint64_t sweep_stuck;             // index rows of this pass that may not go yet
+    uint32_t sweep_partition;         // whose left-over contexts are next, and
+    uint32_t sweep_left;              // how many partitions this round has still to look at
     struct gr_entropy *entropy;
 };
+
+// ---- slice.c -------------------------------------------------------------------------------
+
+// Asked before each slice of background work (gr_throttle_slices says how many it is). False: not
+// now; ask again at gr_node_background_at.
+GR_MUST_USE bool gr_node_background(struct gr_node *node, uint32_t slices);
+struct gr_instant gr_node_background_at(const struct gr_node *node, uint32_t slices);
+// The same for one key of the slice that is being used up: where there is none, a slice is asked
+// for.
+GR_MUST_USE bool gr_slice_key(struct gr_node *node);
+// So many keys, or bytes of them, were more than was asked for: they are owed.
+void gr_slice_keys(struct gr_node *node, uint32_t keys);
+void gr_slice_bytes(struct gr_node *node, size_t bytes);
 
 // ---- node.c --------------------------------------------------------------------------------
 
@@ -274,11 +301,6 @@ uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant dead
 struct gr_done gr_node_done(const struct gr_node *node, const struct gr_request *request);
 // Foreground work ended that had arrived at `since`.
 void gr_node_foreground(struct gr_node *node, struct gr_instant since);
-// Asked before each slice of background work (§6.5; gr_throttle_slices says how many it is). False:
-// not now; ask again at gr_node_background_at.
-GR_MUST_USE bool gr_node_background(struct gr_node *node, uint32_t slices);
-struct gr_instant gr_node_background_at(const struct gr_node *node, uint32_t slices);
-
 // A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
 void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     const struct gr_done *done, struct gr_span timeout);
@@ -503,6 +525,8 @@ void gr_replica_deinit(struct gr_node *node);
 uint64_t gr_replica_counter(const struct gr_node *node, const struct gr_partition *p);
 // `op` has emitted its last write: it is acknowledged when that is durable, or sooner
 // (durability.c), and ends then.
+// One that was not submitted goes.
+void gr_keyop_free(struct gr_node *node, struct gr_keyop *op);
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
 // Tells whoever waits how it ended, and frees it.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err);
@@ -527,6 +551,10 @@ void gr_keyop_applied(struct gr_node *node, struct gr_keyop *op);
 void gr_sweep_init(struct gr_node *node);
 void gr_sweep_timer(struct gr_node *node);
 // False if the ticket is not of this file.
+// What was written to the partition keeps a context.
+void gr_sweep_await(struct gr_partition *partition, const struct gr_context *left);
+// The base of that actor's dots may have moved.
+void gr_sweep_moved(struct gr_partition *partition, struct gr_actor actor);
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);
 // One of its keyops ended; `stuck`: its index row stays.
 void gr_sweep_on_keyop(struct gr_node *node, bool stuck);

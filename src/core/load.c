@@ -31,8 +31,7 @@ void gr_node_load_owed(struct gr_node *node, uint32_t partition, const struct gr
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
 {
     gr_assert(partition < node->ring->partitions);
-    node->partition[partition].leftover = true;
-    node->partition[partition].base_moved = true;
+    node->partition[partition].ripe = true;
 }
 
 void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint)

@@ -459,6 +459,8 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
         gr_round_timer(node);
     else if (timer->kind == GR_TIMER_EXCHANGE)
         gr_exchange_timer(node);
+    else if (timer->kind == GR_TIMER_OFFERS)
+        gr_serve_timer(node);
     else if (timer->kind == GR_TIMER_REPAIR)
         gr_repair_timer(node);
     else
@@ -516,21 +518,6 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
     node->sink = NULL;
 }
 
-bool gr_node_background(struct gr_node *node, uint32_t slices)
-{
-    if (node->config.canary == GR_CANARY_BACKGROUND_FREE)
-        return true;
-    bool admitted = gr_throttle_admit(&node->throttle, node->now, slices);
-    if (!admitted)
-        gr_probe(&node->probes, GR_PROBE_BACKGROUND_WAITED);
-    return admitted;
-}
-
-struct gr_instant gr_node_background_at(const struct gr_node *node, uint32_t slices)
-{
-    return gr_throttle_next(&node->throttle, node->now, slices);
-}
-
 struct gr_instant gr_node_deadline(const struct gr_node *node)
 {
     return gr_timers_next(&node->timers);
@@ -577,10 +564,12 @@ void gr_node_free(struct gr_node *node)
     gr_spare_deinit(node);
     for (uint32_t p = 0; p < node->ring->partitions; p++) {
         gr_clock_deinit(&node->partition[p].clock);
+        gr_hook_memory(node->partition[p].awaited, 0);
     }
     gr_map_deinit(&node->calls);
     gr_timers_deinit(&node->timers);
     gr_arena_deinit(&node->scratch);
+    gr_arena_deinit(&node->sweep_arena);
     gr_hook_memory(node->partition, 0);
     gr_hook_memory(node->peer, 0);
     gr_hook_memory(node, 0);

@@ -49,7 +49,7 @@ struct gr_keyop *gr_keyop_new(
     return op;
 }
 
-static void keyop_free(struct gr_node *node, struct gr_keyop *op)
+void gr_keyop_free(struct gr_node *node, struct gr_keyop *op)
 {
     gr_assert(op->ticket == 0 && !op->link.in && node->keyop_count > 0);
     node->keyop_count--;
@@ -115,7 +115,7 @@ static void end_reader(
     if (op->kind == GR_KEYOP_READ && !op->repairs)
         gr_node_foreground(node, op->since);
     tell_state(node, op, status, stored);
-    keyop_free(node, op);
+    gr_keyop_free(node, op);
     gr_assert(latch->readers > 0);
     latch->readers--;
     gr_latch_rest(node, latch);
@@ -175,21 +175,28 @@ static uint32_t changed_rows(struct gr_node *node, const struct gr_clock *clock,
     return count;
 }
 
+static bool learn(struct gr_partition *p, const struct gr_dot *dot)
+{
+    bool learned = gr_clock_add(&p->clock, dot);
+    if (learned)
+        gr_sweep_moved(p, dot->actor);
+    return learned;
+}
+
 static bool clock_learns(struct gr_node *node, uint32_t partition, const struct gr_record *incoming,
     const struct gr_dot *dot)
 {
     struct gr_partition *p = &node->partition[partition];
     bool learned = false;
     for (uint32_t i = 0; i < incoming->count; i++)
-        learned |= gr_clock_add(&p->clock, &incoming->sibling[i].dot);
+        learned |= learn(p, &incoming->sibling[i].dot);
     for (uint32_t i = 0; i < incoming->context.cloud_count; i++)
-        learned |= gr_clock_add(&p->clock, &incoming->context.cloud[i]);
+        learned |= learn(p, &incoming->context.cloud[i]);
     if (dot->counter != 0)
-        learned |= gr_clock_add(&p->clock, dot);
+        learned |= learn(p, dot);
     const struct gr_clock_row *row = gr_clock_row(&p->clock, dot->actor);
     if (row != NULL && row->interval_count > 0)
         gr_probe(&node->probes, GR_PROBE_CLOCK_GAP);
-    p->base_moved |= learned;
     p->hashed &= !learned;
     return learned;
 }
@@ -222,7 +229,6 @@ static void emit_write(struct gr_node *node, struct gr_keyop *op, const struct g
     // What is restripped stands in the index, whatever its row says: that may have been lost.
     bool left_before = !gr_context_empty(&before->context) || op->kind == GR_KEYOP_RESTRIP;
     bool left_after = !gone && !gr_context_empty(&after->context);
-    p->leftover |= left_after;
     ++node->writes;
     gr_walk_written(node, op, after, gr_walk_hash(node, &op->key, before),
         gone ? (struct gr_sum){0} : gr_walk_hash(node, &op->key, after),
@@ -381,6 +387,8 @@ static enum applied apply(
     bool learned = clock_learns(node, op->partition, &incoming, &op->dot);
     struct gr_record after = gr_record_strip(&node->scratch, &merged, &p->clock);
     bool changed = !gr_record_equal(&after, stored); // of a header, emit_write changes what it says
+    if (!gr_context_empty(&after.context))
+        gr_sweep_await(&node->partition[op->partition], &after.context);
     bool stale = is_stale(op, stored) ||
                  (op->kind == GR_KEYOP_RESTRIP && gr_context_empty(&stored->context));
     if (learned || changed || op->unreadable || stale)
@@ -419,13 +427,14 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
         gr_put_on_stored(node, op->call, true);
     else if (op->kind == GR_KEYOP_PUT)
         gr_put_on_failed(node, op->call, err);
-    else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP)
+    else if (op->kind == GR_KEYOP_EXPIRE || op->kind == GR_KEYOP_RESTRIP) {
+        node->partition[op->partition].ripe |= op->kind == GR_KEYOP_RESTRIP && err != GR_OK;
         gr_sweep_on_keyop(node, op->stuck || err != GR_OK);
-    else if (op->kind == GR_KEYOP_OFFER && err != GR_OK)
+    } else if (op->kind == GR_KEYOP_OFFER && err != GR_OK)
         gr_state_tell(node, op, err, NULL);
     else if (op->kind == GR_KEYOP_TAKEN)
         gr_exchange_on_merged(node, op->call, op->index, err);
-    keyop_free(node, op);
+    gr_keyop_free(node, op);
 }
 
 // P3: what others may count on waits for the store; housekeeping waits for nothing.
@@ -503,7 +512,7 @@ enum gr_err gr_replica_submit(struct gr_node *node, struct gr_keyop *op)
     }
     if (latch->queue.count >= node->config.latch_queue_max) {
         gr_probe(&node->probes, GR_PROBE_LATCH_FULL);
-        keyop_free(node, op);
+        gr_keyop_free(node, op);
         return GR_ERR_BUSY;
     }
     if (latch->holder != NULL)
@@ -636,22 +645,22 @@ void gr_replica_deinit(struct gr_node *node)
 {
     struct gr_link *link;
     while ((link = gr_list_take(&node->unapplied)) != NULL)
-        keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
+        gr_keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     while ((link = gr_list_take(&node->unsynced)) != NULL)
-        keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
+        gr_keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
     for (uint32_t i = 0; i < node->keyops.bucket_count; i++) {
         while (node->keyops.bucket[i] != NULL) {
             struct gr_keyop *op = GR_CONTAINER(node->keyops.bucket[i], struct gr_keyop, by_ticket);
             gr_map_remove(&node->keyops, &op->by_ticket);
             op->ticket = 0;
-            keyop_free(node, op);
+            gr_keyop_free(node, op);
         }
     }
     for (uint32_t i = 0; i < node->latches.bucket_count; i++) {
         while (node->latches.bucket[i] != NULL) {
             struct gr_latch *latch = GR_CONTAINER(node->latches.bucket[i], struct gr_latch, link);
             while ((link = gr_list_take(&latch->queue)) != NULL)
-                keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
+                gr_keyop_free(node, GR_CONTAINER(link, struct gr_keyop, link));
             gr_latch_free(node, latch);
         }
     }

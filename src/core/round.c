@@ -433,7 +433,8 @@ void gr_round_init(struct gr_node *node)
 void gr_entropy_init(struct gr_node *node)
 {
     struct gr_entropy *entropy = node->entropy = gr_hook_memory(NULL, sizeof *entropy);
-    *entropy = (struct gr_entropy){.exchange = {.timer.kind = GR_TIMER_EXCHANGE}};
+    *entropy = (struct gr_entropy){
+        .exchange = {.timer.kind = GR_TIMER_EXCHANGE}, .offers_timer.kind = GR_TIMER_OFFERS};
     size_t bytes = node->ring->member_count * sizeof *entropy->served;
     entropy->served = gr_hook_memory(NULL, bytes);
     for (uint16_t m = 0; m < node->ring->member_count; m++)

@@ -7,17 +7,36 @@
 //
 //   V1  Whatever does not belong to the exchange that is open for that peer is refused: a peer that
 //       goes on after this node restarted finds nothing open (E2).
-//   V2  The last page of a range is given only if all of it adds up to the leaves of the tree.
+//   V2  What is offered is taken as the throttle of this node admits it (slice.c, L1), in the order
+//       in which it came.
+//   V3  The last page of a range is given only if all of it adds up to the leaves of the tree.
+//   V4  Where a peer gives, no other begins: what it gives the others need not give as well.
 //
-// Source: §4.7; exchange.c. Owns: a walk per peer. Bounds: one exchange per peer.
+// Source: §4.7; exchange.c. Owns: a walk per peer, and the keys that wait for V2. Bounds: one
+// exchange per peer, keys as many as keyops may be.
 #include "core/entropy.h"
 
 enum { LIMIT_MAX = 10000, LATE_MAX = 64 };
+
+// What a peer offered in an exchange that is over.
+static void forget_offers(struct gr_node *node, const struct gr_served *served)
+{
+    struct gr_list *offers = &node->entropy->offers;
+    for (struct gr_link *link = offers->first, *after; link != NULL; link = after) {
+        struct gr_keyop *op = GR_CONTAINER(link, struct gr_keyop, link);
+        after = link->after;
+        if (served != &node->entropy->served[op->peer])
+            continue;
+        gr_list_remove(offers, link);
+        gr_keyop_free(node, op);
+    }
+}
 
 static void close_served(struct gr_node *node, struct gr_served *served)
 {
     gr_walk_close(node, &served->walk);
     gr_watch_close(node, &served->watch, served->partition);
+    forget_offers(node, served);
     served->open = false;
 }
 
@@ -36,6 +55,22 @@ static void answer(struct gr_node *node, uint16_t peer, const struct gr_message 
     (void)gr_node_send(node, peer, &message);
 }
 
+// V4.
+static bool is_exchanged(const struct gr_node *node, uint16_t peer, uint32_t partition)
+{
+    const struct gr_exchange *x = &node->entropy->exchange;
+    if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
+        return true;
+    for (uint16_t m = 0; m < node->ring->member_count; m++) {
+        const struct gr_served *served = &node->entropy->served[m];
+        bool silent = node->now.ns - served->heard.ns > node->config.write_timeout.ns;
+        if (m != peer && served->open && served->differs && !silent &&
+            served->partition == partition)
+            return true;
+    }
+    return false;
+}
+
 // Why no exchange of that partition can be served, or GR_OK.
 static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t partition)
 {
@@ -48,6 +83,8 @@ static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t p
         return GR_ERR_LOADING;
     if (gr_exchange_is_with(node, peer, partition) && node->config.self < peer)
         return GR_ERR_BUSY; // both began the same: one is enough
+    if (is_exchanged(node, peer, partition))
+        return GR_ERR_BUSY;
     return node->store;
 }
 
@@ -85,7 +122,8 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
 
 static void show_leaves(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    const struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = &node->entropy->served[peer];
+    served->differs = true;
     bool late = node->config.canary == GR_CANARY_LATE_COMPARE;
     const struct gr_sum *leaf_of =
         late ? node->partition[served->partition].leaf : served->watch.leaf;
@@ -201,29 +239,55 @@ void gr_serve_on_page(
     (void)gr_node_send(node, peer, &page);
 }
 
+// V2.
+static void take_offers(struct gr_node *node)
+{
+    struct gr_entropy *entropy = node->entropy;
+    while (entropy->offers.first != NULL) {
+        if (!gr_slice_key(node)) {
+            gr_timer_set(&node->timers, &entropy->offers_timer, gr_node_background_at(node, 1));
+            return;
+        }
+        struct gr_keyop *op = GR_CONTAINER(entropy->offers.first, struct gr_keyop, link);
+        const struct gr_message asked = {.id = op->peer_call, .index = op->index};
+        uint16_t peer = op->peer;
+        gr_list_remove(&entropy->offers, &op->link);
+        node->memory -= op->arena.bytes; // until it is submitted
+        gr_slice_bytes(node, gr_record_value_bytes(&op->incoming));
+        enum gr_err err = gr_replica_submit(node, op);
+        if (err != GR_OK)
+            answer(node, peer, &asked, GR_MSG_TAKEN, err);
+    }
+}
+
+void gr_serve_timer(struct gr_node *node)
+{
+    take_offers(node);
+}
+
 static void take(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     const struct gr_served *served = &node->entropy->served[peer];
-    enum gr_err err = GR_OK;
     if (gr_ring_partition(node->ring, message->key.slot) != served->partition ||
-        !gr_state_is_sound(&message->record))
-        err = GR_ERR_INVALID;
-    struct gr_keyop *op = NULL;
-    if (err == GR_OK)
-        op = gr_keyop_new(
-            node, GR_KEYOP_OFFER, &message->key, gr_record_value_bytes(&message->record));
-    if (op != NULL) {
-        op->peer = peer;
-        op->peer_call = message->id;
-        op->index = message->index;
-        op->incoming = gr_record_copy(&op->arena, &message->record, false);
-        node->stats.keys_taken++;
-        err = gr_replica_submit(node, op);
-    } else if (err == GR_OK) {
-        err = GR_ERR_BUSY;
+        !gr_state_is_sound(&message->record)) {
+        answer(node, peer, message, GR_MSG_TAKEN, GR_ERR_INVALID);
+        return;
     }
-    if (err != GR_OK)
-        answer(node, peer, message, GR_MSG_TAKEN, err);
+    struct gr_keyop *op =
+        gr_keyop_new(node, GR_KEYOP_OFFER, &message->key, gr_record_value_bytes(&message->record));
+    if (op == NULL) {
+        answer(node, peer, message, GR_MSG_TAKEN, GR_ERR_BUSY);
+        return;
+    }
+    op->peer = peer;
+    op->peer_call = message->id;
+    op->index = message->index;
+    op->incoming = gr_record_copy(&op->arena, &message->record, false);
+    node->stats.keys_taken++;
+    node->memory += op->arena.bytes;
+    gr_list_append(&node->entropy->offers, &op->link);
+    if (node->entropy->offers.count == 1)
+        take_offers(node);
 }
 
 // E6 of exchange.c: names keys that the peer must offer before it asks again. False: there are
@@ -320,6 +384,7 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_timer_stop(&node->timers, &entropy->pass.timer);
     gr_timer_stop(&node->timers, &entropy->round.timer);
     gr_timer_stop(&node->timers, &entropy->exchange.timer);
+    gr_timer_stop(&node->timers, &entropy->offers_timer);
     gr_witness_deinit(node);
     gr_walk_close(node, &entropy->pass.walk);
     gr_walk_close(node, &entropy->exchange.walk);

@@ -3,10 +3,12 @@
 // A due sibling is hidden from the moment that it is due; here its bytes go, by an ordinary batch
 // that leaves the clock as it is, so a replica that still shows it is answered "seen, and gone".
 // A record that was written while the clock had a gap carries a context; once the base has moved
-// past the gap it is stripped again, and a deleted key that stayed as a marker leaves nothing.
+// past the gap it is stripped again, and a deleted key that stayed as a marker leaves nothing. A
+// partition is looked through only when a base has come to where one of its contexts waits for it:
+// while a replica is filled again there are as many contexts as keys, and nothing to strip.
 //
-//   W1  One scan and its keys at a time, at most one slice of background work, and each only when
-//       the throttle admits it (§6.5): housekeeping never crowds out clients.
+//   W1  One scan and its keys at a time, and each only when the throttle admits it (slice.c):
+//       housekeeping never crowds out clients.
 //   W2  A due value goes only when this node has met every other owner since: one of them may have
 //       an older value that never came here, and that the due one hides (DESIGN.md §4). Where an
 //       owner is away it waits for AWAY_MS at most.
@@ -17,7 +19,7 @@
 //                 (before a page: -timer-> until it is admitted)
 #include "core/entropy.h"
 
-enum { PAGE = GR_SLICE_RECORDS, INTERVAL_MS = 1000, LATE_MS = 2000, AWAY_MS = 3600 * 1000 };
+enum { PAGE = 128, INTERVAL_MS = 1000, LATE_MS = 2000, AWAY_MS = 3600 * 1000 };
 
 static void rest(struct gr_node *node)
 {
@@ -59,17 +61,17 @@ static void scan(struct gr_node *node)
     gr_node_emit(node, &effect);
 }
 
-// The next partition whose base has moved since its left-over contexts were last looked at.
+// The next partition in which left-over contexts may go.
 static void next_leftover(struct gr_node *node)
 {
     node->sweep_stuck = 0;
     for (; node->sweep_left > 0; node->sweep_left--) {
         uint32_t at = node->sweep_partition++ % node->ring->partitions;
         struct gr_partition *p = &node->partition[at];
-        if (!p->leftover || !p->base_moved)
+        if (!p->ripe)
             continue;
-        p->base_moved = false;
-        p->leftover = false; // unless the page shows some, or one is written meanwhile
+        p->ripe = false;
+        p->awaited_count = 0; // whatever stays says again what it waits for
         node->sweep_left--;
         node->sweep_phase = GR_SWEEP_LEFTOVER;
         scan(node);
@@ -83,7 +85,49 @@ static void look_again(struct gr_node *node)
 {
     struct gr_partition *p = &node->partition[present(node)];
     if (node->sweep_phase == GR_SWEEP_LEFTOVER)
-        p->leftover = p->base_moved = true;
+        p->ripe = true;
+}
+
+void gr_sweep_await(struct gr_partition *p, const struct gr_context *left)
+{
+    // All of it must go before the record is rid of it: one entry is as good as another.
+    const struct gr_dot *wait = left->vv_count > 0 ? &left->vv[0] : &left->cloud[0];
+    for (uint32_t i = 0; i < p->awaited_count; i++) {
+        if (gr_actor_compare(p->awaited[i].actor, wait->actor) != 0)
+            continue;
+        p->awaited[i].counter = GR_MIN(p->awaited[i].counter, wait->counter);
+        return;
+    }
+    if (p->awaited_count == p->awaited_capacity) {
+        p->awaited_capacity = GR_MAX(p->awaited_capacity * 2, 4);
+        p->awaited = gr_hook_memory(p->awaited, p->awaited_capacity * sizeof *p->awaited);
+    }
+    p->awaited[p->awaited_count++] = *wait;
+}
+
+void gr_sweep_moved(struct gr_partition *p, struct gr_actor actor)
+{
+    for (uint32_t i = 0; i < p->awaited_count; i++)
+        if (gr_actor_compare(p->awaited[i].actor, actor) == 0)
+            p->ripe |= gr_clock_base(&p->clock, actor) >= p->awaited[i].counter;
+}
+
+static void keep_page(struct gr_node *node, const struct gr_event *event)
+{
+    node->sweep_next = 0;
+    node->sweep_count = event->entry_count;
+    node->sweep_entry = gr_arena_array(&node->sweep_arena, struct gr_entry, event->entry_count);
+    for (uint32_t i = 0; i < event->entry_count; i++)
+        node->sweep_entry[i] =
+            (struct gr_entry){.key = gr_key_copy(&node->sweep_arena, &event->entry[i].key),
+                .due = event->entry[i].due};
+}
+
+static void give_up_page(struct gr_node *node)
+{
+    node->sweep_full = false;
+    node->sweep_next = node->sweep_count;
+    look_again(node);
 }
 
 // All keys of a page are done.
@@ -100,9 +144,39 @@ static void next(struct gr_node *node)
         next_leftover(node);
 }
 
+// W1. What is left of the page, as far as it is admitted.
+static void go_on(struct gr_node *node)
+{
+    bool due = node->sweep_phase == GR_SWEEP_DUE;
+    while (node->sweep_next < node->sweep_count) {
+        if (!gr_slice_key(node)) {
+            gr_timer_set(&node->timers, &node->sweep_timer, gr_node_background_at(node, 1));
+            return;
+        }
+        const struct gr_entry *entry = &node->sweep_entry[node->sweep_next++];
+        struct gr_keyop *op =
+            gr_keyop_new(node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &entry->key, 0);
+        node->sweep_pending += op != NULL;
+        if (op != NULL)
+            op->due = entry->due;
+        if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
+            node->sweep_pending -= op != NULL;
+            give_up_page(node); // overload: this work waits for the next round
+        }
+    }
+    gr_arena_clear(&node->sweep_arena);
+    gr_sweep_on_keyop(node, false);
+}
+
 void gr_sweep_timer(struct gr_node *node)
 {
     gr_spare_sweep(node);
+    if (node->sweep_next < node->sweep_count) {
+        if (node->store != GR_OK)
+            give_up_page(node);
+        go_on(node);
+        return;
+    }
     if (node->store != GR_OK) {
         look_again(node);
         rest(node);
@@ -123,25 +197,10 @@ bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event)
         rest(node);
         return true;
     }
-    bool due = node->sweep_phase == GR_SWEEP_DUE;
     node->sweep_full = event->entry_count >= PAGE;
-    if (!due && event->entry_count > 0)
-        node->partition[present(node)].leftover = true;
     node->sweep_pending = 1; // this page itself, so that its end is noticed once
-    for (uint32_t i = 0; i < event->entry_count; i++) {
-        struct gr_keyop *op =
-            gr_keyop_new(node, due ? GR_KEYOP_EXPIRE : GR_KEYOP_RESTRIP, &event->entry[i].key, 0);
-        node->sweep_pending += op != NULL;
-        if (op != NULL)
-            op->due = event->entry[i].due;
-        if (op == NULL || gr_replica_submit(node, op) != GR_OK) {
-            node->sweep_full = false; // overload: this work waits for the next round
-            look_again(node);
-            node->sweep_pending -= op != NULL;
-            break;
-        }
-    }
-    gr_sweep_on_keyop(node, false);
+    keep_page(node, event);
+    go_on(node);
     return true;
 }
 

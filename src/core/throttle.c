@@ -6,7 +6,8 @@
 // for a while, as many as he can. He always lays a few, or the room would never be ready.
 //
 //   T1  The rate is between slice_rate_min and slice_rate_max: halved each second that the p99 of
-//       the last GR_THROTTLE_SECONDS is above the target, else raised by a fixed step.
+//       the last GR_THROTTLE_SECONDS is above the target, else raised by a fixed step. It begins
+//       at slice_rate_min: what the foreground bears is not known yet.
 //   T2  No more begins at once than BURSTS a second would be a second's worth of (at least one
 //       slice): what was not used is not saved up, for a burst is what the foreground would feel.
 //   T3  Without a sample for IDLE_S seconds the rate is slice_rate_max. IDLE_S is longer than a
@@ -14,10 +15,11 @@
 //   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
 //       the rate to slice_rate_min at once: background work is the first to stop.
 //   T5  A foreground that is fast need not become slow before anything gives way: the target is
-//       twice the p99 of the last minute that had hardly any background work (no second of it more
-//       than CALM_FLOORS times slice_rate_min), but within target / TARGET_SHARES and target. As
-//       long as there was no such minute it is the least of these: what is slower than that brings
-//       the rate to its floor, and so the minute that tells.
+//       one and a half times the p99 of the last minute that had hardly any background work (no
+//       second of it more than CALM_FLOORS times slice_rate_min), but within target /
+//       TARGET_SHARES and target: what is stopped there stays below twice. As long as there was
+//       no such minute it is the least of these: what is slower than that brings the rate to its
+//       floor, and so the minute that tells.
 //   T6  Integers only, and nothing but the arguments: the same calls give the same answers.
 //
 // Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
@@ -29,10 +31,10 @@
 #include <string.h>
 
 enum {
-    STEPS = 32,  // seconds from the lowest rate to the highest
-    BURSTS = 32, // see T2
+    STEPS = 32,   // seconds from the lowest rate to the highest
+    BURSTS = 128, // see T2
     IDLE_S = 5,
-    CALM_FLOORS = 3,
+    CALM_FLOORS = 2,
     CALM_SAMPLES_MIN = 1000, // fewer say little of one in a hundred
     TARGET_SHARES = 8,
     SUB_BITS = 3, // eight buckets for each doubling
@@ -44,7 +46,7 @@ enum {
 struct gr_throttle_config gr_throttle_config_default(void)
 {
     return (struct gr_throttle_config){
-        .target = gr_span_ms(50), .slice_rate_min = 8, .slice_rate_max = 512};
+        .target = gr_span_ms(50), .slice_rate_min = 128, .slice_rate_max = 8192};
 }
 
 void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_config *config)
@@ -54,7 +56,7 @@ void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_con
     gr_assert(config->slice_rate_max <= GR_THROTTLE_RATE_MAX);
     memset(throttle, 0, sizeof *throttle);
     throttle->config = *config;
-    throttle->slice_rate = config->slice_rate_max;
+    throttle->slice_rate = config->slice_rate_min;
     throttle->allowance = SECOND_NS; // one slice: the rest is earned
     throttle->sampled = -1;
     throttle->busy = -GR_THROTTLE_SECONDS;
@@ -107,7 +109,7 @@ struct gr_span gr_throttle_p99(const struct gr_throttle *throttle)
 struct gr_span gr_throttle_target(const struct gr_throttle *throttle)
 {
     int64_t most = throttle->config.target.ns;
-    int64_t ns = GR_MAX(2 * throttle->calm.ns, most / TARGET_SHARES);
+    int64_t ns = GR_MAX(throttle->calm.ns + throttle->calm.ns / 2, most / TARGET_SHARES);
     return (struct gr_span){GR_MIN(ns, most)};
 }
 
@@ -128,9 +130,10 @@ static void decide(struct gr_throttle *throttle)
     learn_calm(throttle);
     const struct gr_throttle_config *config = &throttle->config;
     uint32_t step = (config->slice_rate_max - config->slice_rate_min) / STEPS + 1;
-    if (throttle->sampled < 0 || throttle->second - throttle->sampled >= IDLE_S)
+    if (throttle->second - throttle->sampled >= IDLE_S)
         throttle->slice_rate = config->slice_rate_max;
-    else if (p99_bucket(throttle) > bucket_of(gr_throttle_target(throttle)))
+    else if (throttle->samples > 0 &&
+             p99_bucket(throttle) > bucket_of(gr_throttle_target(throttle)))
         throttle->slice_rate = GR_MAX(throttle->slice_rate / 2, config->slice_rate_min);
     else
         throttle->slice_rate = GR_MIN(throttle->slice_rate + step, config->slice_rate_max);
@@ -166,6 +169,10 @@ static void advance(struct gr_throttle *throttle, struct gr_instant now)
 {
     gr_assert(now.ns >= throttle->paid_at.ns);
     int64_t second = now.ns / SECOND_NS;
+    if (throttle->sampled < 0) { // the first call
+        throttle->sampled = throttle->second = second;
+        throttle->paid_at = now;
+    }
     // After a long silence only the last seconds count: all before them have left the window.
     bool long_ago = second - throttle->second > GR_THROTTLE_SECONDS + IDLE_S;
     if (long_ago) {

@@ -111,19 +111,11 @@ static bool adds_up(struct gr_node *node, const struct gr_walk *walk, enum gr_er
     return same;
 }
 
-// A leaf is a few keys: many of them are a slice.
-static void pay_for_keys(struct gr_node *node, uint32_t keys)
-{
-    node->entropy->witness_keys += keys;
-    gr_throttle_owe(&node->throttle, node->entropy->witness_keys / GR_SLICE_RECORDS);
-    node->entropy->witness_keys %= GR_SLICE_RECORDS;
-}
-
 void gr_witness_on_page(
     struct gr_node *node, struct gr_walk *walk, const struct gr_event *event, enum gr_err err)
 {
     struct witness *witness = GR_CONTAINER(walk, struct witness, walk);
-    pay_for_keys(node, event->entry_count + 1);
+    gr_slice_keys(node, event->entry_count + 1);
     if (err == GR_OK && walk->frontier < walk->end) {
         gr_walk_ask(node, walk, GR_WALK_PAGE_KEYS);
         return;

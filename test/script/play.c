@@ -160,10 +160,8 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         if (is(words_option(line, "durability", "commit"),
                 gr_durability_name((enum gr_durability)d)))
             config.durability = (enum gr_durability)d;
-    config.background.slice_rate_max =
-        (uint32_t)words_number(&player->words, words_option(line, "slices", "512"));
-    config.background.slice_rate_min =
-        GR_MIN(config.background.slice_rate_min, config.background.slice_rate_max);
+    config.background.slice_rate_min = config.background.slice_rate_max =
+        (uint32_t)words_number(&player->words, words_option(line, "slices", "8192"));
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);

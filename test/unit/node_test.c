@@ -376,8 +376,8 @@ static void begin(struct world *world, uint64_t seed)
     config.exchange_interval = gr_span_ms(1 + below(world, 40));
     config.exchange_grace = gr_span_ms(1 + below(world, 10));
     config.scrub_interval = gr_span_ms(1 + below(world, 1000));
-    config.background.slice_rate_min = 1;
-    config.background.slice_rate_max = chance(world, 300) ? 1 : 1000;
+    config.background.slice_rate_min = 64;
+    config.background.slice_rate_max = chance(world, 300) ? 64 : 8000;
     world->node = gr_node_new(&config);
     set_links(world, true);
 }
