@@ -22,12 +22,12 @@ void gr_histogram_add(struct gr_histogram *histogram, uint64_t us)
     histogram->max_us = GR_MAX(histogram->max_us, us);
 }
 
-static uint64_t greatest_in(uint64_t bucket)
+uint64_t gr_histogram_value(uint32_t bucket)
 {
     if (bucket < 2 * GR_HISTOGRAM_SPLIT)
         return bucket;
-    uint64_t shift = bucket / GR_HISTOGRAM_SPLIT - 1;
-    return ((bucket - shift * GR_HISTOGRAM_SPLIT + 1) << shift) - 1;
+    uint32_t shift = bucket / GR_HISTOGRAM_SPLIT - 1;
+    return (((uint64_t)bucket - shift * GR_HISTOGRAM_SPLIT + 1) << shift) - 1;
 }
 
 uint64_t gr_histogram_at(const struct gr_histogram *histogram, uint32_t per_mille)
@@ -38,10 +38,10 @@ uint64_t gr_histogram_at(const struct gr_histogram *histogram, uint32_t per_mill
     // Rounded up: the p99 of ten values is the greatest of them.
     uint64_t rank = (histogram->count * per_mille + 999) / 1000;
     uint64_t seen = 0;
-    for (uint64_t bucket = 0; bucket < GR_HISTOGRAM_BUCKETS; bucket++) {
+    for (uint32_t bucket = 0; bucket < GR_HISTOGRAM_BUCKETS; bucket++) {
         seen += histogram->bucket[bucket];
         if (seen >= rank && seen > 0)
-            return GR_MIN(greatest_in(bucket), histogram->max_us);
+            return GR_MIN(gr_histogram_value(bucket), histogram->max_us);
     }
     gr_unreachable("fewer values in the buckets than were counted");
 }

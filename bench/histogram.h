@@ -21,6 +21,8 @@ struct gr_histogram {
     uint64_t max_us; // exact
 };
 
+// The greatest value that a bucket counts.
+uint64_t gr_histogram_value(uint32_t bucket);
 void gr_histogram_add(struct gr_histogram *histogram, uint64_t us);
 
 // The value that `per_mille` of a thousand counted values do not exceed; 0 if nothing was counted.

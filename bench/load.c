@@ -42,6 +42,7 @@
 #include "base/random.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
+#include "bench/seconds.h"
 
 enum {
     KEY_BYTES = 14, // "key:" and ten digits
@@ -99,6 +100,7 @@ struct load {
     uint32_t again_count;
     struct error error[ERROR_WORDS];
     struct gr_histogram latency;
+    struct gr_seconds seconds;
 };
 
 static volatile sig_atomic_t told_to_stop;
@@ -215,7 +217,9 @@ static void finish(
         load->again[load->again_count++] = sent->key;
     } else if (error.data == NULL) {
         load->done++;
-        gr_histogram_add(&load->latency, (uint64_t)(at_ns - sent->at_ns) / 1000);
+        uint64_t us = (uint64_t)(at_ns - sent->at_ns) / 1000;
+        gr_histogram_add(&load->latency, us);
+        gr_seconds_add(&load->seconds, at_ns, us);
     } else {
         count_error(load, error);
     }
@@ -562,6 +566,10 @@ static bool open_connection(struct load *load, uint32_t i)
 static bool start(struct load *load)
 {
     const struct gr_load_options *options = &load->options;
+    if (options->seconds_file != NULL && !gr_seconds_open(&load->seconds, options->seconds_file)) {
+        fprintf(stderr, "load: %s: %s\n", options->seconds_file, strerror(errno));
+        return false;
+    }
     gr_random_init(&load->random, 1);
     make_filler(load);
     load->size_line_size =
@@ -652,6 +660,8 @@ int main(int argc, char **argv)
     if (!start(&load))
         return 1;
     run(&load);
+    if (!gr_seconds_close(&load.seconds))
+        fprintf(stderr, "load: %s: %s\n", load.options.seconds_file, strerror(errno));
     print(&load);
     return load.issued == load.done && load.done > 0 ? 0 : 1;
 }

@@ -161,6 +161,8 @@ bool gr_load_options_parse(int argc, char **argv, struct gr_load_options *ret_op
             good = set_addresses(&options, value);
         else if (strcmp(name, "--op") == 0)
             good = set_choice(name, value, "set", "get", &options.get);
+        else if (strcmp(name, "--seconds-file") == 0)
+            good = (options.seconds_file = value) != NULL;
         else if (strcmp(name, "-o") == 0)
             good = set_choice(name, value, "table", "json", &options.json);
         else
@@ -186,6 +188,7 @@ void gr_load_options_help(void)
     for (size_t i = 0; i < GR_COUNT(counts); i++)
         printf("    %-19s %s\n", counts[i].name, counts[i].help);
     puts(
+        "    --seconds-file FILE for each second a line of latencies and their counts\n"
         "    -o table|json       one line for people, or for programs (table)\n"
         "\n"
         "Exit code: 0 all operations succeeded, 1 some did not, 2 the command line means nothing.");

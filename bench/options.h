@@ -26,8 +26,9 @@ struct gr_load_options {
     uint32_t wait; // replicas that WAIT asks for after each SET; 0 = no WAIT
     uint32_t rate; // operations due per second; 0 = the next when one is answered
     uint32_t seconds_max;
-    bool get;  // else set
-    bool fill; // keys one after the other instead of at random
+    const char *seconds_file; // what each second was like (seconds.h); NULL: nobody asks
+    bool get;                 // else set
+    bool fill;                // keys one after the other instead of at random
     bool json;
 };
 

@@ -553,6 +553,8 @@ void gr_sweep_timer(struct gr_node *node);
 // False if the ticket is not of this file.
 // What was written to the partition keeps a context.
 void gr_sweep_await(struct gr_partition *partition, const struct gr_context *left);
+// Left-over contexts of the partition may go, all at once.
+void gr_sweep_soon(struct gr_node *node, struct gr_partition *partition);
 // The base of that actor's dots may have moved.
 void gr_sweep_moved(struct gr_partition *partition, struct gr_actor actor);
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);

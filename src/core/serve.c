@@ -11,6 +11,9 @@
 //       in which it came.
 //   V3  The last page of a range is given only if all of it adds up to the leaves of the tree.
 //   V4  Where a peer gives, no other begins: what it gives the others need not give as well.
+//   V5  Nor does one begin before the sweep has stripped what the last one gave: until then every
+//   key
+//       differs from the peer's.
 //
 // Source: §4.7; exchange.c. Owns: a walk per peer, and the keys that wait for V2. Bounds: one
 // exchange per peer, keys as many as keyops may be.
@@ -55,11 +58,13 @@ static void answer(struct gr_node *node, uint16_t peer, const struct gr_message 
     (void)gr_node_send(node, peer, &message);
 }
 
-// V4.
+// V4, V5.
 static bool is_exchanged(const struct gr_node *node, uint16_t peer, uint32_t partition)
 {
     const struct gr_exchange *x = &node->entropy->exchange;
     if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
+        return true;
+    if (node->partition[partition].ripe && node->partition[partition].damage == NULL)
         return true;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_served *served = &node->entropy->served[m];

@@ -117,7 +117,8 @@ void gr_state_join(struct gr_node *node, uint32_t partition, const struct gr_clo
     if (gr_clock_includes(&p->clock, seen))
         return;
     gr_clock_join(&p->clock, seen);
-    p->ripe |= p->awaited_count > 0;
+    if (p->awaited_count > 0)
+        gr_sweep_soon(node, p);
     p->hashed = false;
     const struct gr_clock_row **row =
         gr_arena_array(&node->scratch, const struct gr_clock_row *, seen->count);

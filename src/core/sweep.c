@@ -105,6 +105,13 @@ void gr_sweep_await(struct gr_partition *p, const struct gr_context *left)
     p->awaited[p->awaited_count++] = *wait;
 }
 
+void gr_sweep_soon(struct gr_node *node, struct gr_partition *p)
+{
+    p->ripe = true;
+    if (node->sweep_phase == GR_SWEEP_IDLE)
+        gr_timer_set(&node->timers, &node->sweep_timer, node->now);
+}
+
 void gr_sweep_moved(struct gr_partition *p, struct gr_actor actor)
 {
     for (uint32_t i = 0; i < p->awaited_count; i++)

@@ -7,6 +7,7 @@ unless the proof says otherwise.
 """
 import argparse
 import atexit
+import collections
 import glob
 import json
 import os
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -25,6 +27,8 @@ LOAD = os.path.join(BUILD, "bench", "load")
 LOOK_S = 0.1  # between two looks at INFO
 PIECE = 500  # keys of one MGET or DEL
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+STEAL = 7  # the place of it in /proc/stat
+STOLEN_MAX = 0.02  # of a second that is called calm
 plain_environment = lib.environment
 
 
@@ -201,6 +205,58 @@ def cpu_s(pid):
 
 def machine_cpu_s():
     """User and system time of everything on this machine."""
+    return sum(machine_ticks()[0:3]) / TICKS_PER_S
+
+
+def machine_ticks():
+    """What all cores together did since the machine began, as /proc/stat has it."""
     with open("/proc/stat") as file:
-        fields = file.readline().split()
-    return sum(int(ticks) for ticks in fields[1:4]) / TICKS_PER_S
+        return [int(ticks) for ticks in file.readline().split()[1:]]
+
+
+# ---- seconds in which the machine was ours -------------------------------------------------------------
+
+
+class Stolen(threading.Thread):
+    """Looks, every second, at how much of it the hypervisor gave to others (steal): where that is a lot,
+    latencies say nothing about Gramme."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.share = {}  # by second of the monotonic clock
+        self.start()
+
+    def run(self):
+        before = machine_ticks()
+        while True:
+            second = int(time.monotonic())
+            time.sleep(second + 1 - time.monotonic())
+            now = machine_ticks()
+            spent = [b - a for a, b in zip(before, now)]
+            self.share[second], before = spent[STEAL] / max(1, sum(spent[:STEAL + 1])), now
+
+    def calm(self, second):
+        """An operation that ended in this second may have begun in the one before."""
+        return all(self.share.get(at, 1.0) <= STOLEN_MAX for at in (second - 1, second))
+
+
+def latencies(path, wanted):
+    """Of all operations that ended in the seconds that are wanted: how many took how many us."""
+    counts, seconds = collections.Counter(), 0
+    with open(path) as file:
+        for line in file:
+            second, *rest = line.split()
+            if wanted(int(second)):
+                seconds += 1
+                for us, count in (one.split(":") for one in rest):
+                    counts[int(us)] += int(count)
+    return counts, seconds
+
+
+def percentile_ms(counts, per_mille):
+    left = (sum(counts.values()) * per_mille + 999) // 1000
+    for us in sorted(counts):
+        left -= counts[us]
+        if left <= 0:
+            return us / 1000
+    return 0.0
