@@ -59,7 +59,7 @@ static void answer(struct gr_node *node, uint16_t peer, const struct gr_message 
 }
 
 // V4, V5.
-static bool is_exchanged(const struct gr_node *node, uint16_t peer, uint32_t partition)
+static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t partition)
 {
     const struct gr_exchange *x = &node->entropy->exchange;
     if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
@@ -88,7 +88,7 @@ static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t p
         return GR_ERR_LOADING;
     if (gr_exchange_is_with(node, peer, partition) && node->config.self < peer)
         return GR_ERR_BUSY; // both began the same: one is enough
-    if (is_exchanged(node, peer, partition))
+    if (is_occupied(node, peer, partition))
         return GR_ERR_BUSY;
     return node->store;
 }
@@ -244,6 +244,13 @@ void gr_serve_on_page(
     (void)gr_node_send(node, peer, &page);
 }
 
+// Why an exchange that is open cannot go on, or GR_OK.
+static enum gr_err trouble(const struct gr_node *node, const struct gr_served *served)
+{
+    bool goes = goes_on(node, served) || node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART;
+    return node->store != GR_OK ? node->store : goes ? GR_OK : GR_ERR_CORRUPT;
+}
+
 // V2.
 static void take_offers(struct gr_node *node)
 {
@@ -254,12 +261,17 @@ static void take_offers(struct gr_node *node)
             return;
         }
         struct gr_keyop *op = GR_CONTAINER(entropy->offers.first, struct gr_keyop, link);
+        gr_list_remove(&entropy->offers, &op->link);
         const struct gr_message asked = {.id = op->peer_call, .index = op->index};
         uint16_t peer = op->peer;
-        gr_list_remove(&entropy->offers, &op->link);
-        node->memory -= op->arena.bytes; // until it is submitted
-        gr_slice_bytes(node, gr_record_value_bytes(&op->incoming));
-        enum gr_err err = gr_replica_submit(node, op);
+        enum gr_err err = trouble(node, &entropy->served[peer]);
+        if (err == GR_OK) {
+            node->memory -= op->arena.bytes; // until it is submitted
+            gr_slice_bytes(node, gr_record_value_bytes(&op->incoming));
+            err = gr_replica_submit(node, op);
+        } else {
+            gr_keyop_free(node, op);
+        }
         if (err != GR_OK)
             answer(node, peer, &asked, GR_MSG_TAKEN, err);
     }
@@ -360,10 +372,7 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
     bool known = served->open && served->id == message->id;
     if (!known && node->config.canary == GR_CANARY_JOIN_ACROSS_RESTART)
         known = take_up(node, served, message);
-    enum gr_err err = !known ? GR_ERR_TIMEOUT : node->store;
-    if (err == GR_OK && !goes_on(node, served) &&
-        node->config.canary != GR_CANARY_JOIN_ACROSS_RESTART)
-        err = GR_ERR_CORRUPT;
+    enum gr_err err = known ? trouble(node, served) : GR_ERR_TIMEOUT;
     if (err != GR_OK) { // V1
         answer(node, peer, message, answer_of(message->type), err);
         return;

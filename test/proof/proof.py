@@ -235,6 +235,9 @@ class Stolen(threading.Thread):
             spent = [b - a for a, b in zip(before, now)]
             self.share[second], before = spent[STEAL] / max(1, sum(spent[:STEAL + 1])), now
 
+    def calm_s(self):
+        return sum(self.calm(second) for second in list(self.share))
+
     def calm(self, second):
         """An operation that ended in this second may have begun in the one before."""
         return all(self.share.get(at, 1.0) <= STOLEN_MAX for at in (second - 1, second))
