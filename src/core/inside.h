@@ -555,6 +555,8 @@ void gr_sweep_timer(struct gr_node *node);
 void gr_sweep_await(struct gr_partition *partition, const struct gr_context *left);
 // Left-over contexts of the partition may go, all at once.
 void gr_sweep_soon(struct gr_node *node, struct gr_partition *partition);
+// Left-over contexts of the partition are being looked through, or will be soon.
+bool gr_sweep_strips(const struct gr_node *node, uint32_t partition);
 // The base of that actor's dots may have moved.
 void gr_sweep_moved(struct gr_partition *partition, struct gr_actor actor);
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);

@@ -64,7 +64,7 @@ static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t part
     const struct gr_exchange *x = &node->entropy->exchange;
     if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
         return true;
-    if (node->partition[partition].ripe && node->partition[partition].damage == NULL)
+    if (gr_sweep_strips(node, partition) && node->partition[partition].damage == NULL)
         return true;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_served *served = &node->entropy->served[m];

@@ -112,6 +112,12 @@ void gr_sweep_soon(struct gr_node *node, struct gr_partition *p)
         gr_timer_set(&node->timers, &node->sweep_timer, node->now);
 }
 
+bool gr_sweep_strips(const struct gr_node *node, uint32_t partition)
+{
+    bool now = node->sweep_phase == GR_SWEEP_LEFTOVER && present(node) == partition;
+    return now || node->partition[partition].ripe;
+}
+
 void gr_sweep_moved(struct gr_partition *p, struct gr_actor actor)
 {
     for (uint32_t i = 0; i < p->awaited_count; i++)
