@@ -157,6 +157,21 @@ static bool was_replaced(const struct sim_history *history, int number)
     return false;
 }
 
+// The one that replaced a write was held by a single node when that forgot what its clock had seen,
+// and whatever `write` knows of it, it knows from there: nobody was left who had seen the two
+// together.
+static bool is_forgotten(const struct sim_oracle *oracle, const struct sim_history *history,
+    const struct sim_write *write, int number)
+{
+    for (int i = 0; i < history->count; i++) {
+        const struct sim_write *by = history->write[i];
+        if (oracle->op[by->op].excused && set_has(&by->past, number) &&
+            (by == write || set_has(&write->past, i)))
+            return true;
+    }
+    return false;
+}
+
 // And that a shown write was replaced is known again, at the latest when all is quiet, if some disk
 // holds the one that replaced it.
 static bool is_outlived(
@@ -164,7 +179,7 @@ static bool is_outlived(
 {
     for (int i = 0; i < history->count; i++) {
         const struct sim_write *write = history->write[i];
-        if (!set_has(&write->past, number))
+        if (!set_has(&write->past, number) || is_forgotten(oracle, history, write, number))
             continue;
         for (int n = 0; n < sim_node_count(oracle->sim); n++)
             if (sim_holds(oracle->sim, n, &oracle->op[write->op], &write->dot))

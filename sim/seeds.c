@@ -188,12 +188,14 @@ static uint32_t stirred_by(enum gr_canary canary)
 // Chance needs thousands of seeds for these, and a golden script notices them at once: damage-once
 // takes a second loss that a pass meets before any exchange does (damage_again.script),
 // late-compare a delete in the moment of an exchange, which is then lost itself
-// (exchange_delete_spreads.script), doubt-ignored a write that a damaged replica was given again
-// and gives on before it was given what that write replaced (exchange_doubtful.script).
+// (exchange_delete_spreads.script), late-unoffered a value that comes between two moments of an
+// exchange, deleted on the other side (exchange_late.script), doubt-ignored a write that a damaged
+// replica was given again and gives on before it was given what that write replaced
+// (exchange_doubtful.script).
 static bool is_hunted(enum gr_canary canary)
 {
     return canary != GR_CANARY_DAMAGE_ONCE && canary != GR_CANARY_LATE_COMPARE &&
-           canary != GR_CANARY_DOUBT_IGNORED;
+           canary != GR_CANARY_DOUBT_IGNORED && canary != GR_CANARY_LATE_UNOFFERED;
 }
 
 static void hunt(void *host, uint64_t index, void *ret_result)

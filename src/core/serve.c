@@ -12,8 +12,7 @@
 //   V3  The last page of a range is given only if all of it adds up to the leaves of the tree.
 //   V4  Where a peer gives, no other begins: what it gives the others need not give as well.
 //   V5  Nor does one begin before the sweep has stripped what the last one gave: until then every
-//   key
-//       differs from the peer's.
+//       key differs from the peer's. What is damaged waits for neither.
 //
 // Source: §4.7; exchange.c. Owns: a walk per peer, and the keys that wait for V2. Bounds: one
 // exchange per peer, keys as many as keyops may be.
@@ -62,9 +61,11 @@ static void answer(struct gr_node *node, uint16_t peer, const struct gr_message 
 static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t partition)
 {
     const struct gr_exchange *x = &node->entropy->exchange;
+    if (node->partition[partition].damage != NULL)
+        return false;
     if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
         return true;
-    if (gr_sweep_strips(node, partition) && node->partition[partition].damage == NULL)
+    if (gr_sweep_strips(node, partition))
         return true;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_served *served = &node->entropy->served[m];
