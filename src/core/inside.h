@@ -211,6 +211,7 @@ enum gr_timer_kind {
     GR_TIMER_OFFERS,
     GR_TIMER_REPAIR,
 };
+
 // What is left of the slice that was admitted last.
 struct gr_slice {
     uint32_t keys;
@@ -301,6 +302,7 @@ uint32_t gr_node_remaining_ms(const struct gr_node *node, struct gr_instant dead
 struct gr_done gr_node_done(const struct gr_node *node, const struct gr_request *request);
 // Foreground work ended that had arrived at `since`.
 void gr_node_foreground(struct gr_node *node, struct gr_instant since);
+
 // A call of `bytes` bytes whose first member is struct gr_call; in node->calls, timer not set.
 void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
     const struct gr_done *done, struct gr_span timeout);
@@ -523,10 +525,10 @@ void gr_replica_deinit(struct gr_node *node);
 // What the partition's row says of this run's last dot: 0 if its clock does not know that (any
 // more).
 uint64_t gr_replica_counter(const struct gr_node *node, const struct gr_partition *p);
-// `op` has emitted its last write: it is acknowledged when that is durable, or sooner
-// (durability.c), and ends then.
 // One that was not submitted goes.
 void gr_keyop_free(struct gr_node *node, struct gr_keyop *op);
+// `op` has emitted its last write: it is acknowledged when that is durable, or sooner
+// (durability.c), and ends then.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op);
 // Tells whoever waits how it ended, and frees it.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err);
@@ -550,7 +552,6 @@ void gr_keyop_applied(struct gr_node *node, struct gr_keyop *op);
 
 void gr_sweep_init(struct gr_node *node);
 void gr_sweep_timer(struct gr_node *node);
-// False if the ticket is not of this file.
 // What was written to the partition keeps a context.
 void gr_sweep_await(struct gr_partition *partition, const struct gr_context *left);
 // Left-over contexts of the partition may go, all at once.
@@ -559,6 +560,7 @@ void gr_sweep_soon(struct gr_node *node, struct gr_partition *partition);
 bool gr_sweep_strips(const struct gr_node *node, uint32_t partition);
 // The base of that actor's dots may have moved.
 void gr_sweep_moved(struct gr_partition *partition, struct gr_actor actor);
+// False if the ticket is not of this file.
 bool gr_sweep_on_done(struct gr_node *node, const struct gr_event *event);
 // One of its keyops ended; `stuck`: its index row stays.
 void gr_sweep_on_keyop(struct gr_node *node, bool stuck);

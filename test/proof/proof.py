@@ -230,7 +230,7 @@ class Stolen(threading.Thread):
         before = machine_ticks()
         while True:
             second = int(time.monotonic())
-            time.sleep(second + 1 - time.monotonic())
+            time.sleep(max(0.0, second + 1 - time.monotonic()))
             now = machine_ticks()
             spent = [b - a for a, b in zip(before, now)]
             self.share[second], before = spent[STEAL] / max(1, sum(spent[:STEAL + 1])), now
