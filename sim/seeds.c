@@ -191,11 +191,14 @@ static uint32_t stirred_by(enum gr_canary canary)
 // (exchange_delete_spreads.script), late-unoffered a value that comes between two moments of an
 // exchange, deleted on the other side (exchange_late.script), doubt-ignored a write that a damaged
 // replica was given again and gives on before it was given what that write replaced
-// (exchange_doubtful.script).
+// (exchange_doubtful.script), damage-lacking losses at all owners of a partition, one after
+// another, and exchanges in the one order that passes by what the last of them had
+// (damage_lacking.script).
 static bool is_hunted(enum gr_canary canary)
 {
-    return canary != GR_CANARY_DAMAGE_ONCE && canary != GR_CANARY_LATE_COMPARE &&
-           canary != GR_CANARY_DOUBT_IGNORED && canary != GR_CANARY_LATE_UNOFFERED;
+    return canary != GR_CANARY_DAMAGE_ONCE && canary != GR_CANARY_DAMAGE_LACKING &&
+           canary != GR_CANARY_LATE_COMPARE && canary != GR_CANARY_DOUBT_IGNORED &&
+           canary != GR_CANARY_LATE_UNOFFERED;
 }
 
 static void hunt(void *host, uint64_t index, void *ret_result)

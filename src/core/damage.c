@@ -14,7 +14,10 @@
 //   B2  What its clock was is kept durably, as owed. While anything is owed the partition's keys
 //       are unknown to gets, never absent.
 //   B3  The debt is paid when the clock covers it, or when every other owner has completed an
-//       exchange since; a restart forgets who has given, never the debt.
+//       exchange since that it began whole, or with all given to it that others had. (One that is
+//       itself behind may be given later what it could not give now. Were it waited for until it is
+//       whole, two that owe would wait for each other for ever: so what counts is that all were
+//       heard, whatever they owed.) A restart forgets who has given, never the debt.
 //   B4  A row that cannot be read is removed once the damage is entered: the others' state of that
 //       key takes its place.
 //   B5  Count, sum and tree are made those of what is there by a pass, before any exchange; from
@@ -101,7 +104,7 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     }
     struct gr_damage *damage = damage_of(node, p);
     gr_clock_join(&damage->owed, &p->clock);
-    damage->given = 0;
+    damage->heard = damage->given = 0;
     damage->unsummed = true;
     p->damages++;
     p->hashed = false;
@@ -139,20 +142,21 @@ void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
         return;
 }
 
+// The owners of the partition but this node, by position.
+static uint8_t others(const struct gr_node *node, uint32_t partition)
+{
+    int self = gr_ring_position(node->ring, partition, node->config.self);
+    return (uint8_t)(((1u << node->ring->n) - 1) & ~(1u << self));
+}
+
 // B3.
 static void try_to_pay(struct gr_node *node, uint32_t partition)
 {
     struct gr_partition *p = &node->partition[partition];
     struct gr_damage *damage = p->damage;
-    uint8_t others = 0, given = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++) {
-        bool self = gr_ring_owners(node->ring, partition)[i] == node->config.self;
-        others += !self;
-        given += !self && (damage->given >> i & 1);
-    }
-    bool enough =
-        given == others || (given > 0 && node->config.canary == GR_CANARY_DAMAGE_ONE_PEER);
-    if (node->store != GR_OK || p->leaf == NULL || (given == 0 && others > 0) ||
+    uint8_t all = others(node, partition);
+    bool enough = damage->given == all || node->config.canary == GR_CANARY_DAMAGE_ONE_PEER;
+    if (node->store != GR_OK || p->leaf == NULL || (damage->heard == 0 && all != 0) ||
         !(enough || gr_clock_includes(&p->clock, &damage->owed)))
         return;
     free_damage(node, p);
@@ -163,13 +167,21 @@ static void try_to_pay(struct gr_node *node, uint32_t partition)
     log_line(node, partition, "what was damaged is whole again");
 }
 
-void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer)
+bool gr_damage_lacks(const struct gr_node *node, uint32_t partition)
+{
+    const struct gr_damage *damage = node->partition[partition].damage;
+    return damage != NULL && damage->heard != others(node, partition);
+}
+
+void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking)
 {
     struct gr_damage *damage = node->partition[partition].damage;
     int position = gr_ring_position(node->ring, partition, peer);
     if (damage == NULL || position < 0)
         return;
-    damage->given |= (uint8_t)(1u << position);
+    damage->heard |= (uint8_t)(1u << position);
+    if (!lacking || node->config.canary == GR_CANARY_DAMAGE_LACKING)
+        damage->given |= (uint8_t)(1u << position);
     try_to_pay(node, partition);
 }
 

@@ -191,8 +191,11 @@ void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *ho
 // There is a row of that key, and it is not what was written: the partition is damaged, the row
 // goes.
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key);
-// An exchange with that peer is complete.
-void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer);
+// It is damaged, and some other owner has not given it yet what it has: whoever is given this may
+// be given less than the owners have together (B3).
+bool gr_damage_lacks(const struct gr_node *node, uint32_t partition);
+// An exchange with that peer is complete; `lacking`: as the peer said when it began.
+void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking);
 // A pass has made count, sum and tree those of what is stored.
 void gr_damage_summed(struct gr_node *node, uint32_t partition);
 void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
@@ -356,6 +359,7 @@ struct gr_exchange {
     bool busy;        // offer_more is at work: it will see what ends meanwhile
     uint32_t damages; // of the partition here, when it began
     bool failed;      // some key was not done, or not all were compared: nothing is joined
+    bool lacking;     // the peer said so when it began
     uint64_t id;
     uint16_t peer;
     uint32_t partition;
@@ -376,6 +380,7 @@ struct gr_exchange {
 struct gr_served {
     bool open;
     bool differs;            // leaves were asked for
+    bool lacking;            // as the peer said
     struct gr_instant heard; // a message of it
     uint64_t id;
     uint32_t partition;

@@ -134,8 +134,9 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
         return;
     }
     gr_watch_open(node, &x->watch, partition, x->id); // E1
-    struct gr_message begin = {
-        .type = GR_MSG_BEGIN, .doubtful = node->partition[partition].doubtful};
+    struct gr_message begin = {.type = GR_MSG_BEGIN,
+        .doubtful = node->partition[partition].doubtful,
+        .lacking = gr_damage_lacks(node, partition)};
     (void)tell(node, &begin);
 }
 
@@ -160,7 +161,7 @@ static void take_all(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     gr_state_join(node, x->partition, &x->theirs);
-    gr_damage_gave(node, x->partition, x->peer);
+    gr_damage_gave(node, x->partition, x->peer, x->lacking);
     gr_repair_joined(node, x->partition, x->peer, x->watch.since);
 }
 
@@ -263,6 +264,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
         return;
     }
     x->theirs = gr_clock_copy(&message->clock_list[0]);
+    x->lacking = message->lacking;
     node->partition[x->partition].doubtful |= message->doubtful;
     if (node->config.canary == GR_CANARY_EARLY_JOIN)
         gr_state_join(node, x->partition, &x->theirs);

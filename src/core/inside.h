@@ -65,7 +65,8 @@ struct gr_spare {
 // What a partition owes since its store was found to be not what was written.
 struct gr_damage {
     struct gr_clock owed; // what its clock had seen
-    uint8_t given;        // owners, by position, that have given since, in this run
+    uint8_t heard;        // owners, by position, that have given since, in this run
+    uint8_t given;        // those of them that owed nothing, or had heard all others (B3)
     bool unsummed;        // since it was found, no pass has counted and summed what is there
 };
 

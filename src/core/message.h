@@ -28,8 +28,8 @@ enum gr_message_type {
     GR_MSG_PROBED,  // hash_list: none if they are, else one for each such partition, in order
     GR_MSG_COVER,   // has your clock seen all of mine: partition list, clock list
     GR_MSG_COVERED, // partition list: of these it has not
-    GR_MSG_BEGIN,   // let us exchange: partition, doubtful
-    GR_MSG_BEGUN,   // status, doubtful, clock list (one), sum list (branches)
+    GR_MSG_BEGIN,   // let us exchange: partition, doubtful, lacking
+    GR_MSG_BEGUN,   // status, doubtful, lacking, clock list (one), sum list (branches)
     GR_MSG_BRANCH,  // show leaves: branches
     GR_MSG_LEAVES,  // status, sum list: the leaves of those branches, in order
     GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
@@ -95,6 +95,7 @@ struct gr_message {
     gr_hybrid hybrid_needed;
     uint32_t partition;
     bool doubtful; // something of it was lost once, here or where it came from (state.c)
+    bool lacking;  // some of that others have yet to give (gr_damage_lacks)
     gr_cursor cursor;
     uint32_t limit;
     const struct gr_entry *entry;

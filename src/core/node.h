@@ -64,6 +64,7 @@ struct gr_node;
     X(LOSS_BELIEVED, "loss-believed", "an absence is believed from one that has seen no more")     \
     X(DAMAGE_CLOCK_KEPT, "damage-clock-kept", "a partition that lost a record keeps its clock")    \
     X(DAMAGE_ONE_PEER, "damage-one-peer", "one peer's state makes a damaged partition whole")      \
+    X(DAMAGE_LACKING, "damage-lacking", "who lacks what others have counts as having given all")   \
     X(DAMAGE_ONCE, "damage-once", "a partition that owes is not checked again")                    \
     X(DAMAGE_VOTES, "damage-votes", "a damaged partition votes in gets")                           \
     X(PASS_SKIPPED, "pass-skipped", "a partition is exchanged before its first pass")              \

@@ -104,6 +104,7 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         return;
     }
     *served = (struct gr_served){.open = true,
+        .lacking = message->lacking,
         .id = message->id,
         .partition = message->partition,
         .damages = node->partition[message->partition].damages};
@@ -118,6 +119,7 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
         .type = GR_MSG_BEGUN,
         .id = message->id,
         .doubtful = p->doubtful,
+        .lacking = gr_damage_lacks(node, message->partition),
         .clock_list = &p->clock,
         .clock_count = 1,
         .sum_list = branch,
@@ -333,7 +335,7 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
         return;
     if (err == GR_OK) {
         gr_state_join(node, served->partition, &message->clock_list[0]);
-        gr_damage_gave(node, served->partition, peer);
+        gr_damage_gave(node, served->partition, peer, served->lacking);
         gr_repair_joined(node, served->partition, peer, served->watch.since);
     }
     close_served(node, served);

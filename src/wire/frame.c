@@ -200,6 +200,22 @@ static void read_sums(struct gr_field_in *in, struct gr_message *m)
     m->sum_list = sum;
 }
 
+// What the sender's partition has been through.
+enum past { PAST_DOUBTFUL = 1, PAST_LACKING = 2 };
+
+static void write_past(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_write_u8(out->writer,
+        (uint8_t)((m->doubtful ? PAST_DOUBTFUL : 0) | (m->lacking ? PAST_LACKING : 0)));
+}
+
+static void read_past(struct gr_field_in *in, struct gr_message *m)
+{
+    uint8_t past = gr_field_read_u8(in, PAST_DOUBTFUL | PAST_LACKING);
+    m->doubtful = past & PAST_DOUBTFUL;
+    m->lacking = past & PAST_LACKING;
+}
+
 static bool is_entropy(enum gr_message_type type)
 {
     return type >= GR_MSG_PROBE && type <= GR_MSG_WITNESS;
@@ -224,10 +240,10 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
         return;
     case GR_MSG_BEGIN:
         gr_write_varint(w, m->partition);
-        gr_write_u8(w, m->doubtful);
+        write_past(out, m);
         return;
     case GR_MSG_BEGUN:
-        gr_write_u8(w, m->doubtful);
+        write_past(out, m);
         write_clocks(out, m);
         write_sums(out, m);
         return;
@@ -279,10 +295,10 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
         return;
     case GR_MSG_BEGIN:
         m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
-        m->doubtful = gr_field_read_u8(in, 1);
+        read_past(in, m);
         return;
     case GR_MSG_BEGUN:
-        m->doubtful = gr_field_read_u8(in, 1);
+        read_past(in, m);
         read_clocks(in, m);
         read_sums(in, m);
         return;

@@ -116,6 +116,7 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
 {
     m->partition = (uint32_t)words_number(words, words_option(line, "p", "0"));
     m->doubtful = words_flag(line, "doubtful");
+    m->lacking = words_flag(line, "lacking");
     uint16_t *list = gr_arena_array(words->arena, uint16_t, words->ring->partitions);
     for (uint32_t p = 0; p < words->ring->partitions; p++)
         list[p] = (uint16_t)p;
@@ -192,6 +193,8 @@ void entropy_show(struct text *text, struct words *words, const struct gr_messag
         text_add(text, " p%u", m->partition);
     if (m->doubtful)
         text_add(text, " doubtful");
+    if (m->lacking)
+        text_add(text, " lacking");
     for (uint32_t i = 0; i < m->clock_count; i++)
         show_clock(text, &m->clock_list[i]);
     if (m->type == GR_MSG_WITNESS) {

@@ -117,8 +117,10 @@ static void add_entropy(struct gr_random *random, struct gr_arena *arena, struct
         add_sums(random, arena, m);
     if (type == GR_MSG_BEGIN || type == GR_MSG_JOIN)
         m->partition = (uint32_t)gr_random_below(random, GR_PARTITIONS_MAX);
-    if (type == GR_MSG_BEGIN || type == GR_MSG_BEGUN)
+    if (type == GR_MSG_BEGIN || type == GR_MSG_BEGUN) {
         m->doubtful = gr_random_chance(random, 500);
+        m->lacking = gr_random_chance(random, 500);
+    }
     if (type == GR_MSG_BRANCH)
         m->branches = (uint32_t)gr_random_below(random, 1 << GR_MERKLE_BRANCHES);
     if (type == GR_MSG_WALK) {
