@@ -41,6 +41,10 @@ sim-canaries: build ## leave out one rule at a time; the audit must notice each
 	@ninja --quiet -C $(RELEASE) sim/gramme-sim
 	@$(RELEASE)/sim/gramme-sim --canaries
 
+sim-crowd: build ## 1,000 members that only gossip, for more than three node-months; SEED=N
+	@ninja --quiet -C $(RELEASE) sim/gramme-sim
+	@$(RELEASE)/sim/gramme-sim --crowd --minutes 132 --seed $(or $(SEED),1)
+
 sim-overload: build ## half to three times the load a cluster can carry, in invented time; SEED=N
 	@ninja --quiet -C $(RELEASE) sim/gramme-sim
 	@$(RELEASE)/sim/gramme-sim --overload --seed $(or $(SEED),1)
@@ -55,6 +59,13 @@ bench: build ## measure throughput and latency, beside Redis on the same machine
 	@tools/install-deps test
 	@bench/run
 
+figure8: build ## the paper's comparison of partitioning strategies: its table, and docs/figure8.svg
+	@tools/install-deps figure
+	@ninja --quiet -C $(RELEASE) bench/figure8
+	@$(RELEASE)/bench/figure8 >$(RELEASE)/figure8.txt
+	@cat $(RELEASE)/figure8.txt
+	@gnuplot -e "table='$(RELEASE)/figure8.txt'; picture='docs/figure8.svg'" bench/figure8.gnuplot
+
 install: ## install under PREFIX, within DESTDIR if given
 	@tools/install-deps build
 	@tools/configure release -Dprefix=$(PREFIX)
@@ -67,4 +78,4 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-.PHONY: build run test proof check fmt sim sim-canaries sim-overload fuzz bench install clean help
+.PHONY: build run test proof check fmt sim sim-canaries sim-crowd sim-overload fuzz bench figure8 install clean help
