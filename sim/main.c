@@ -8,6 +8,7 @@
 //                                       that run
 //   gramme-sim --canaries               all of them
 //   gramme-sim --overload [--seed N]    more load than a cluster can carry (overload.c)
+//   gramme-sim --crowd [--seed N] [--members N] [--minutes N]   1,000 members that gossip (crowd.c)
 //
 // Every mode that counts ends with a line "N passed, N failed"; --tap prints TAP instead. What a
 // run is made of can be edited: --without and --with classes of fault, --nodes, --clients, --keys,
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/crowd.h"
 #include "sim/overload.h"
 #include "sim/pool.h"
 #include "sim/seeds.h"
@@ -28,7 +30,8 @@ struct command {
     struct sim_options run;
     uint64_t first, count;
     int jobs;
-    bool tap, one, minimise, canaries, overload;
+    bool tap, one, minimise, canaries, overload, crowd;
+    int members, minutes; // of the crowd
     const char *canary, *file;
 };
 
@@ -41,6 +44,7 @@ static int usage(const char *wrong)
         "       gramme-sim --seed N [--canary NAME] [EDIT] [--verbose | --minimise]\n"
         "       gramme-sim --canary NAME | --canaries [--jobs N] [--tap]\n"
         "       gramme-sim --overload [--seed N] [--tap]\n"
+        "       gramme-sim --crowd [--seed N] [--members N] [--minutes N] [--tap]\n"
         "EDIT:  --without CLASS,... --with CLASS,... --nodes N --clients N --keys N --ops N\n"
         "       --until-ms N --no-liveness --actions CLASS.N,...\n"
         "CLASS:",
@@ -82,6 +86,7 @@ static bool flag(struct command *command, const char *name)
         {"--minimise", &command->minimise},
         {"--canaries", &command->canaries},
         {"--overload", &command->overload},
+        {"--crowd", &command->crowd},
         {"--no-liveness", &command->run.edit.no_liveness},
     };
     for (size_t i = 0; i < GR_COUNT(flags); i++)
@@ -107,6 +112,10 @@ static bool option(struct command *command, const char *name, const char *word)
         return (command->one = number(word, 0, UINT64_MAX, &command->first));
     else if (strcmp(name, "--jobs") == 0)
         return small_number(word, 1, 64, &command->jobs);
+    else if (strcmp(name, "--members") == 0)
+        return small_number(word, 10, CROWD_NODES_MAX, &command->members);
+    else if (strcmp(name, "--minutes") == 0)
+        return small_number(word, 0, 100000, &command->minutes);
     else if (strcmp(name, "--without") == 0)
         return sim_faults_parse(word, &edit->without);
     else if (strcmp(name, "--with") == 0)
@@ -175,7 +184,11 @@ static int play_one(struct command *command)
 
 int main(int argc, char **argv)
 {
-    struct command command = {.first = 1, .count = 200, .jobs = sim_pool_cores()};
+    struct command command = {.first = 1,
+        .count = 200,
+        .jobs = sim_pool_cores(),
+        .members = CROWD_NODES_MAX,
+        .minutes = 10};
     for (int i = 1; i < argc; i++) {
         if (flag(&command, argv[i]))
             continue;
@@ -185,6 +198,9 @@ int main(int argc, char **argv)
     }
     if (command.overload)
         return sim_overload(command.first, command.tap);
+    if (command.crowd)
+        return sim_crowd(
+            command.first, (uint16_t)command.members, (uint32_t)command.minutes, command.tap);
     if (command.canaries || (command.canary != NULL && !command.one))
         return sim_play_canaries(command.canary, command.jobs, command.tap);
     for (int c = GR_CANARY_NONE; c < GR_CANARY_COUNT && command.canary != NULL; c++)
