@@ -39,6 +39,7 @@ struct gr_get {
     struct gr_call call;
     struct gr_key key;
     uint32_t partition;
+    struct gr_preference list;
     struct gr_get_options options;
     bool starting; // explain: not all were asked yet
     bool answered;
@@ -62,17 +63,17 @@ struct gr_get {
 
 static void progress(struct gr_node *node, struct gr_get *get);
 
-static uint8_t count_state(const struct gr_node *node, const struct gr_get *get, uint8_t state)
+static uint8_t count_state(const struct gr_get *get, uint8_t state)
 {
     uint8_t count = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         count += get->state[i] == state;
     return count;
 }
 
-static uint8_t primaries(const struct gr_node *node, const struct gr_get *get)
+static uint8_t primaries(const struct gr_get *get)
 {
-    return count_state(node, get, ANSWERED);
+    return count_state(get, ANSWERED);
 }
 
 // Its owner has answered, or a node that stands in for it.
@@ -81,10 +82,10 @@ static bool is_answered(const struct gr_get *get, uint8_t position)
     return get->state[position] == ANSWERED || get->stood_in >> position & 1;
 }
 
-static uint8_t count_answered(const struct gr_node *node, const struct gr_get *get)
+static uint8_t count_answered(const struct gr_get *get)
 {
     uint8_t count = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         count += is_answered(get, i);
     return count;
 }
@@ -99,10 +100,10 @@ static bool is_substituted(const struct gr_get *get, uint8_t position)
 }
 
 // Positions from which an answer may still come.
-static uint8_t outstanding(const struct gr_node *node, const struct gr_get *get)
+static uint8_t outstanding(const struct gr_get *get)
 {
     uint8_t count = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         count += get->state[i] == ASKED || is_substituted(get, i);
     return count;
 }
@@ -113,7 +114,7 @@ static uint8_t outstanding(const struct gr_node *node, const struct gr_get *get)
 // touch the get after a local question unless it finds it again.
 static bool ask(struct gr_node *node, struct gr_get *get, uint8_t position, bool bare)
 {
-    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    uint16_t member = get->list.member[position];
     get->asked_at[position] = node->now;
     if (member != node->config.self) {
         struct gr_message read = {
@@ -136,9 +137,9 @@ static bool ask(struct gr_node *node, struct gr_get *get, uint8_t position, bool
 // The next position to ask: this node itself first, then the fastest that is up; -1 if none.
 static int next_position(struct gr_node *node, const struct gr_get *get)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    const uint16_t *owner = get->list.member;
     int best = -1;
-    for (int i = 0; i < node->ring->n; i++) {
+    for (int i = 0; i < get->list.n; i++) {
         if (get->state[i] != UNASKED)
             continue;
         if (owner[i] == node->config.self)
@@ -154,7 +155,7 @@ static int next_position(struct gr_node *node, const struct gr_get *get)
 static struct gr_instant hedge_at(
     const struct gr_node *node, const struct gr_get *get, uint8_t position)
 {
-    uint16_t member = gr_ring_owners(node->ring, get->partition)[position];
+    uint16_t member = get->list.member[position];
     return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
 }
 
@@ -212,7 +213,7 @@ static bool ask_one_for(struct gr_node *node, struct gr_get *get, uint16_t owner
 // asked for another position answers that first, unless it is late.
 static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
 {
-    uint16_t owner = gr_ring_owners(node->ring, get->partition)[i];
+    uint16_t owner = get->list.member[i];
     while (get->substitute_count < SUBSTITUTES_MAX) {
         int member = gr_node_next_fallback(node, get->partition, get->last_asked[i], true);
         if (member < 0)
@@ -234,7 +235,7 @@ static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
 
 static bool ask_substitute(struct gr_node *node, struct gr_get *get)
 {
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         if (wants_substitute(node, get, i) && ask_for(node, get, i))
             return true;
     return false;
@@ -266,8 +267,8 @@ static bool ask_next(struct gr_node *node, struct gr_get *get)
 static void set_timer(struct gr_node *node, struct gr_get *get)
 {
     struct gr_instant at = get->call.deadline;
-    bool more = next_position(node, get) >= 0 || node->ring->member_count > node->ring->n;
-    for (uint8_t i = 0; i < node->ring->n && !get->answered; i++) {
+    bool more = next_position(node, get) >= 0 || node->ring->member_count > get->list.n;
+    for (uint8_t i = 0; i < get->list.n && !get->answered; i++) {
         if ((get->state[i] != ASKED || !more) && !(get->fetching >> i & 1))
             continue;
         struct gr_instant hedge = hedge_at(node, get, i);
@@ -288,10 +289,10 @@ static void set_timer(struct gr_node *node, struct gr_get *get)
 
 static void explain(struct gr_node *node, struct gr_get *get, struct gr_result *result)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    const uint16_t *owner = get->list.member;
     struct gr_replica_view *view =
-        gr_arena_array(&node->scratch, struct gr_replica_view, node->ring->n);
-    for (uint8_t i = 0; i < node->ring->n; i++) {
+        gr_arena_array(&node->scratch, struct gr_replica_view, get->list.n);
+    for (uint8_t i = 0; i < get->list.n; i++) {
         enum gr_err err = get->state[i] == ANSWERED ? GR_OK
                           : get->state[i] == FAILED ? get->error[i]
                           : get->state[i] == ASKED  ? GR_ERR_TIMEOUT
@@ -300,7 +301,7 @@ static void explain(struct gr_node *node, struct gr_get *get, struct gr_result *
             (struct gr_replica_view){.member = owner[i], .err = err, .record = get->record[i]};
     }
     result->view = view;
-    result->view_count = node->ring->n;
+    result->view_count = get->list.n;
 }
 
 static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
@@ -313,8 +314,8 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
     struct gr_result result = {
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
-        .acks = count_answered(node, get),
-        .primaries = primaries(node, get),
+        .acks = count_answered(get),
+        .primaries = primaries(get),
         .needed = GR_MAX(get->options.r, get->options.pr),
         .timeout = get->options.timeout,
         .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
@@ -340,13 +341,13 @@ static int witness_of(const struct gr_node *node, const struct gr_get *get, uint
 {
     if (node->config.exchange_interval.ns == 0)
         return -1; // no trees are kept
-    for (uint8_t shows = 0; shows < node->ring->n; shows++) {
+    for (uint8_t shows = 0; shows < get->list.n; shows++) {
         const struct gr_record *held = &get->record[shows];
         for (uint32_t s = 0; get->state[shows] == ANSWERED && s < held->count; s++) {
             const struct gr_dot *dot = &held->sibling[s].dot;
             if (gr_record_find(&get->merged, dot) != NULL)
                 continue;
-            for (uint8_t i = 0; i < node->ring->n; i++)
+            for (uint8_t i = 0; i < get->list.n; i++)
                 if (get->state[i] == ANSWERED && gr_context_covers(&get->record[i].context, dot) &&
                     gr_record_find(&get->record[i], dot) == NULL)
                     return i != position ? i : shows;
@@ -368,7 +369,7 @@ static void call_witness(
 
 static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    const uint16_t *owner = get->list.member;
     uint16_t member = owner[position];
     int witness = witness_of(node, get, position);
     if (witness >= 0) {
@@ -395,7 +396,7 @@ static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 static void merge_all(struct gr_node *node, struct gr_get *get)
 {
     struct gr_record merged = GR_RECORD_NOTHING;
-    for (uint8_t i = 0; i < node->ring->n; i++) {
+    for (uint8_t i = 0; i < get->list.n; i++) {
         if (get->state[i] == ANSWERED)
             merged = gr_record_merge(&node->scratch, &merged, &get->record[i]);
         if (get->stood_in >> i & 1)
@@ -418,7 +419,7 @@ static void end(struct gr_node *node, struct gr_get *get)
 {
     merge_all(node, get);
     bool bare = node->config.canary == GR_CANARY_REPAIR_BARE;
-    for (uint8_t i = 0; i < node->ring->n && !get->options.explain; i++) {
+    for (uint8_t i = 0; i < get->list.n && !get->options.explain; i++) {
         if (get->state[i] != ANSWERED || (!complete(&get->merged) && !bare))
             continue;
         if (bare && !complete(&get->merged))
@@ -438,7 +439,7 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
     for (uint32_t s = 0; s < get->merged.count; s++) {
         if (!get->merged.sibling[s].bare)
             continue;
-        for (uint8_t i = 0; i < node->ring->n; i++) {
+        for (uint8_t i = 0; i < get->list.n; i++) {
             if (get->state[i] != ANSWERED || get->failed_fetch[i] ||
                 gr_record_find(&get->record[i], &get->merged.sibling[s].dot) == NULL)
                 continue;
@@ -459,7 +460,7 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
 // True while someone who was asked for a value is not yet late with it.
 static bool fetch_in_time(const struct gr_node *node, const struct gr_get *get)
 {
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         if ((get->fetching >> i & 1) && !gr_instant_reached(node->now, hedge_at(node, get, i)))
             return true;
     return false;
@@ -470,7 +471,7 @@ static void progress_fetch(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
     if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !ask_next(node, get) &&
-        get->fetching == 0 && outstanding(node, get) == 0) {
+        get->fetching == 0 && outstanding(get) == 0) {
         answer(node, get, GR_ERR_READ_QUORUM);
         gr_call_free(node, &get->call);
         return;
@@ -482,33 +483,33 @@ static void progress_fetch(struct gr_node *node, struct gr_get *get)
 
 static void progress_explain(struct gr_node *node, struct gr_get *get)
 {
-    if (get->starting || count_state(node, get, ASKED) > 0)
+    if (get->starting || count_state(get, ASKED) > 0)
         return;
     answer(node, get, GR_OK);
     gr_call_free(node, &get->call);
 }
 
-static bool is_met(const struct gr_node *node, const struct gr_get *get)
+static bool is_met(const struct gr_get *get)
 {
-    return count_answered(node, get) >= get->options.r && primaries(node, get) >= get->options.pr;
+    return count_answered(get) >= get->options.r && primaries(get) >= get->options.pr;
 }
 
 // Owners that have answered, were asked, or can be.
 static uint8_t owners_may_answer(const struct gr_node *node, const struct gr_get *get)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
+    const uint16_t *owner = get->list.member;
     uint8_t count = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         count += get->state[i] == ANSWERED || get->state[i] == ASKED ||
                  (get->state[i] == UNASKED && gr_node_peer_up(node, owner[i]));
     return count;
 }
 
 // It will be met if everyone who was asked answers.
-static bool may_be_met(const struct gr_node *node, const struct gr_get *get)
+static bool may_be_met(const struct gr_get *get)
 {
-    uint8_t some = 0, owners = primaries(node, get);
-    for (uint8_t i = 0; i < node->ring->n; i++) {
+    uint8_t some = 0, owners = primaries(get);
+    for (uint8_t i = 0; i < get->list.n; i++) {
         some += is_answered(get, i) || get->state[i] == ASKED || is_substituted(get, i);
         owners += get->state[i] == ASKED;
     }
@@ -523,19 +524,19 @@ static void progress(struct gr_node *node, struct gr_get *get)
         return;
     }
     if (get->answered) {
-        if (outstanding(node, get) == 0)
+        if (outstanding(get) == 0)
             end(node, get);
         return;
     }
-    uint8_t answered = count_answered(node, get);
-    if (is_met(node, get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
+    uint8_t answered = count_answered(get);
+    if (is_met(get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
         if (!complete(&get->merged)) {
             progress_fetch(node, get);
             return;
         }
         answer(node, get, GR_OK);
-        if (outstanding(node, get) == 0)
+        if (outstanding(get) == 0)
             end(node, get);
         else {
             gr_call_late(node, &get->call);
@@ -543,10 +544,10 @@ static void progress(struct gr_node *node, struct gr_get *get)
         }
         return;
     }
-    while (!may_be_met(node, get)) {
+    while (!may_be_met(get)) {
         bool owners = owners_may_answer(node, get) >= get->options.pr;
         if (!owners || !ask_next(node, get)) {
-            if (owners && outstanding(node, get) > 0)
+            if (owners && outstanding(get) > 0)
                 break;
             answer(node, get, GR_ERR_READ_QUORUM);
             gr_call_free(node, &get->call);
@@ -588,7 +589,7 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
     enum gr_err status, const struct gr_record *record)
 {
     struct gr_get *get = (struct gr_get *)call;
-    int position = gr_ring_position(node->ring, get->partition, member);
+    int position = gr_preference_position(&get->list, member);
     if (position < 0) {
         on_substitute(node, get, member, status, record);
         return;
@@ -616,7 +617,7 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
 void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
     struct gr_get *get = (struct gr_get *)call;
-    int position = gr_ring_position(node->ring, get->partition, peer);
+    int position = gr_preference_position(&get->list, peer);
     if (position >= 0 && get->state[position] != ASKED && !(get->fetching >> position & 1))
         return;
     gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
@@ -637,8 +638,8 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
             set_timer(node, get);
         return;
     }
-    const uint16_t *owner = gr_ring_owners(node->ring, get->partition);
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    const uint16_t *owner = get->list.member;
+    for (uint8_t i = 0; i < get->list.n; i++)
         if (get->state[i] == ASKED && owner[i] != node->config.self)
             gr_peer_sample(
                 &node->peer[owner[i]], (struct gr_span){node->now.ns - get->asked_at[i].ns});
@@ -677,8 +678,9 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     struct gr_get *get = gr_call_new(node, GR_CALL_GET, sizeof *get, done, options->timeout);
     get->key = gr_key_copy(&get->call.arena, key);
     get->partition = gr_ring_partition(node->ring, key->slot);
+    get->list = gr_ring_preference(node->ring, get->partition);
     get->options = *options;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < get->list.n; i++)
         get->last_asked[i] = -1;
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);

@@ -358,6 +358,7 @@ struct gr_put {
     struct gr_key key;
     struct gr_write write;
     uint32_t partition;
+    struct gr_preference list;
     enum gr_put_state state;
     bool forwarded; // by another node: this one must coordinate or refuse
     bool answered;

@@ -216,7 +216,7 @@ void gr_put_on_written(
 {
     struct gr_put *put = find(node, call);
     gr_assert(put != NULL && put->state == GR_PUT_WAITING);
-    int own = gr_ring_position(node->ring, put->partition, node->config.self);
+    int own = gr_preference_position(&put->list, node->config.self);
     gr_replicate_start(node, put, (uint8_t)own, dot, delta);
 }
 
@@ -225,7 +225,7 @@ void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable)
     struct gr_put *put = find(node, call);
     if (put == NULL)
         return;
-    uint16_t owner = gr_ring_owners(node->ring, put->partition)[put->own];
+    uint16_t owner = put->list.member[put->own];
     (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, owner == node->config.self, durable);
     gr_put_count_votes(node, put);
 }
@@ -245,21 +245,21 @@ static uint8_t needed(const struct gr_write *write)
     return GR_MAX(GR_MAX(write->w, write->pw), write->dw);
 }
 
-static uint8_t owners_up(struct gr_node *node, uint32_t partition)
+static uint8_t owners_up(struct gr_node *node, const struct gr_preference *list)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, partition);
     uint8_t up = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        up += gr_node_peer_up(node, owner[i]);
+    for (uint8_t i = 0; i < list->n; i++)
+        up += gr_node_peer_up(node, list->member[i]);
     return up;
 }
 
 // How many positions someone could vote for: with those who could stand in for the owners.
-static uint8_t seats_up(struct gr_node *node, uint32_t partition, uint8_t owners)
+static uint8_t seats_up(
+    struct gr_node *node, uint32_t partition, const struct gr_preference *list, uint8_t owners)
 {
     uint8_t up = owners;
     int at = -1;
-    while (up < node->ring->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
+    while (up < list->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
         up++;
     return up;
 }
@@ -270,11 +270,10 @@ static uint8_t seats_up(struct gr_node *node, uint32_t partition, uint8_t owners
 // that did not answer.
 static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, put->partition);
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        if (!node->peer[owner[i]].up)
+    for (uint8_t i = 0; i < put->list.n; i++)
+        if (!node->peer[put->list.member[i]].up)
             return i;
-    int target = gr_ring_position(node->ring, put->partition, put->target);
+    int target = gr_preference_position(&put->list, put->target);
     return target >= 0 ? (uint8_t)target : 0;
 }
 
@@ -282,7 +281,7 @@ static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 // may still answer. Not GR_OK: nothing was written. The put may be gone afterwards.
 static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
 {
-    if (put->forwarded || gr_ring_position(node->ring, put->partition, node->config.self) >= 0)
+    if (put->forwarded || gr_preference_position(&put->list, node->config.self) >= 0)
         return GR_ERR_UNREACHABLE;
     put->forward_open = open;
     enum gr_err err = gr_hint_stand_in(node, put, own_position(node, put));
@@ -322,9 +321,9 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
 // The owner that is up, was not asked yet and answers fastest; -1 if there is none.
 static int best_owner(struct gr_node *node, const struct gr_put *put)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, put->partition);
+    const uint16_t *owner = put->list.member;
     int best = -1;
-    for (int i = 0; i < node->ring->n; i++) {
+    for (int i = 0; i < put->list.n; i++) {
         if ((put->tried >> i & 1) || owner[i] == node->config.self || !node->peer[owner[i]].up)
             continue;
         if (best < 0 || node->peer[owner[i]].hedge.ns < node->peer[owner[best]].hedge.ns)
@@ -341,8 +340,8 @@ static void stand_in_or_reject(struct gr_node *node, struct gr_put *put, enum gr
     enum gr_err_class class = gr_err_info(why)->class;
     bool absent = why == GR_ERR_UNREACHABLE || why == GR_ERR_QUORUM || class == GR_CLASS_OURS ||
                   class == GR_CLASS_CORRUPTION;
-    uint8_t owners = owners_up(node, put->partition);
-    uint8_t up = seats_up(node, put->partition, owners);
+    uint8_t owners = owners_up(node, &put->list);
+    uint8_t up = seats_up(node, put->partition, &put->list, owners);
     if (absent && (up < needed(&put->write) || owners < put->write.pw)) {
         absent = false;
         why = GR_ERR_QUORUM;
@@ -369,7 +368,7 @@ static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err
     if (put->tried != 0)
         gr_probe(&node->probes, GR_PROBE_PUT_NEXT_OWNER);
     put->tried |= (uint16_t)(1u << next);
-    forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
+    forward(node, put, put->list.member[next]);
 }
 
 static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
@@ -470,7 +469,7 @@ static void forward_is_late(struct gr_node *node, struct gr_put *put)
         int next = put->elsewhere ? -1 : best_owner(node, put);
         put->elsewhere = true;
         if (next >= 0)
-            forward(node, put, gr_ring_owners(node->ring, put->partition)[next]);
+            forward(node, put, put->list.member[next]);
     } else if (stand_in(node, put, true) == GR_OK) {
         gr_probe(&node->probes, GR_PROBE_PUT_RUN_TWICE);
     }
@@ -534,14 +533,15 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     const struct gr_write *write, struct gr_span timeout, bool forwarded)
 {
     uint32_t partition = gr_ring_partition(node->ring, key->slot);
-    int position = gr_ring_position(node->ring, partition, node->config.self);
-    uint8_t owners = owners_up(node, partition);
-    uint8_t up = seats_up(node, partition, owners);
+    struct gr_preference list = gr_ring_preference(node->ring, partition);
+    int position = gr_preference_position(&list, node->config.self);
+    uint8_t owners = owners_up(node, &list);
+    uint8_t up = seats_up(node, partition, &list, owners);
     uint8_t need = needed(write);
     enum gr_err err = check_limits(key, write);
     if (err == GR_OK && forwarded && position < 0)
         err = GR_ERR_NOT_OWNER;
-    if (err == GR_OK && need > node->ring->n)
+    if (err == GR_OK && need > list.n)
         err = GR_ERR_INVALID;
     if (err == GR_OK && (up < need || owners < write->pw))
         err = GR_ERR_QUORUM;
@@ -559,12 +559,13 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     put->write.value = gr_arena_copy(&put->call.arena, write->value);
     put->write.context = gr_context_copy(&put->call.arena, &write->context);
     put->partition = partition;
+    put->list = list;
     put->forwarded = forwarded;
     put->timeout = timeout;
     uint8_t w = write->w;
     if (node->config.canary == GR_CANARY_EARLY_OK && w > 1)
         w--;
-    gr_quorum_init(&put->quorum, node->ring->n, w, write->pw, write->dw);
+    gr_quorum_init(&put->quorum, list.n, w, write->pw, write->dw);
     gr_call_account(node, &put->call);
     gr_timer_set(&node->timers, &put->call.timer, put->call.deadline);
     if (position >= 0 && node->store == GR_OK) {

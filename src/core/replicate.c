@@ -47,7 +47,7 @@ static bool is_waiting(const struct gr_put *put, uint8_t position)
 // Sends the write to one node for one seat; false if it certainly did not leave.
 static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position)
 {
-    uint16_t owner = gr_ring_owners(node->ring, put->partition)[position];
+    uint16_t owner = put->list.member[position];
     bool buffered = node->config.durability == GR_DURABILITY_BUFFERED;
     struct gr_message message = {
         .type = GR_MSG_DELTA,
@@ -127,10 +127,10 @@ void gr_replicate_start(struct gr_node *node, struct gr_put *put, uint8_t own,
     put->context = put->delta.context;
     put->fallback = -1;
     put->sent_at = node->now;
-    const uint16_t *owner = gr_ring_owners(node->ring, put->partition);
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    const uint16_t *owner = put->list.member;
+    for (uint8_t i = 0; i < put->list.n; i++)
         put->seat[i] = (struct gr_seat){.asked = -1};
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < put->list.n; i++)
         if (owner[i] != node->config.self && !ask(node, put, owner[i], i) && i != own)
             stand_in(node, put, i);
     gr_call_account(node, &put->call);
@@ -144,7 +144,7 @@ void gr_replicate_on_ack(
     if (asked == NULL || put->state != GR_PUT_REPLICATING)
         return;
     uint8_t position = asked->position;
-    bool primary = gr_ring_owners(node->ring, put->partition)[position] == peer;
+    bool primary = put->list.member[position] == peer;
     if (!asked->answered)
         gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
     asked->answered = true;

@@ -115,6 +115,21 @@ const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition)
     return &ring->owner[(size_t)partition * ring->n];
 }
 
+struct gr_preference gr_ring_preference(const struct gr_ring *ring, uint32_t partition)
+{
+    struct gr_preference list = {.n = ring->n};
+    memcpy(list.member, gr_ring_owners(ring, partition), ring->n * sizeof *list.member);
+    return list;
+}
+
+int gr_preference_position(const struct gr_preference *list, uint16_t member)
+{
+    for (int i = 0; i < list->n; i++)
+        if (list->member[i] == member)
+            return i;
+    return -1;
+}
+
 int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member)
 {
     const uint16_t *owner = gr_ring_owners(ring, partition);

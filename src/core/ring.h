@@ -65,6 +65,15 @@ uint32_t gr_ring_partition(const struct gr_ring *ring, uint16_t slot);
 uint32_t gr_ring_first_slot(const struct gr_ring *ring, uint32_t partition);
 // The preference list of a partition: ring->n members, in order.
 const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition);
+// The same as a value, for whoever needs it for longer than a step: a request sees one list from
+// its start to its end.
+struct gr_preference {
+    uint8_t n;
+    uint16_t member[GR_REPLICAS_MAX];
+};
+struct gr_preference gr_ring_preference(const struct gr_ring *ring, uint32_t partition);
+// The place of a member in the list, or -1.
+int gr_preference_position(const struct gr_preference *list, uint16_t member);
 // The place of a member in the preference list, or -1.
 int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member);
 // The next member after `after` (-1: the first) that may stand in for owners of this partition

@@ -35,7 +35,8 @@ struct gr_scan {
     uint8_t r;
     gr_cursor cursor;
     uint32_t partition;
-    uint32_t visited; // partitions finished in this call
+    struct gr_preference list; // of that partition
+    uint32_t visited;          // partitions finished in this call
     struct page page[GR_REPLICAS_MAX];
     struct gr_key *key;
     uint32_t key_count, key_capacity;
@@ -166,7 +167,7 @@ bool gr_scan_on_done(struct gr_node *node, const struct gr_event *event)
 static void answer(struct gr_node *node, struct gr_scan *scan, enum gr_err err)
 {
     uint8_t answered = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < scan->list.n; i++)
         answered += scan->page[i].state == ANSWERED;
     struct gr_result result = {
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
@@ -199,10 +200,10 @@ static void show(struct gr_scan *scan, const struct gr_key *key)
 }
 
 // The smallest key that some page has not shown yet, below `end`; NULL when there is none.
-static const struct gr_key *smallest(const struct gr_scan *scan, uint8_t n, gr_cursor end)
+static const struct gr_key *smallest(const struct gr_scan *scan, gr_cursor end)
 {
     const struct gr_key *least = NULL;
-    for (uint8_t i = 0; i < n; i++) {
+    for (uint8_t i = 0; i < scan->list.n; i++) {
         const struct page *page = &scan->page[i];
         if (page->state != ANSWERED || page->at == page->count)
             continue;
@@ -218,7 +219,7 @@ static const struct gr_key *smallest(const struct gr_scan *scan, uint8_t n, gr_c
 static bool alive(struct gr_node *node, struct gr_scan *scan, const struct gr_key *key)
 {
     struct gr_record merged = GR_RECORD_NOTHING;
-    for (uint8_t i = 0; i < node->ring->n; i++) {
+    for (uint8_t i = 0; i < scan->list.n; i++) {
         struct page *page = &scan->page[i];
         if (page->state != ANSWERED)
             continue;
@@ -236,11 +237,11 @@ static bool alive(struct gr_node *node, struct gr_scan *scan, const struct gr_ke
 static void merge_pages(struct gr_node *node, struct gr_scan *scan)
 {
     gr_cursor end = GR_CURSOR_END;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < scan->list.n; i++)
         if (scan->page[i].state == ANSWERED)
             end = GR_MIN(end, scan->page[i].end);
     const struct gr_key *key;
-    while ((key = smallest(scan, node->ring->n, end)) != NULL) {
+    while ((key = smallest(scan, end)) != NULL) {
         struct gr_key at = *key;
         if (alive(node, scan, &at))
             show(scan, &at);
@@ -260,7 +261,7 @@ static void merge_pages(struct gr_node *node, struct gr_scan *scan)
 
 static bool ask(struct gr_node *node, struct gr_scan *scan, uint8_t position)
 {
-    uint16_t member = gr_ring_owners(node->ring, scan->partition)[position];
+    uint16_t member = scan->list.member[position];
     if (member == node->config.self && node->partition[scan->partition].damage != NULL)
         return false; // what is missing here is unknown, not absent
     if (member == node->config.self) {
@@ -282,12 +283,12 @@ static bool ask(struct gr_node *node, struct gr_scan *scan, uint8_t position)
 // Keeps R holders asked: this node first, then the preference list. Fails when too few are left.
 static void ask_more(struct gr_node *node, struct gr_scan *scan)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, scan->partition);
+    const uint16_t *owner = scan->list.member;
     uint8_t busy = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < scan->list.n; i++)
         busy += scan->page[i].state == ASKED || scan->page[i].state == ANSWERED;
     for (int local = 1; local >= 0; local--) {
-        for (uint8_t i = 0; i < node->ring->n && busy < scan->r; i++) {
+        for (uint8_t i = 0; i < scan->list.n && busy < scan->r; i++) {
             if (scan->page[i].state != UNASKED || (owner[i] == node->config.self) != local)
                 continue;
             bool asked = ask(node, scan, i);
@@ -302,6 +303,7 @@ static void ask_more(struct gr_node *node, struct gr_scan *scan)
 static void ask_partition(struct gr_node *node, struct gr_scan *scan)
 {
     scan->partition = gr_ring_partition(node->ring, (uint16_t)(scan->cursor >> 38));
+    scan->list = gr_ring_preference(node->ring, scan->partition);
     memset(scan->page, 0, sizeof scan->page);
     scan->call.deadline = gr_instant_after(node->now, node->config.read_timeout);
     gr_timer_set(&node->timers, &scan->call.timer, scan->call.deadline);
@@ -312,7 +314,7 @@ void gr_scan_on_page(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message)
 {
     struct gr_scan *scan = (struct gr_scan *)call;
-    int position = gr_ring_position(node->ring, scan->partition, member);
+    int position = gr_preference_position(&scan->list, member);
     if (position < 0 || scan->page[position].state != ASKED)
         return;
     struct page *page = &scan->page[position];
@@ -338,7 +340,7 @@ void gr_scan_on_page(
     };
     gr_call_account(node, call);
     uint8_t answered = 0;
-    for (uint8_t i = 0; i < node->ring->n; i++)
+    for (uint8_t i = 0; i < scan->list.n; i++)
         answered += scan->page[i].state == ANSWERED;
     if (answered >= scan->r)
         merge_pages(node, scan);
@@ -347,7 +349,7 @@ void gr_scan_on_page(
 void gr_scan_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
     struct gr_scan *scan = (struct gr_scan *)call;
-    int position = gr_ring_position(node->ring, scan->partition, peer);
+    int position = gr_preference_position(&scan->list, peer);
     if (position < 0 || scan->page[position].state != ASKED)
         return;
     scan->page[position].state = FAILED;
