@@ -311,6 +311,11 @@ static inline bool host_peer_up(void *arg, uint16_t member)
     return member == 0 || !((struct host *)arg)->peer_down;
 }
 
+static inline enum gr_status host_status(void *arg, uint16_t member)
+{
+    return host_peer_up(arg, member) ? GR_STATUS_ALIVE : GR_STATUS_DOWN;
+}
+
 static inline struct gr_debt_view host_debt(void *arg, uint16_t member)
 {
     struct host *host = arg;
@@ -392,6 +397,7 @@ static inline struct gr_redis *host_connect(struct host *host, const struct gr_r
         .ring = host_ring,
         .self = host_self,
         .peer_up = host_peer_up,
+        .status = host_status,
         .debt = host_debt,
         .token_key = host_token,
         .info = host_info,

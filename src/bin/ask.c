@@ -187,6 +187,7 @@ enum gramme_outcome gr_ask_members(
         copy_part(line, "name", member->name, sizeof(member->name));
         copy_part(line, "address", member->address, sizeof(member->address));
         copy_part(line, "state", state, sizeof(state));
+        copy_part(line, "status", member->status, sizeof(member->status));
         member->up = strcmp(state, "up") == 0;
     }
     *ret_count = count;

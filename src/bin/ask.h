@@ -40,7 +40,8 @@ void gr_ask_print_json(const struct gramme_reply *reply);
 struct gr_ask_member {
     char name[GR_NAME_BYTES_MAX + 1];
     char address[GR_NAME_BYTES_MAX + 1];
-    bool up; // as the node that was asked believes
+    bool up;         // as the node that was asked believes
+    char status[12]; // as the cluster says
 };
 
 // The members of the cluster, as the node of --at knows them: at least one. 0, or an exit code

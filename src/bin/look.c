@@ -2,6 +2,7 @@
 //
 // Nothing here is computed: what a node says is shown. `status` asks twice, one node about all and
 // each for itself, because the two may differ, and then the difference is what one wants to see.
+// What all of them together take a node for is between the two.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
     gr_json_text(member->name);
     printf(", \"address\": ");
     gr_json_text(member->address);
-    printf(", \"seen\": \"%s\", \"asked\": \"%s\"", member->up ? "up" : "down", state_of(asked));
+    printf(", \"seen\": \"%s\", \"status\": \"%s\", \"asked\": \"%s\"", member->up ? "up" : "down",
+        member->status, state_of(asked));
     if (!asked->answered) {
         printf(", \"error\": ");
         gr_json_text(asked->error);
@@ -118,7 +120,7 @@ static void add_member_row(
         uptime = gr_table_seconds(table, strtoll(asked->uptime, NULL, 10));
     gr_table_row(
         table, (const char *const[]){member->name, member->address, member->up ? "up" : "down",
-                   state_of(asked), asked->answered ? asked->version : "-",
+                   member->status, state_of(asked), asked->answered ? asked->version : "-",
                    asked->answered ? asked->keys : "-", asked->answered ? asked->clients : "-",
                    store_of(asked), uptime});
 }
@@ -147,10 +149,10 @@ int gr_verb_status(const struct gr_options *options, int argc, char **argv)
     bool json = options->output == GR_OUTPUT_JSON;
     struct gr_table table;
     struct gr_table note;
-    gr_table_init(&table, 9);
+    gr_table_init(&table, 10);
     gr_table_init(&note, 1);
-    gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "ASKED", "VERSION", "KEYS",
-                             "CLIENTS", "STORE", "UPTIME"});
+    gr_table_row(&table, (const char *const[]){"NODE", "REDIS", "SEEN", "CLUSTER", "ASKED",
+                             "VERSION", "KEYS", "CLIENTS", "STORE", "UPTIME"});
     for (int i = 0; i < count; i++) {
         struct asked asked;
         ask_member(options, &member[i], &asked);

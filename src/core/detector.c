@@ -13,7 +13,10 @@
 //   DT2 Everyone is called in turn, in an order of its own that changes from round to round: nobody
 //       waits longer than two rounds. Who is down is called now and then too, or two halves of a
 //       cluster would never find together again.
-//   DT3 It routes requests, and decides nothing else: a wrong "down" costs hints, never data.
+//   DT3 A node that slept itself (its process was stopped, its machine stood still) has not
+//   listened
+//       meanwhile: it concludes nothing from that, and everyone's time begins anew.
+//   DT4 It routes requests, and decides nothing else: a wrong "down" costs hints, never data.
 //
 //   alive --no answer, none through others--> suspect --nobody refutes it in time--> down
 //     ^------------- a new incarnation ---------'-----------------------------------'
@@ -131,6 +134,12 @@ static void ping(struct gr_members *members, uint16_t to, uint64_t id)
     (void)members->host.send(members->host.host, to, &message);
 }
 
+void gr_members_greet(struct gr_members *members, uint16_t member, struct gr_instant now)
+{
+    members->now = now;
+    ping(members, member, ++members->ids);
+}
+
 // DT2.
 static void shuffle(struct gr_members *members)
 {
@@ -199,8 +208,21 @@ static void ask_helpers(struct gr_members *members)
     }
 }
 
+// DT3.
+static void wake_up(struct gr_members *members)
+{
+    strain(members);
+    members->probed = GR_MEMBERS_MAX;
+    members->relay_at = GR_NEVER;
+    for (uint32_t i = 0; i < members->suspicions; i++)
+        members->suspicion[i].until =
+            gr_instant_after(members->now, strained(members, patience(members)));
+}
+
 void gr_detector_tick(struct gr_members *members)
 {
+    if (members->now.ns - members->probe_at.ns > members->config.period.ns)
+        wake_up(members);
     if (gr_instant_reached(members->now, members->relay_at))
         ask_helpers(members);
     if (!gr_instant_reached(members->now, members->probe_at))

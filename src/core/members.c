@@ -17,6 +17,13 @@ uint64_t gr_member_id(struct gr_bytes name)
     return gr_hash64(name, 0);
 }
 
+const char *gr_status_name(enum gr_status status)
+{
+    static const char *const name[GR_STATUS_COUNT] = {"alive", "suspect", "down"};
+    gr_assert(status < GR_STATUS_COUNT);
+    return name[status];
+}
+
 int gr_members_find(const struct gr_members *members, uint64_t id)
 {
     for (uint16_t m = 0; m < members->count; m++)

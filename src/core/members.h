@@ -14,7 +14,9 @@ uint64_t gr_member_id(struct gr_bytes name);
 
 // How a member does, as the cluster says. Version of its GR_FACT_STATUS: incarnation * 4 + this.
 // Only the member itself begins a new incarnation.
-enum gr_status { GR_STATUS_ALIVE, GR_STATUS_SUSPECT, GR_STATUS_DOWN };
+enum gr_status { GR_STATUS_ALIVE, GR_STATUS_SUSPECT, GR_STATUS_DOWN, GR_STATUS_COUNT };
+// "alive", "suspect", "down".
+const char *gr_status_name(enum gr_status status);
 
 enum gr_talk_type {
     GR_TALK_PING = 1, // are you there: digest
@@ -106,6 +108,9 @@ enum gr_status gr_members_status(const struct gr_members *members, uint16_t memb
 
 void gr_members_on_message(struct gr_members *members, uint16_t from, const struct gr_talk *message,
     struct gr_instant now);
+// A link to it came up: what the two know is compared now, and not when a probe happens to. Who was
+// taken for down hears of it, and says otherwise.
+void gr_members_greet(struct gr_members *members, uint16_t member, struct gr_instant now);
 void gr_members_tick(struct gr_members *members, struct gr_instant now);
 // When a tick is wanted.
 struct gr_instant gr_members_deadline(const struct gr_members *members);

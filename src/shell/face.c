@@ -60,6 +60,11 @@ static bool peer_up(void *host, uint16_t member)
     return gr_node_peer_up(server->node, member);
 }
 
+static enum gr_status status(void *host, uint16_t member)
+{
+    return gr_talks_status(host, member);
+}
+
 static struct gr_debt_view debt(void *host, uint16_t member)
 {
     const struct gr_server *server = host;
@@ -245,6 +250,7 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .ring = ring,
         .self = self,
         .peer_up = peer_up,
+        .status = status,
         .debt = debt,
         .token_key = token_key,
         .info = info,

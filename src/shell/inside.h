@@ -3,6 +3,7 @@
 //   server.c   start, stop, and a new run after the store has failed
 //   turn.c     the turn of the loop: events in, effects out, commit, flush
 //   link.c     the links to the other members
+//   talk.c     what members tell each other of themselves
 //   client.c   the Redis listener and its connections
 //   face.c     what the Redis face asks of its host: settings, numbers, cutting links
 //
@@ -24,6 +25,7 @@
 #include "shell/stream.h"
 #include "wire/handshake.h"
 #include "wire/redis.h"
+#include "wire/talk.h"
 #include "wire/token.h"
 
 struct gr_server;
@@ -40,6 +42,7 @@ struct gr_peer_link {
     struct gr_conn *dialled; // on its way there, when this node is the one that dials
     bool told;               // what the node believes
     bool cut;
+    bool down; // the cluster takes it for down, and that was logged
     bool resolving;
     uv_timer_t retry; // the next dial
     uv_getaddrinfo_t lookup;
@@ -82,6 +85,27 @@ void gr_links_look(struct gr_server *server);
 void gr_links_cut(struct gr_server *server, uint16_t member, bool cut);
 bool gr_links_sent(const struct gr_server *server);   // nothing waits to leave
 uint16_t gr_links_up(const struct gr_server *server); // how many
+
+// A frame of talk. False: there is no link.
+bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk);
+
+// ---- talk of members -------------------------------------------------------------------------
+
+struct gr_talks {
+    struct gr_members members;
+    uv_timer_t timer;
+    struct gr_arena arena; // of the talk that is being taken
+};
+
+void gr_talks_init(struct gr_server *server);
+void gr_talks_begin(struct gr_server *server); // a run begins,
+void gr_talks_end(struct gr_server *server);   // or ends
+void gr_talks_close(struct gr_server *server);
+void gr_talks_deinit(struct gr_server *server);
+void gr_talks_greet(struct gr_server *server, uint16_t member); // a link is up
+// What a frame of that member says. False: it does not parse.
+bool gr_talks_take(struct gr_server *server, uint16_t member, struct gr_bytes bytes);
+enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member);
 
 // ---- clients ---------------------------------------------------------------------------------
 
@@ -208,6 +232,7 @@ struct gr_server {
     struct gr_stream_pool pool;
     struct gr_turn_state turn;
     struct gr_links links;
+    struct gr_talks talks;
     struct gr_clients clients;
 };
 

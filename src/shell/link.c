@@ -211,6 +211,7 @@ static void on_done(struct gr_conn *conn)
     gr_log(GR_LOG_INFO, "peer %s: link is up", name_of(peer));
     gr_server_seen(server, name_of(peer), other->seen);
     tell(peer, true);
+    gr_talks_greet(server, peer->member);
     gr_server_look(server);
 }
 
@@ -235,7 +236,13 @@ static void take_frame(struct gr_conn *conn, struct gr_bytes body)
     struct gr_message message;
     if (body.size == 0)
         return; // A keepalive.
+    struct gr_bytes talk;
     gr_arena_clear(&server->links.arena);
+    if (gr_frame_is_talk(body, &talk)) {
+        if (!gr_talks_take(server, conn->peer->member, talk))
+            conn_close(conn, "it sent talk that does not parse");
+        return;
+    }
     if (gr_frame_decode(body, &server->links.arena, &message) != GR_OK) {
         conn_close(conn, "it sent a message that does not parse");
         return;
@@ -522,6 +529,17 @@ void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_me
     } else if (conn->out.size > OUT_BYTES_MAX) {
         conn_close(conn, "it does not read: 256 MiB wait to be sent");
     }
+}
+
+bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk)
+{
+    struct gr_conn *conn = server->links.peer[member].conn;
+    if (conn == NULL || conn->out.size > OUT_BYTES_MAX / 2)
+        return false;
+    gr_frame_talk(&conn->out, talk);
+    conn->out.bad = false;
+    mark_dirty(conn);
+    return true;
 }
 
 bool gr_links_tell(struct gr_server *server)

@@ -170,6 +170,7 @@ static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_
     gr_log(GR_LOG_INFO, "run %u of store %016llx begins", (unsigned)(server->actor.run >> 32),
         (unsigned long long)server->actor.store);
     gr_links_begin(server);
+    gr_talks_begin(server);
     uv_timer_start(&server->grace, on_grace, GRACE_MS, 0);
     gr_server_look(server);
     return GR_OK;
@@ -254,6 +255,7 @@ static void end_run(struct gr_server *server)
         return;
     uv_timer_stop(&server->grace);
     server->serving = false;
+    gr_talks_end(server);
     gr_links_end(server);
     gr_clients_end(server);
     gr_turn_end(server);
@@ -342,6 +344,7 @@ static void finish(struct gr_server *server)
     end_run(server);
     gr_clients_stop_listening(server);
     gr_links_close(server);
+    gr_talks_close(server);
     gr_turn_close(server);
     for (size_t i = 0; i < GR_COUNT(server->signal); i++)
         uv_close((uv_handle_t *)&server->signal[i], NULL);
@@ -525,6 +528,7 @@ static void init_loop(struct gr_server *server)
     server->started_ms = server->looked_ms = uv_now(&server->loop);
     gr_turn_init(server);
     gr_links_init(server);
+    gr_talks_init(server);
     gr_clients_init(server);
 }
 
@@ -583,6 +587,7 @@ static int serve(struct gr_server *server, const struct sockaddr_storage *resp,
     gr_assert(uv_loop_close(&server->loop) == 0);
     gr_clients_deinit(server);
     gr_links_deinit(server);
+    gr_talks_deinit(server);
     return code;
 }
 

@@ -15,11 +15,13 @@
 
 #include "base/hash.h"
 #include "wire/field.h"
+#include "wire/talk.h"
 
 enum {
     WRITE_REMOVE = 1,
     WRITE_PLAIN = 2,
     BODY_BYTES_MIN = 2, // version, type
+    TYPE_TALK = 255,    // in place of a message's
     HASH_BYTES = 8,
     ENTRY_BYTES_MIN = 7, // bucket, key: a length and a byte each; no siblings, no context
 };
@@ -479,6 +481,31 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
     gr_unreachable("a type that was not looked at");
 }
 
+// Head, to be filled in, version and type.
+static void begin(struct gr_writer *out, uint8_t type)
+{
+    gr_write_u32(out, 0);
+    gr_write_u32(out, 0);
+    gr_write_u8(out, GR_FRAME_VERSION);
+    gr_write_u8(out, type);
+}
+
+// Fills in the head of the frame that begins at `start`, or takes it back (I2).
+static void finish(struct gr_writer *out, size_t start)
+{
+    if (out->size - start > GR_FRAME_BYTES_MAX)
+        out->bad = true;
+    if (out->bad) {
+        out->size = start;
+        return;
+    }
+    struct gr_bytes body =
+        gr_bytes(out->data + start + GR_FRAME_HEAD_BYTES, out->size - start - GR_FRAME_HEAD_BYTES);
+    uint32_t head[2] = {(uint32_t)body.size, checksum_of(body)};
+    for (int i = 0; i < GR_FRAME_HEAD_BYTES; i++)
+        out->data[start + (size_t)i] = (uint8_t)(head[i / 4] >> (8 * (i % 4)));
+}
+
 void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
 {
     gr_assert(m->type >= GR_MSG_FORWARD && m->type < GR_MSG_TYPE_COUNT);
@@ -486,10 +513,7 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
     if (out->bad)
         return;
     size_t start = out->size;
-    gr_write_u32(out, 0);
-    gr_write_u32(out, 0);
-    gr_write_u8(out, GR_FRAME_VERSION);
-    gr_write_u8(out, (uint8_t)m->type);
+    begin(out, (uint8_t)m->type);
     gr_write_varint(out, m->id);
     gr_write_u64(out, m->run);
     gr_write_u64(out, m->to);
@@ -500,17 +524,27 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
     gr_field_out_init(&fields, out, GR_FRAME_ITEMS_MAX);
     write_fields(&fields, m);
     gr_field_out_deinit(&fields);
-    if (out->size - start > GR_FRAME_BYTES_MAX)
-        out->bad = true;
-    if (out->bad) { // I2
-        out->size = start;
+    finish(out, start);
+}
+
+void gr_frame_talk(struct gr_writer *out, const struct gr_talk *talk)
+{
+    if (out->bad)
         return;
-    }
-    struct gr_bytes body =
-        gr_bytes(out->data + start + GR_FRAME_HEAD_BYTES, out->size - start - GR_FRAME_HEAD_BYTES);
-    uint32_t head[2] = {(uint32_t)body.size, checksum_of(body)};
-    for (int i = 0; i < GR_FRAME_HEAD_BYTES; i++)
-        out->data[start + (size_t)i] = (uint8_t)(head[i / 4] >> (8 * (i % 4)));
+    size_t start = out->size;
+    begin(out, TYPE_TALK);
+    gr_talk_encode(out, talk);
+    finish(out, start);
+}
+
+bool gr_frame_is_talk(struct gr_bytes frame_body, struct gr_bytes *ret_talk)
+{
+    struct gr_reader reader = gr_reader_of(frame_body);
+    uint8_t version = gr_read_u8(&reader);
+    if (gr_read_u8(&reader) != TYPE_TALK || version != GR_FRAME_VERSION || reader.bad)
+        return false;
+    *ret_talk = gr_read_bytes(&reader, gr_reader_left(&reader));
+    return true;
 }
 
 void gr_frame_keepalive(struct gr_writer *out)

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "core/members.h"
 #include "core/message.h"
 
 enum {
@@ -28,6 +29,11 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m);
 // Appends a frame without a message, which says only that the sender lives; split gives it an empty
 // body, which is not for gr_frame_decode. `out` is bad, and holds what it held, when it is full.
 void gr_frame_keepalive(struct gr_writer *out);
+
+// A frame with talk of members (wire/talk.h) in place of a message; `out` as above. For a body:
+// whether it is one; gr_frame_decode does not take those, gr_talk_decode takes what is in them.
+void gr_frame_talk(struct gr_writer *out, const struct gr_talk *talk);
+bool gr_frame_is_talk(struct gr_bytes frame_body, struct gr_bytes *ret_talk);
 
 // Finds the first frame in `input`. GR_OK: *ret_body is its body (borrowed from input), and
 // *ret_consumed the bytes that it took with its head. GR_ERR_NOT_FOUND: it is not all there yet;

@@ -16,6 +16,7 @@
 #define GR_WIRE_REDIS_H
 
 #include "base/bytes.h"
+#include "core/members.h"
 #include "core/node.h"
 #include "wire/token.h"
 
@@ -85,6 +86,8 @@ struct gr_redis_host {
     const struct gr_ring *(*ring)(void *host);
     uint16_t (*self)(void *host);
     bool (*peer_up)(void *host, uint16_t member); // true for self
+    // What the cluster says of it, as far as it has come here.
+    enum gr_status (*status)(void *host, uint16_t member);
     // What this node keeps for a member; nothing for itself, and while it is loading.
     struct gr_debt_view (*debt)(void *host, uint16_t member);
     const struct gr_token_key *(*token_key)(void *host);

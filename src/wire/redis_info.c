@@ -121,9 +121,10 @@ static void print_members(const struct section *section)
     const struct gr_redis_host *host = &section->session->host;
     const struct gr_ring *ring = host->ring(host->host);
     for (uint16_t i = 0; i < ring->member_count; i++)
-        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s\r\n", i,
+        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s,status=%s\r\n", i,
             ring->member[i].name, ring->member[i].resp, ring->member[i].host,
-            host->peer_up(host->host, i) ? "up" : "down");
+            host->peer_up(host->host, i) ? "up" : "down",
+            gr_status_name(host->status(host->host, i)));
 }
 
 // What is kept for others, and a line for each of those who are owed something.

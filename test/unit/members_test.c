@@ -189,6 +189,27 @@ static void test_refutes(void **state)
     gr_members_deinit(&desk.members);
 }
 
+// DT3: whoever slept for a minute has no reason to suspect anybody, and does not call a suspect
+// down.
+static void test_slept(void **state)
+{
+    (void)state;
+    static struct desk desk;
+    begin(&desk, 4);
+    struct gr_fact rumour = status(SELF + 2, 0, GR_STATUS_SUSPECT);
+    hear_fact(&desk, 1, &rumour);
+    tick(&desk);
+    while (desk.count == 0 || desk.sent[desk.count - 1].type != GR_TALK_PING)
+        tick(&desk);
+    desk.ms += 60000;
+    gr_members_tick(&desk.members, (struct gr_instant){desk.ms * 1000000});
+    for (uint16_t m = 1; m <= 4; m++)
+        assert_int_equal(
+            gr_members_status(&desk.members, m), m == 2 ? GR_STATUS_SUSPECT : GR_STATUS_ALIVE);
+    assert_int_equal(desk.members.strain, 1);
+    gr_members_deinit(&desk.members);
+}
+
 // Asked to ask: the question goes on, and the answer comes back under the asker's id.
 static void test_helps(void **state)
 {
@@ -204,6 +225,9 @@ static void test_helps(void **state)
     assert_true(desk.sent[0].type == GR_TALK_PONG && desk.sent[0].to == 1 && desk.sent[0].id == 55);
     pong(&desk, 3, id); // once
     assert_int_equal(desk.count, 0);
+    gr_members_greet(&desk.members, 2, (struct gr_instant){desk.ms * 1000000});
+    assert_int_equal(desk.count, 1);
+    assert_true(desk.sent[0].type == GR_TALK_PING && desk.sent[0].to == 2);
     hear(&desk, 1, &(struct gr_talk){.type = GR_TALK_PING_FOR, .id = 56, .member = 4711});
     assert_int_equal(desk.count, 0); // about somebody that nobody here has heard of
     gr_members_deinit(&desk.members);
@@ -293,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_refutes),
+        cmocka_unit_test(test_slept),
         cmocka_unit_test(test_helps),
         cmocka_unit_test(test_gossip),
         cmocka_unit_test(test_turns),

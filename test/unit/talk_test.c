@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "test/hooks.h"
+#include "wire/frame.h"
 #include "wire/talk.h"
 
 enum { LIST_MAX = 40 };
@@ -16,9 +17,10 @@ static void draw_facts(struct gr_random *random, struct gr_fact *list, uint32_t 
 {
     static const char text[] = "some value of no more than this";
     *count = (uint32_t)gr_random_below(random, LIST_MAX);
-    for (uint32_t i = 0; i < *count; i++)
+    for (uint32_t i = 0; i < *count; i++) // whatever the kind, a version that a status has
         list[i] = gr_fact_make((enum gr_fact_kind)(1 + gr_random_below(random, GR_FACT_KINDS - 1)),
-            gr_random_next(random), 1 + gr_random_next(random) / 2,
+            gr_random_next(random),
+            (1 + gr_random_next(random) / 8) << 2 | gr_random_below(random, GR_STATUS_COUNT),
             gr_bytes(text, gr_random_below(random, sizeof text)));
 }
 
@@ -121,6 +123,8 @@ static void test_malformed(void **state)
         {"\x05\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00", 15}, // kind 0
         {"\x05\x01\x01\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00", 15}, // a kind that is not
         {"\x05\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 15}, // version 0
+        {"\x05\x01\x01\x02\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00",
+            15},                         // a status that is not
         {"\x05\x01\xff\xff\xff\x7f", 6}, // more facts than bytes
     };
     struct gr_arena arena = {0};
@@ -137,6 +141,42 @@ static void test_malformed(void **state)
     gr_arena_deinit(&arena);
 }
 
+// Talk of members is a frame among the others, and neither is taken for the other.
+static void test_frames(void **state)
+{
+    (void)state;
+    struct gr_talk talk = {.type = GR_TALK_PING, .id = 7, .digest = 99}, heard;
+    struct gr_message message = {.type = GR_MSG_JOINED, .id = 8};
+    struct gr_writer out;
+    struct gr_arena arena = {0};
+    gr_writer_init(&out, GR_FRAME_BYTES_MAX);
+    gr_frame_talk(&out, &talk);
+    gr_frame_encode(&out, &message);
+    struct gr_bytes body, inside;
+    size_t consumed;
+    assert_int_equal(
+        gr_frame_split(gr_writer_bytes(&out), GR_FRAME_BYTES_MAX, &body, &consumed), GR_OK);
+    assert_int_equal(gr_frame_decode(body, &arena, &message), GR_ERR_MALFORMED);
+    assert_true(gr_frame_is_talk(body, &inside));
+    assert_int_equal(gr_talk_decode(inside, &arena, &heard), GR_OK);
+    assert_true(heard.type == GR_TALK_PING && heard.id == 7 && heard.digest == 99);
+    gr_writer_consume(&out, consumed);
+    assert_int_equal(
+        gr_frame_split(gr_writer_bytes(&out), GR_FRAME_BYTES_MAX, &body, &consumed), GR_OK);
+    assert_false(gr_frame_is_talk(body, &inside));
+    assert_int_equal(gr_frame_decode(body, &arena, &message), GR_OK);
+    assert_int_equal(message.id, 8);
+    assert_false(gr_frame_is_talk(gr_bytes("\x03", 1), &inside));
+    gr_writer_deinit(&out);
+    // One that does not fit leaves what was there.
+    gr_writer_init(&out, 10);
+    gr_frame_talk(&out, &talk);
+    assert_true(out.bad);
+    assert_int_equal(out.size, 0);
+    gr_writer_deinit(&out);
+    gr_arena_deinit(&arena);
+}
+
 static int nothing_is_left(void **state)
 {
     (void)state;
@@ -149,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_frames),
     };
     return cmocka_run_group_tests_name("talk", tests, NULL, nothing_is_left);
 }
