@@ -280,7 +280,7 @@ static int64_t wait_for(
 static bool has_ring(struct crowd *crowd, struct person *person)
 {
     (void)crowd;
-    const struct gr_fact *ring = gr_facts_find(&person->members.facts, GR_FACT_RING, 0);
+    const struct gr_known *ring = gr_facts_find(&person->members.facts, GR_FACT_RING, 0);
     return ring != NULL && ring->version == 2;
 }
 

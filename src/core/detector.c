@@ -58,9 +58,9 @@ void gr_detector_init(struct gr_members *members)
 
 static uint64_t version_of(const struct gr_members *members, uint16_t member)
 {
-    const struct gr_fact *fact =
+    const struct gr_known *known =
         gr_facts_find(&members->facts, GR_FACT_STATUS, members->member[member]);
-    return fact != NULL ? fact->version : 0;
+    return known != NULL ? known->version : 0;
 }
 
 static void say(
@@ -107,6 +107,11 @@ static void conclude(struct gr_members *members)
             members->suspicion[kept++] = it;
     }
     members->suspicions = kept;
+    if (kept == 0) { // after a split there were as many as members
+        gr_hook_memory(members->suspicion, 0);
+        members->suspicion = NULL;
+        members->suspicions_capacity = 0;
+    }
 }
 
 void gr_detector_learned(struct gr_members *members, const struct gr_fact *fact)
@@ -176,10 +181,10 @@ static void end_probe(struct gr_members *members)
         return;
     strain(members);
     say(members, member, version_of(members, member) >> STATUS_BITS, GR_STATUS_SUSPECT);
-    const struct gr_fact *fact =
+    const struct gr_known *known =
         gr_facts_find(&members->facts, GR_FACT_STATUS, members->member[member]);
-    if (fact != NULL)
-        gr_gossip_tell(members, member, fact); // it is the one who can refute it
+    if (known != NULL)
+        gr_gossip_tell(members, member, known); // it is the one who can refute it
 }
 
 static void begin_probe(struct gr_members *members)

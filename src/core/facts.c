@@ -48,12 +48,18 @@ int gr_fact_compare(const struct gr_fact *a, const struct gr_fact *b)
     return a->hash < b->hash ? -1 : a->hash > b->hash;
 }
 
+struct gr_fact gr_known_fact(const struct gr_known *known)
+{
+    return gr_fact_make((enum gr_fact_kind)known->kind, known->key, known->version,
+        gr_bytes(known->value, known->size));
+}
+
 static struct gr_known *find(const struct gr_facts *facts, enum gr_fact_kind kind, uint64_t key)
 {
     for (struct gr_map_link *link = gr_map_first(&facts->map, hash_of(kind, key)); link != NULL;
          link = gr_map_again(link)) {
         struct gr_known *known = GR_CONTAINER(link, struct gr_known, link);
-        if (known->fact.kind == kind && known->fact.key == key)
+        if (known->kind == kind && known->key == key)
             return known;
     }
     return NULL;
@@ -62,7 +68,7 @@ static struct gr_known *find(const struct gr_facts *facts, enum gr_fact_kind kin
 static struct gr_known *add(struct gr_facts *facts, const struct gr_fact *fact)
 {
     struct gr_known *known = gr_hook_memory(NULL, sizeof *known);
-    *known = (struct gr_known){.fact = {.kind = fact->kind, .key = fact->key}};
+    *known = (struct gr_known){.kind = (uint8_t)fact->kind, .key = fact->key};
     gr_map_insert(&facts->map, &known->link, hash_of(fact->kind, fact->key));
     struct gr_known_list *list = &facts->kind[fact->kind];
     *(list->last == NULL ? &list->first : &list->last->next_of_kind) = known;
@@ -74,7 +80,10 @@ bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fres
 {
     gr_assert(fact->kind > 0 && fact->kind < GR_FACT_KINDS && fact->version > 0);
     struct gr_known *known = find(facts, fact->kind, fact->key);
-    if (known != NULL && gr_fact_compare(fact, &known->fact) <= 0)
+    struct gr_fact before = {.version = 0};
+    if (known != NULL)
+        before = gr_known_fact(known);
+    if (gr_fact_compare(fact, &before) <= 0)
         return false;
     if (fact->value.size > GR_FACT_BYTES_MAX ||
         (known == NULL && facts->map.count >= GR_FACTS_MAX)) {
@@ -85,17 +94,18 @@ bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fres
     if (known == NULL)
         known = add(facts, fact);
     else
-        *bucket -= weight_of(&known->fact);
+        *bucket -= weight_of(&before);
     *bucket += weight_of(fact);
-    uint8_t *bytes = NULL;
+    uint8_t *value = NULL;
     if (fact->value.size > 0) {
-        bytes = gr_hook_memory(NULL, fact->value.size);
-        memcpy(bytes, fact->value.data, fact->value.size);
+        value = gr_hook_memory(NULL, fact->value.size);
+        memcpy(value, fact->value.data, fact->value.size);
     }
-    facts->bytes += fact->value.size - known->fact.value.size;
-    gr_hook_memory((void *)(uintptr_t)known->fact.value.data, 0);
-    known->fact = *fact;
-    known->fact.value = gr_bytes(bytes, fact->value.size);
+    gr_hook_memory(known->value, 0);
+    facts->bytes += fact->value.size - known->size;
+    known->version = fact->version;
+    known->value = value;
+    known->size = (uint32_t)fact->value.size;
     if (fresh && !known->is_fresh) {
         struct gr_known_list *list = &facts->fresh;
         *(list->last == NULL ? &list->first : &list->last->next_fresh) = known;
@@ -106,11 +116,10 @@ bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fres
     return true;
 }
 
-const struct gr_fact *gr_facts_find(
+const struct gr_known *gr_facts_find(
     const struct gr_facts *facts, enum gr_fact_kind kind, uint64_t key)
 {
-    const struct gr_known *known = find(facts, kind, key);
-    return known != NULL ? &known->fact : NULL;
+    return find(facts, kind, key);
 }
 
 const struct gr_known *gr_facts_next(
@@ -120,7 +129,7 @@ const struct gr_known *gr_facts_next(
 }
 
 uint32_t gr_facts_fresh(
-    struct gr_facts *facts, const struct gr_fact **ret, uint32_t max, size_t bytes)
+    struct gr_facts *facts, const struct gr_known **ret, uint32_t max, size_t bytes)
 {
     uint32_t count = 0;
     size_t sum = 0;
@@ -130,8 +139,8 @@ uint32_t gr_facts_fresh(
         if (facts->fresh.first == NULL)
             facts->fresh.last = NULL;
         known->is_fresh = false;
-        ret[count++] = &known->fact;
-        sum += known->fact.value.size;
+        ret[count++] = known;
+        sum += known->size;
     }
     return count;
 }
@@ -149,7 +158,7 @@ void gr_facts_deinit(struct gr_facts *facts)
     for (int kind = 1; kind < GR_FACT_KINDS; kind++)
         for (struct gr_known *known = facts->kind[kind].first, *next; known != NULL; known = next) {
             next = known->next_of_kind;
-            gr_hook_memory((void *)(uintptr_t)known->fact.value.data, 0);
+            gr_hook_memory(known->value, 0);
             gr_hook_memory(known, 0);
         }
     gr_map_deinit(&facts->map);

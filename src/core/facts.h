@@ -36,11 +36,15 @@ struct gr_fact {
 };
 
 // One that is known. Owned by its struct gr_facts, until a later version takes its place.
+// There may be a few thousand, so it is kept small: the hash is made when it is wanted.
 struct gr_known {
     struct gr_map_link link;
     struct gr_known *next_of_kind, *next_fresh;
+    uint64_t key, version;
+    uint8_t *value;
+    uint32_t size; // of the value
+    uint8_t kind;
     bool is_fresh;
-    struct gr_fact fact;
 };
 
 // First and last of some that hang together.
@@ -68,14 +72,15 @@ int gr_fact_compare(const struct gr_fact *a, const struct gr_fact *b);
 // on. False: it is not, or there is no room for it.
 bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fresh);
 // NULL: nothing is known. Valid until the next take.
-const struct gr_fact *gr_facts_find(
+const struct gr_known *gr_facts_find(
     const struct gr_facts *facts, enum gr_fact_kind kind, uint64_t key);
+struct gr_fact gr_known_fact(const struct gr_known *known);
 // The facts of a kind, in an order of their own: the first with NULL, NULL at the end.
 const struct gr_known *gr_facts_next(
     const struct gr_facts *facts, enum gr_fact_kind kind, const struct gr_known *after);
 // Fresh facts, oldest first, are no longer so: at most `max`, of at most about `bytes` bytes.
 uint32_t gr_facts_fresh(
-    struct gr_facts *facts, const struct gr_fact **ret, uint32_t max, size_t bytes);
+    struct gr_facts *facts, const struct gr_known **ret, uint32_t max, size_t bytes);
 
 // Equal if and only if (but for chance) two know the same.
 uint64_t gr_facts_digest(const struct gr_facts *facts);

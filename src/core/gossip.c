@@ -31,11 +31,11 @@ void gr_gossip_fresh(struct gr_members *members)
 }
 
 static void tell_all(struct gr_members *members, const uint16_t *to, uint32_t count,
-    const struct gr_fact *const *known, uint32_t facts)
+    const struct gr_known *const *known, uint32_t facts)
 {
     struct gr_fact list[BATCH_MAX];
     for (uint32_t i = 0; i < facts; i++)
-        list[i] = *known[i];
+        list[i] = gr_known_fact(known[i]);
     for (uint32_t i = 0; i < count; i++) {
         struct gr_talk message = {
             .type = GR_TALK_FACTS, .id = ++members->ids, .fact_list = list, .fact_count = facts};
@@ -43,9 +43,9 @@ static void tell_all(struct gr_members *members, const uint16_t *to, uint32_t co
     }
 }
 
-void gr_gossip_tell(struct gr_members *members, uint16_t to, const struct gr_fact *fact)
+void gr_gossip_tell(struct gr_members *members, uint16_t to, const struct gr_known *known)
 {
-    tell_all(members, &to, 1, &fact, 1);
+    tell_all(members, &to, 1, &known, 1);
 }
 
 // GS1.
@@ -54,7 +54,7 @@ void gr_gossip_tick(struct gr_members *members)
     if (!gr_instant_reached(members->now, members->flush_at))
         return;
     members->flush_at = GR_NEVER;
-    const struct gr_fact *fresh[BATCH_MAX];
+    const struct gr_known *fresh[BATCH_MAX];
     uint16_t to[FANOUT];
     uint32_t facts;
     while ((facts = gr_facts_fresh(&members->facts, fresh, BATCH_MAX, BATCH_BYTES)) > 0)
@@ -71,8 +71,8 @@ static uint32_t facts_in(
     for (int kind = 1; kind < GR_FACT_KINDS; kind++)
         for (const struct gr_known *known = NULL;
              count < max && (known = gr_facts_next(&members->facts, kind, known)) != NULL;)
-            if (mask >> gr_fact_bucket(kind, known->fact.key) & 1)
-                ret[count++] = known->fact;
+            if (mask >> gr_fact_bucket(kind, known->key) & 1)
+                ret[count++] = gr_known_fact(known);
     return count;
 }
 
@@ -119,8 +119,11 @@ static void on_heads(struct gr_members *members, uint16_t from, const struct gr_
     }
     for (uint32_t i = 0; i < message->fact_count && facts.want_count < BATCH_MAX; i++) {
         const struct gr_fact *there = &message->fact_list[i];
-        const struct gr_fact *mine = gr_facts_find(&members->facts, there->kind, there->key);
-        if (mine == NULL || gr_fact_compare(mine, there) < 0)
+        const struct gr_known *known = gr_facts_find(&members->facts, there->kind, there->key);
+        struct gr_fact mine = {.version = 0};
+        if (known != NULL)
+            mine = gr_known_fact(known);
+        if (gr_fact_compare(&mine, there) < 0)
             wanted[facts.want_count++] = *there;
     }
     if (facts.fact_count > 0 || facts.want_count > 0)
@@ -132,16 +135,16 @@ static void on_facts(struct gr_members *members, uint16_t from, const struct gr_
 {
     for (uint32_t i = 0; i < message->fact_count; i++)
         (void)gr_members_say(members, &message->fact_list[i]);
-    const struct gr_fact *wanted[BATCH_MAX];
+    const struct gr_known *wanted[BATCH_MAX];
     uint32_t count = 0;
     size_t bytes = 0;
     for (uint32_t i = 0; i < message->want_count && count < BATCH_MAX && bytes < BATCH_BYTES; i++) {
         const struct gr_fact *head = &message->want_list[i];
-        const struct gr_fact *fact = gr_facts_find(&members->facts, head->kind, head->key);
-        if (fact == NULL)
+        const struct gr_known *known = gr_facts_find(&members->facts, head->kind, head->key);
+        if (known == NULL)
             continue;
-        bytes += fact->value.size;
-        wanted[count++] = fact;
+        bytes += known->size;
+        wanted[count++] = known;
     }
     if (count > 0)
         tell_all(members, &from, 1, wanted, count);

@@ -66,9 +66,9 @@ void gr_members_load(struct gr_members *members, const struct gr_fact *fact)
 
 enum gr_status gr_members_status(const struct gr_members *members, uint16_t member)
 {
-    const struct gr_fact *fact =
+    const struct gr_known *known =
         gr_facts_find(&members->facts, GR_FACT_STATUS, members->member[member]);
-    return fact != NULL ? (enum gr_status)(fact->version & 3) : GR_STATUS_ALIVE;
+    return known != NULL ? (enum gr_status)(known->version & 3) : GR_STATUS_ALIVE;
 }
 
 uint32_t gr_members_draw(

@@ -124,7 +124,7 @@ uint32_t gr_members_draw(
 // gossip.c
 void gr_gossip_tick(struct gr_members *members);
 void gr_gossip_fresh(struct gr_members *members); // there is something to pass on
-void gr_gossip_tell(struct gr_members *members, uint16_t to, const struct gr_fact *fact);
+void gr_gossip_tell(struct gr_members *members, uint16_t to, const struct gr_known *known);
 void gr_gossip_compare(struct gr_members *members, uint16_t with, const struct gr_talk *pong);
 void gr_gossip_on_message(struct gr_members *members, uint16_t from, const struct gr_talk *message);
 // detector.c

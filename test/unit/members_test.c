@@ -177,7 +177,7 @@ static void test_refutes(void **state)
     begin(&desk, 4);
     struct gr_fact rumour = status(SELF, 6, GR_STATUS_DOWN);
     hear_fact(&desk, 1, &rumour);
-    const struct gr_fact *is = gr_facts_find(&desk.members.facts, GR_FACT_STATUS, SELF);
+    const struct gr_known *is = gr_facts_find(&desk.members.facts, GR_FACT_STATUS, SELF);
     assert_true(is->version == 7 << 2);
     assert_int_equal(desk.members.strain, 1); // the fault may be here
     assert_int_equal(desk.members.refuted, 1);
