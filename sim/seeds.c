@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "sim/crowd.h"
 #include "sim/minimise.h"
 #include "sim/overload.h"
 #include "sim/pool.h"
@@ -52,6 +53,8 @@ void sim_play(const struct sim_options *options, struct sim_report *report)
     }
     if (sim_overload_shows(options->canary))
         sim_overload_run(options, report);
+    else if (sim_crowd_shows(options->canary))
+        sim_crowd_run(options, report);
     else
         sim_run(options, report);
 }

@@ -123,7 +123,8 @@ void gr_detector_learned(struct gr_members *members, const struct gr_fact *fact)
     if (member == 0 && status != GR_STATUS_ALIVE) { // DT1
         members->refuted++;
         strain(members);
-        say(members, 0, (fact->version >> STATUS_BITS) + 1, GR_STATUS_ALIVE);
+        if (members->config.canary != GR_CANARY_UNREFUTED)
+            say(members, 0, (fact->version >> STATUS_BITS) + 1, GR_STATUS_ALIVE);
     } else if (member > 0 && status == GR_STATUS_SUSPECT) {
         suspect(members, (uint16_t)member, fact->version);
     }
@@ -159,7 +160,8 @@ static void shuffle(struct gr_members *members)
 
 static uint16_t choose(struct gr_members *members)
 {
-    bool any = gr_random_below(&members->random, DOWN_EACH) == 0;
+    bool any = gr_random_below(&members->random, DOWN_EACH) == 0 &&
+               members->config.canary != GR_CANARY_DOWN_UNCALLED;
     for (uint32_t i = 0; i < 2u * members->count; i++) {
         if (members->next >= members->ordered)
             shuffle(members);

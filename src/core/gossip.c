@@ -78,7 +78,7 @@ static uint32_t facts_in(
 
 void gr_gossip_compare(struct gr_members *members, uint16_t with, const struct gr_talk *pong)
 {
-    if (pong->bucket_count != GR_FACT_BUCKETS)
+    if (pong->bucket_count != GR_FACT_BUCKETS || members->config.canary == GR_CANARY_UNCOMPARED)
         return; // equal
     struct gr_talk heads = {.type = GR_TALK_HEADS, .id = ++members->ids};
     for (uint32_t i = 0; i < GR_FACT_BUCKETS; i++)

@@ -6,6 +6,7 @@
 #define GR_CORE_MEMBERS_H
 
 #include "base/random.h"
+#include "core/canary.h"
 #include "core/facts.h"
 #include "core/ring.h"
 
@@ -44,7 +45,8 @@ enum { GR_RELAYS_MAX = 64 };
 struct gr_members_config {
     uint64_t self;
     uint64_t seed;
-    struct gr_span period;  // of probes: each node asks one other so often; 1 s
+    struct gr_span period; // of probes: each node asks one other so often; 1 s
+    enum gr_canary canary;
     struct gr_span timeout; // after which others are asked to ask it too; less than half a period
 };
 
