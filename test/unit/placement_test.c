@@ -73,49 +73,63 @@ static bool together(const struct gr_place *a, const struct gr_place *b, int lev
            (level < 3 || a->host == b->host);
 }
 
-// Copies of partition `p` at those who stand together with `member`; and how many there could be.
-static uint32_t copies_with(
-    const struct world *world, uint32_t p, uint16_t member, int level, uint32_t *ret_room)
+// The places of one level, each named by the first member that stands there.
+struct level {
+    uint16_t at[MEMBERS];     // of each member
+    uint16_t parent[MEMBERS]; // the place of the level before
+    uint32_t room[MEMBERS];   // copies of a partition that there can be
+};
+
+static void find_level(const struct world *world, int number, bool by_hosts, struct level *ret)
 {
-    uint32_t copies = 0, hosts = 0, nodes = 0, all_hosts = 0;
+    memset(ret, 0, sizeof *ret);
     for (uint16_t m = 0; m < world->count; m++) {
-        if (world->place[m].weight == 0)
-            continue;
         bool new_host = true;
-        for (uint16_t o = 0; o < m; o++)
-            new_host = new_host && (world->place[o].weight == 0 ||
-                                       !together(&world->place[o], &world->place[m], 3));
-        all_hosts += new_host;
-        if (!together(&world->place[m], &world->place[member], level))
-            continue;
-        hosts += new_host;
-        nodes++;
-        for (uint8_t i = 0; i < world->n; i++)
-            copies += world->owner[1][p * world->n + i] == m;
+        for (int o = m; o >= 0; o--) {
+            if (world->place[o].weight == 0)
+                continue;
+            if (together(&world->place[o], &world->place[m], number))
+                ret->at[m] = (uint16_t)o;
+            if (together(&world->place[o], &world->place[m], number - 1))
+                ret->parent[m] = (uint16_t)o;
+            new_host = new_host && (o == m || !together(&world->place[o], &world->place[m], 3));
+        }
+        if (world->place[m].weight > 0)
+            ret->room[ret->at[m]] += new_host || !by_hosts;
     }
-    *ret_room = all_hosts >= world->n ? hosts : nodes;
-    return copies;
 }
 
 // Rules 2 and 3: of two places beside each other none has two copies more, if the other has room.
+static bool is_level_even(const struct world *world, const struct level *level, uint32_t p)
+{
+    uint32_t copies[MEMBERS] = {0};
+    for (uint8_t i = 0; i < world->n; i++)
+        copies[level->at[world->owner[1][p * world->n + i]]]++;
+    for (uint16_t a = 0; a < world->count; a++)
+        for (uint16_t b = 0; b < world->count; b++) {
+            bool beside = world->place[a].weight > 0 && world->place[b].weight > 0 &&
+                          level->at[a] == a && level->at[b] == b && a != b &&
+                          level->parent[a] == level->parent[b];
+            if (copies[a] > level->room[a] ||
+                (beside && copies[a] + 1 < copies[b] && copies[a] < level->room[a]))
+                return false;
+        }
+    return true;
+}
+
 static bool is_spread(const struct world *world)
 {
-    for (uint32_t p = 0; p < PARTITIONS; p++)
-        for (int level = 1; level <= 3; level++)
-            for (uint16_t a = 0; a < world->count; a++)
-                for (uint16_t b = 0; b < world->count; b++) {
-                    const struct gr_place *x = &world->place[a], *y = &world->place[b];
-                    if (x->weight == 0 || y->weight == 0 || !together(x, y, level - 1) ||
-                        together(x, y, level))
-                        continue;
-                    uint32_t room_a, room_b;
-                    uint32_t at_a = copies_with(world, p, a, level, &room_a);
-                    uint32_t at_b = copies_with(world, p, b, level, &room_b);
-                    if (at_a + 1 < at_b && at_a < room_a)
-                        return false;
-                    if (at_a > room_a)
-                        return false;
-                }
+    uint32_t hosts = 0;
+    struct level level;
+    find_level(world, 3, true, &level);
+    for (uint16_t m = 0; m < world->count; m++)
+        hosts += level.room[m];
+    for (int number = 1; number <= 3; number++) {
+        find_level(world, number, hosts >= world->n, &level);
+        for (uint32_t p = 0; p < PARTITIONS; p++)
+            if (!is_level_even(world, &level, p))
+                return false;
+    }
     return true;
 }
 
@@ -129,6 +143,41 @@ static void check_lists(const struct world *world)
             for (uint8_t k = 0; k < i; k++)
                 assert_int_not_equal(world->owner[1][p * world->n + k], owner);
         }
+}
+
+// Nobody who was there gets anything because another came.
+static void test_only_the_newcomer_gains(void **state)
+{
+    (void)state;
+    static struct world world;
+    world = (struct world){.count = MEMBERS};
+    for (uint16_t m = 0; m < MEMBERS; m++)
+        world.place[m] = (struct gr_place){.host = m, .weight = m < 3};
+    assert_int_equal(plan(&world, 3), GR_OK);
+    for (uint16_t newcomer = MEMBERS - 1; newcomer >= 3; newcomer--) {
+        uint32_t had[MEMBERS];
+        for (uint16_t m = 0; m < MEMBERS; m++)
+            had[m] = held(&world, m, world.n);
+        world.place[newcomer].weight = 1;
+        assert_int_equal(plan(&world, 3), GR_OK);
+        for (uint16_t m = 0; m < MEMBERS; m++)
+            assert_true(m == newcomer || held(&world, m, world.n) <= had[m]);
+    }
+}
+
+// Whoever has one more than others of the same weight keeps it, whatever his number.
+static void test_odd_ones_stay(void **state)
+{
+    (void)state;
+    static struct world world;
+    world = (struct world){.count = 5};
+    for (uint16_t m = 0; m < 5; m++)
+        world.place[m] = (struct gr_place){.host = m, .weight = 1};
+    assert_int_equal(plan(&world, 3), GR_OK);
+    for (uint32_t i = 0; i < PARTITIONS * 3; i++)
+        world.owner[1][i] = (uint16_t)(4 - world.owner[1][i]);
+    assert_int_equal(plan(&world, 3), GR_OK);
+    assert_int_equal(world.placement.moves, 0);
 }
 
 // A host for each: three nodes, then six, then four.
@@ -258,6 +307,8 @@ static int nothing_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_the_newcomer_gains),
+        cmocka_unit_test(test_odd_ones_stay),
         cmocka_unit_test(test_grows_and_shrinks),
         cmocka_unit_test(test_random_worlds),
         cmocka_unit_test(test_replicas),
