@@ -207,8 +207,7 @@ static void run_for(struct crowd *crowd, int64_t ms)
     run_until(crowd, crowd->now + ms * 1000000);
 }
 
-// ---- people
-// --------------------------------------------------------------------------------------
+// ---- people -------------------------------------------------------------------------------------
 
 static struct gr_fact fact_about(uint16_t number, char *text, size_t size)
 {
@@ -301,8 +300,7 @@ static bool agrees(struct crowd *crowd, struct person *person)
                                                  gr_facts_digest(&crowd->person[0].members.facts);
 }
 
-// ---- what is measured
-// ------------------------------------------------------------------------------
+// ---- what is measured ---------------------------------------------------------------------------
 
 struct measured {
     int64_t ring_ms, death_ms, heal_ms;

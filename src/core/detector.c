@@ -71,8 +71,7 @@ static void say(
     (void)gr_members_say(members, &fact);
 }
 
-// ---- suspicions
-// ----------------------------------------------------------------------------------
+// ---- suspicions ---------------------------------------------------------------------------------
 
 static struct gr_span patience(const struct gr_members *members)
 {
@@ -130,8 +129,7 @@ void gr_detector_learned(struct gr_members *members, const struct gr_fact *fact)
     }
 }
 
-// ---- probes
-// --------------------------------------------------------------------------------------
+// ---- probes -------------------------------------------------------------------------------------
 
 static void ping(struct gr_members *members, uint16_t to, uint64_t id)
 {

@@ -11,9 +11,8 @@
 //
 //   P1  A partition's copies in two places of one level, that have hosts enough, differ by one at
 //       most: each gets `low`, and some get one more.
-//   P2  Nothing below changes what was settled above: a place holds exactly the total and the
-//   copies
-//       of each partition that were dealt to it.
+//   P2  Nothing below changes what was settled above: a place holds exactly the total, and of each
+//       partition the copies, that were dealt to it.
 //   P3  A total is the exact share by weight, rounded up or down, unless P1 leaves less or more.
 //
 // Owns: nothing between calls. Bounds: those of the ring; on the way partitions * members bytes,
@@ -49,7 +48,7 @@ struct plan {
 
 // What the members of some site, rack or host are dealt: copies of each partition.
 struct share {
-    const uint16_t *member; // in the order of `plan_order`: what is together stands together
+    const uint16_t *member; // what is together stands together
     uint16_t count;
     const uint8_t *copies; // by partition
     uint32_t total;
