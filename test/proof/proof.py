@@ -32,10 +32,12 @@ STOLEN_MAX = 0.02  # of a second that is called calm
 plain_environment = lib.environment
 
 
-def arguments():
-    """--keys N: fewer than it is about, to try a proof out."""
+def arguments(**more):
+    """--keys N: fewer than it is about, to try a proof out; and what the proof has besides."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--keys", type=int, default=1_000_000)
+    for name, value in more.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
     return parser.parse_args()
 
 
