@@ -237,6 +237,10 @@ class Stolen(threading.Thread):
             spent = [b - a for a, b in zip(before, now)]
             self.share[second], before = spent[STEAL] / max(1, sum(spent[:STEAL + 1])), now
 
+    def mean(self):
+        shares = list(self.share.values())
+        return sum(shares) / max(1, len(shares))
+
     def calm_s(self):
         return sum(self.calm(second) for second in list(self.share))
 
@@ -245,17 +249,21 @@ class Stolen(threading.Thread):
         return all(self.share.get(at, 1.0) <= STOLEN_MAX for at in (second - 1, second))
 
 
-def latencies(path, wanted):
-    """Of all operations that ended in the seconds that are wanted: how many took how many us."""
-    counts, seconds = collections.Counter(), 0
+def by_second(path):
+    """Of all operations that ended in each second: how many took how many us."""
+    seconds = {}
     with open(path) as file:
         for line in file:
             second, *rest = line.split()
-            if wanted(int(second)):
-                seconds += 1
-                for us, count in (one.split(":") for one in rest):
-                    counts[int(us)] += int(count)
-    return counts, seconds
+            seconds[int(second)] = collections.Counter(
+                {int(us): int(count) for us, count in (one.split(":") for one in rest)})
+    return seconds
+
+
+def together(seconds, wanted):
+    """The same for all seconds that are wanted, and how many those are."""
+    chosen = [counts for second, counts in seconds.items() if wanted(second)]
+    return sum(chosen, collections.Counter()), len(chosen)
 
 
 def percentile_ms(counts, per_mille):
