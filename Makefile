@@ -76,6 +76,6 @@ clean: ## remove everything that was built
 	@rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 .PHONY: build run test proof check fmt sim sim-canaries sim-crowd sim-overload fuzz bench figure8 install clean help
