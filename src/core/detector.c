@@ -122,8 +122,10 @@ void gr_detector_learned(struct gr_members *members, const struct gr_fact *fact)
     if (member == 0 && status != GR_STATUS_ALIVE) { // DT1
         members->refuted++;
         strain(members);
-        if (members->config.canary != GR_CANARY_UNREFUTED)
-            say(members, 0, (fact->version >> STATUS_BITS) + 1, GR_STATUS_ALIVE);
+        uint64_t next = (fact->version >> STATUS_BITS) + 1;
+        bool left = next <= GR_FACT_VERSION_MAX >> STATUS_BITS; // a peer may have said anything
+        if (left && members->config.canary != GR_CANARY_UNREFUTED)
+            say(members, 0, next, GR_STATUS_ALIVE);
     } else if (member > 0 && status == GR_STATUS_SUSPECT) {
         suspect(members, (uint16_t)member, fact->version);
     }

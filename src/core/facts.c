@@ -78,7 +78,8 @@ static struct gr_known *add(struct gr_facts *facts, const struct gr_fact *fact)
 
 bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fresh)
 {
-    gr_assert(fact->kind > 0 && fact->kind < GR_FACT_KINDS && fact->version > 0);
+    gr_assert(fact->kind > 0 && fact->kind < GR_FACT_KINDS);
+    gr_assert(fact->version > 0 && fact->version <= GR_FACT_VERSION_MAX);
     struct gr_known *known = find(facts, fact->kind, fact->key);
     struct gr_fact before = {.version = 0};
     if (known != NULL)

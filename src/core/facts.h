@@ -27,10 +27,11 @@ enum {
 };
 
 // A value without its bytes is a head: enough to tell which of two is later.
+#define GR_FACT_VERSION_MAX ((uint64_t)INT64_MAX)
 struct gr_fact {
     enum gr_fact_kind kind;
     uint64_t key;
-    uint64_t version; // above 0
+    uint64_t version; // from 1 to GR_FACT_VERSION_MAX
     uint64_t hash;    // of the value
     struct gr_bytes value;
 };

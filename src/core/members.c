@@ -77,8 +77,8 @@ uint32_t gr_members_draw(
     uint32_t count = 0;
     if (members->count < 2)
         return 0;
-    // Round the table from anywhere, in steps: as good as at random where there are many, and all
-    // are found where there are few.
+    // At random, and a few times more often than is needed: where nearly all are down, or there are
+    // few, it may find fewer than there are.
     uint32_t others = members->count - 1u;
     for (uint32_t i = 0; i < 4 * max && count < max; i++) {
         uint16_t m = (uint16_t)(1 + gr_random_below(&members->random, others));

@@ -36,7 +36,7 @@ static const struct gr_fact *read_facts(
     for (uint64_t i = 0; i < count; i++) {
         uint8_t kind = gr_read_u8(in);
         uint64_t key = gr_read_u64(in), version = gr_read_varint(in);
-        if (kind == 0 || kind >= GR_FACT_KINDS || version == 0 ||
+        if (kind == 0 || kind >= GR_FACT_KINDS || version == 0 || version > GR_FACT_VERSION_MAX ||
             (kind == GR_FACT_STATUS && (version & 3) >= GR_STATUS_COUNT))
             gr_reader_fail(in);
         if (heads)

@@ -14,10 +14,9 @@ enum { GR_TALK_FACTS_MAX = GR_FACTS_MAX }; // of either list
 void gr_talk_encode(struct gr_writer *out, const struct gr_talk *talk);
 
 // Parses all of `bytes`. Values are borrowed from them, lists are in `arena`; every field that the
-// type does not use is zero. Checked: kinds that there are, versions above 0, of a status
-// one that there is; values of at most
-// GR_FACT_BYTES_MAX, lists of at most GR_TALK_FACTS_MAX; nothing left over. GR_ERR_MALFORMED: *ret
-// is untouched.
+// type does not use is zero. Checked: kinds that there are, versions from 1 to GR_FACT_VERSION_MAX,
+// of a status one that there is; values of at most GR_FACT_BYTES_MAX, lists of at most
+// GR_TALK_FACTS_MAX; nothing left over. GR_ERR_MALFORMED: *ret is untouched.
 GR_MUST_USE enum gr_err gr_talk_decode(
     struct gr_bytes bytes, struct gr_arena *arena, struct gr_talk *ret);
 

@@ -189,6 +189,19 @@ static void test_refutes(void **state)
     gr_members_deinit(&desk.members);
 }
 
+// What a peer says cannot be trusted to leave a later incarnation: there is none, and nothing
+// breaks.
+static void test_no_incarnation_left(void **state)
+{
+    (void)state;
+    static struct desk desk;
+    begin(&desk, 4);
+    struct gr_fact rumour = status(SELF, GR_FACT_VERSION_MAX >> 2, GR_STATUS_DOWN);
+    hear_fact(&desk, 1, &rumour);
+    assert_int_equal(gr_members_status(&desk.members, 0), GR_STATUS_DOWN);
+    gr_members_deinit(&desk.members);
+}
+
 // DT3: whoever slept for a minute has no reason to suspect anybody, and does not call a suspect
 // down.
 static void test_slept(void **state)
@@ -317,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_refutes),
+        cmocka_unit_test(test_no_incarnation_left),
         cmocka_unit_test(test_slept),
         cmocka_unit_test(test_helps),
         cmocka_unit_test(test_gossip),

@@ -20,7 +20,7 @@ static void draw_facts(struct gr_random *random, struct gr_fact *list, uint32_t 
     for (uint32_t i = 0; i < *count; i++) // whatever the kind, a version that a status has
         list[i] = gr_fact_make((enum gr_fact_kind)(1 + gr_random_below(random, GR_FACT_KINDS - 1)),
             gr_random_next(random),
-            (1 + gr_random_next(random) / 8) << 2 | gr_random_below(random, GR_STATUS_COUNT),
+            (1 + gr_random_next(random) / 16) << 2 | gr_random_below(random, GR_STATUS_COUNT),
             gr_bytes(text, gr_random_below(random, sizeof text)));
 }
 
@@ -124,7 +124,10 @@ static void test_malformed(void **state)
         {"\x05\x01\x01\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00", 15}, // a kind that is not
         {"\x05\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 15}, // version 0
         {"\x05\x01\x01\x02\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00",
-            15},                         // a status that is not
+            15}, // a status that is not
+        {"\x05\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"
+         "\x00\x00",
+            24},                         // version 2^63
         {"\x05\x01\xff\xff\xff\x7f", 6}, // more facts than bytes
     };
     struct gr_arena arena = {0};
