@@ -12,7 +12,9 @@ void sim_audit_key(struct sim *sim, int n, int key)
     struct sim_node *host = &sim->node[n];
     const struct gr_key *at = &sim->clients.key[key];
     uint32_t partition = gr_ring_partition(&sim->ring, at->slot);
-    if (gr_ring_position(&sim->ring, partition, (uint16_t)n) < 0)
+    // What is being dropped claims nothing.
+    if (!gr_node_has(host->node, partition) || (gr_node_clock(host->node, partition)->count == 0 &&
+                                                   !gr_node_damaged(host->node, partition)))
         return;
     struct gr_arena arena = {0};
     struct gr_record stored = GR_RECORD_NOTHING;
@@ -170,7 +172,7 @@ static void audit_hints(struct sim *sim)
             if (debt.count != 0 || debt.bytes != 0)
                 sim_oracle_fail(&sim->oracle, "node %d still keeps %llu hints for node %d", n,
                     (unsigned long long)debt.count, owner);
-            uint64_t rows = sim_disk_hints(&sim->node[n].disk, (uint16_t)owner);
+            uint64_t rows = sim_disk_hints(&sim->node[n].disk, sim->ring.member[owner].id);
             if (rows != 0)
                 sim_oracle_fail(&sim->oracle, "node %d stores %llu hints for node %d", n,
                     (unsigned long long)rows, owner);
@@ -179,6 +181,7 @@ static void audit_hints(struct sim *sim)
 
 void sim_audit(struct sim *sim)
 {
+    sim_audit_rings(sim);
     audit_hints(sim);
     if (sim->plan.minutes)
         audit_expiry(sim);

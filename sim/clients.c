@@ -53,6 +53,16 @@ static int draw_quorum(struct gr_random *random, int n)
                                          : 1 + (int)gr_random_below(random, (uint64_t)n);
 }
 
+// Where there are sites, a third of all requests ask by site. Without a draw, so that runs without
+// sites stay what they were.
+static uint8_t quorum_by_site(const struct sim_clients *clients)
+{
+    int number = clients->oracle->count;
+    if (sim_plan_of(clients->sim)->sites == 1 || number % 3 != 1)
+        return 0;
+    return number / 3 % 3 == 2 ? GR_QUORUM_EACH : GR_QUORUM_LOCAL;
+}
+
 static void fill_in(
     struct sim_clients *clients, struct sim_client *client, int number, struct gr_request *request)
 {
@@ -110,6 +120,9 @@ void sim_clients_act(struct sim_clients *clients, int c)
     int key = (int)(gr_random_next(random) % (uint64_t)clients->keys);
     int n = sim_replicas(clients->sim);
     int r = draw_quorum(random, n), w = draw_quorum(random, n);
+    uint8_t by_site = quorum_by_site(clients);
+    r = by_site != 0 ? 1 : r;
+    w = by_site != 0 ? 1 : w;
     if (!sim_node_up(clients->sim, node))
         return;
     int number =
@@ -121,21 +134,23 @@ void sim_clients_act(struct sim_clients *clients, int c)
         .ticket = (uint64_t)c << 32 | (uint64_t)number,
         .id = {0x51, value},
         .key = clients->key[key],
-        .r = (uint8_t)r,
-        .w = (uint8_t)w,
+        .r = by_site != 0 ? by_site : (uint8_t)r,
+        .w = by_site != 0 ? by_site : (uint8_t)w,
         .value = gr_bytes(&value, sizeof value),
     };
     // Without a draw, so that runs in the mode `commit` stay what they were.
     if (sim_durability(clients->sim) != GR_DURABILITY_COMMIT && number % 5 == 2)
         request.dw = (uint8_t)(1 + number / 5 % n);
     clients->oracle->op[number].dw = request.dw;
+    clients->oracle->op[number].by_site = by_site;
     fill_in(clients, client, number, &request);
     client->waits_for = number;
     struct sim_op *op = &clients->oracle->op[number];
     op->node = node;
     sim_progress_begin(clients->sim, op);
     sim_tell(clients->sim, "client %d asks node %d: %s %s as %d (R=%d W=%d)%s", c, node,
-        kind_name[kind], clients->name[key], number, r, w, op->must ? ", must succeed" : "");
+        kind_name[kind], clients->name[key], number, request.r, request.w,
+        op->must ? ", must succeed" : "");
     if (!sim_submit(clients->sim, node, &request))
         client->waits_for = -1;
 }

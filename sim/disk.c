@@ -175,6 +175,17 @@ void sim_disk_replace(struct sim_disk *disk, const struct sim_image *image)
     apply(disk);
 }
 
+void sim_disk_found(struct sim_disk *disk, const struct gr_holds *holds)
+{
+    struct gr_store_write write = {.holds = holds};
+    struct gr_disk_sink sink = {.put = put, .remove = take, .host = disk};
+    gr_disk_write(&write, (struct gr_actor){0, 0}, &sink);
+    for (size_t i = 0; i < disk->undo_count; i++)
+        disown(&disk->undo[i]);
+    disk->undo_count = 0;
+    apply(disk);
+}
+
 bool sim_disk_lose(struct sim_disk *disk, const struct gr_key *key)
 {
     struct gr_arena arena = {0};
@@ -397,8 +408,8 @@ void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_e
         break;
     case GR_SCAN_HINTS:
         page.end = GR_CURSOR_END;
-        walk(
-            disk, gr_disk_range_hints(arena, effect->peer, effect->cursor), arena, hint_row, &page);
+        walk(disk, gr_disk_range_hints(arena, effect->owner, effect->cursor), arena, hint_row,
+            &page);
         ret->cursor = page.end;
         ret->hint = page.hint;
         ret->hint_count = page.hint_count;
@@ -467,7 +478,7 @@ static bool count_row(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
-uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner)
+uint64_t sim_disk_hints(struct sim_disk *disk, uint64_t owner)
 {
     struct gr_arena arena = {0};
     uint64_t count = 0;
@@ -536,12 +547,23 @@ static bool load_hint(void *host, struct gr_bytes key, struct gr_bytes value)
     return true;
 }
 
+static bool load_holds(void *arg, struct gr_bytes key, struct gr_bytes value)
+{
+    struct load *load = arg;
+    struct gr_holds holds;
+    enum gr_err err = gr_disk_read_holds(key, value, load->arena, &holds);
+    gr_assert(err == GR_OK);
+    gr_node_load_holds(load->node, &holds);
+    return true;
+}
+
 void sim_disk_load(struct sim_disk *disk, struct gr_node *node)
 {
     struct gr_arena arena = {0};
     struct load load = {.node = node, .arena = &arena};
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_CLOCK), &arena, load_clock, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_PARTITION), &arena, load_partition, &load);
+    walk(disk, gr_disk_range_kind(&arena, GR_DISK_HOLDS), &arena, load_holds, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_LEFTOVER), &arena, load_leftover, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_OWED), &arena, load_owed, &load);
     walk(disk, gr_disk_range_kind(&arena, GR_DISK_HINT), &arena, load_hint, &load);

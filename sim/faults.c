@@ -78,6 +78,17 @@ static void cut_pairs(struct sim *sim, const struct sim_action *action, struct s
             }
 }
 
+// All of a site from all others.
+static void cut_site(struct sim *sim, const struct sim_action *action, struct sim_going *going)
+{
+    int site = (int)(action->draw[0] % (uint64_t)sim->plan.sites);
+    for (int a = 0; a < sim->node_count; a++)
+        for (int b = 0; b < sim->node_count; b++)
+            if ((sim->plan.site[a] == site) != (sim->plan.site[b] == site))
+                cut(going, a, b);
+    sim_tell(sim, "site %d is cut off", site);
+}
+
 static bool half_open(struct sim *sim, const struct sim_action *action, struct sim_going *going)
 {
     int a = victim(sim, action->draw[0]);
@@ -97,6 +108,11 @@ static bool begin_cut(struct sim *sim, const struct sim_action *action, struct s
     switch (action->fault) {
     case SIM_PAIRS:
         cut_pairs(sim, action, going);
+        break;
+    case SIM_SITE_CUT:
+        if (sim->plan.sites == 1)
+            return false;
+        cut_site(sim, action, going);
         break;
     case SIM_HALF_OPEN:
         if (!half_open(sim, action, going))
@@ -211,7 +227,11 @@ void sim_fault_begin(struct sim *sim, int index)
     case SIM_ONE_WAY:
     case SIM_PAIRS:
     case SIM_HALF_OPEN:
+    case SIM_SITE_CUT:
         done = begin_cut(sim, action, going);
+        break;
+    case SIM_MEMBERS:
+        done = sim_rings_change(sim, action);
         break;
     default:
         going->node = victim(sim, action->draw[0]);
@@ -234,6 +254,7 @@ void sim_fault_end(struct sim *sim, int index)
     case SIM_ONE_WAY:
     case SIM_PAIRS:
     case SIM_HALF_OPEN:
+    case SIM_SITE_CUT:
         end_cut(sim, action, going);
         break;
     case SIM_FULL_DISK:
@@ -244,6 +265,7 @@ void sim_fault_end(struct sim *sim, int index)
     case SIM_PAUSE:
     case SIM_SLOW_NODE:
     case SIM_CLOCK_JUMP:
+    case SIM_MEMBERS:
         break; // ends by itself, or never
     default:
         sim_ruin_end(sim, action, going);

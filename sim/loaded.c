@@ -548,7 +548,7 @@ static void dispatch(struct run *run, struct event *event)
 
 static void begin(struct run *run, uint64_t seed, enum gr_canary canary)
 {
-    struct gr_member member[LOADED_NODES] = {{{0}, {0}, {0}, {0}}};
+    struct gr_member member[LOADED_NODES] = {{.id = 0}};
     for (int i = 0; i < LOADED_NODES; i++)
         snprintf(member[i].name, sizeof member[i].name, "n%d", i);
     gr_ring_init(&run->ring, PARTITIONS, REPLICAS, member, LOADED_NODES);

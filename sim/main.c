@@ -6,7 +6,8 @@
 //   gramme-sim --seed N --minimise      shrinks one that fails
 //   gramme-sim --canary NAME            leaves one rule out until it is noticed; with --seed, in
 //                                       that run
-//   gramme-sim --canaries               all of them
+//   gramme-sim --canaries               all of them; with --file FILE, lines of a name and a seed,
+//                                       those seeds are tried before the others
 //   gramme-sim --overload [--seed N]    more load than a cluster can carry (overload.c)
 //   gramme-sim --crowd [--seed N] [--members N] [--minutes N]   1,000 members that gossip (crowd.c)
 //
@@ -42,7 +43,7 @@ static int usage(const char *wrong)
         "usage: gramme-sim [--first N] [--seeds N] [EDIT] [--jobs N] [--tap]\n"
         "       gramme-sim --file FILE [EDIT] [--jobs N] [--tap]\n"
         "       gramme-sim --seed N [--canary NAME] [EDIT] [--verbose | --minimise]\n"
-        "       gramme-sim --canary NAME | --canaries [--jobs N] [--tap]\n"
+        "       gramme-sim --canary NAME | --canaries [--file FILE] [--jobs N] [--tap]\n"
         "       gramme-sim --overload [--seed N] [--tap]\n"
         "       gramme-sim --crowd [--seed N] [--members N] [--minutes N] [--tap]\n"
         "EDIT:  --without CLASS,... --with CLASS,... --nodes N --clients N --keys N --ops N\n"
@@ -202,7 +203,7 @@ int main(int argc, char **argv)
         return sim_crowd(
             command.first, (uint16_t)command.members, (uint32_t)command.minutes, command.tap);
     if (command.canaries || (command.canary != NULL && !command.one))
-        return sim_play_canaries(command.canary, command.jobs, command.tap);
+        return sim_play_canaries(command.canary, command.file, command.jobs, command.tap);
     for (int c = GR_CANARY_NONE; c < GR_CANARY_COUNT && command.canary != NULL; c++)
         if (strcmp(command.canary, gr_canary_name((enum gr_canary)c)) == 0)
             command.run.canary = (enum gr_canary)c;

@@ -47,6 +47,10 @@ static int64_t delay_of(struct sim *sim, int from, int to, uint64_t n)
         us_min = LATE_US_MIN, us_max = LATE_US_MAX;
     else if (strikes(sim, SIM_SLOW, from, to, n))
         us_max = SLOW_US_MAX;
+    if (sim->plan.site[from] != sim->plan.site[to] && !sim->quiet) {
+        us_min += sim->plan.wide_us;
+        us_max += sim->plan.wide_us;
+    }
     return 1000 * (us_min + (int64_t)(draw % (uint64_t)(us_max - us_min + 1)));
 }
 

@@ -10,7 +10,9 @@
 //   O2  No shown write was seen by a covered or shown one.  (promises 3 and 4: no zombies, no false
 //       siblings)
 //   O3  A get with R + W > N, counting owners, covers every write acknowledged before it began.
-//       (promise 2) Not of writes from before a disk lost what was durable: its vote is empty.
+//       (promise 2) Not of writes from before a disk lost what was durable: its vote is empty. Not
+//       of writes that were acknowledged while its partition changed hands, until that is settled;
+//       nor of one that, when a disk lost it, only nodes held that nobody takes for holders.
 //   O4  A rejected write never draws a dot.  (promise 7)
 //   O5  No dot is drawn twice, a request has one dot, and each dot one past, whoever runs it. No
 //       request is coordinated twice by owners, and every request is answered at most once, by as
@@ -21,7 +23,12 @@
 //   O8  A write is told no more acknowledgements than nodes held it, and no more durable ones than
 //       disks did.
 //   O9  A node that calls a damaged partition whole has again what it lost, as far as disks that
-//       held it then still do.
+//       held it then still do, and are those of owners and holders that it knows of.
+//   O10 A write that is done with W=LOCAL or EACH is held by most of the owners at the site where
+//   it
+//       was asked for, or at each, or by nodes of that site that stand in for them. (sites.c)
+//   O11 A get with R=LOCAL or EACH that only owners answered covers every write acknowledged before
+//       it began that so many owners of one of its sites held that one of them must have answered.
 //
 // In the modes that do not wait for the disk (§6.1) a node that acknowledged may crash before its
 // sync, and lose a write or a hint of it. Then O3 holds as far as those owners that held the write
@@ -351,8 +358,8 @@ static int kept_of(const struct sim_oracle *oracle, const struct sim_op *op)
 {
     if (sim_durability(oracle->sim) == GR_DURABILITY_COMMIT)
         return op->primaries;
-    unsigned owners = sim_owners(oracle->sim, op->partition);
-    return GR_MIN(op->primaries, __builtin_popcount(op->keeps & owners));
+    unsigned holders = sim_holders(oracle->sim, op->partition);
+    return GR_MIN(op->primaries, __builtin_popcount(op->keeps & holders));
 }
 
 // O3: whatever was acknowledged before the get began.
@@ -361,12 +368,17 @@ static void check_acknowledged(
 {
     const struct sim_op *get = &oracle->op[number];
     int n = sim_replicas(oracle->sim);
+    bool calm = sim_was_calm(oracle->sim, get);
+    if (n == 1 && oracle->damage)
+        return; // what the only copy lost may still be on its way from one who held it before
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
         bool acknowledged = op->key == get->key && op->dot.counter != 0 && op->replied &&
                             op->outcome == GR_DONE && op->ended < get->issued &&
-                            kept_of(oracle, op) + get->primaries > n && op->issued >= oracle->lossy;
-        if (acknowledged && !op->excused && !covers(&record->context, op))
+                            kept_of(oracle, op) + get->primaries > n &&
+                            op->issued >= oracle->lossy &&
+                            (calm || sim_is_met(oracle->sim, op->partition, op->issued, op->ended));
+        if (acknowledged && !op->excused && !op->unmet && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
                 number, get->r, get->key, i, op->w);
@@ -405,7 +417,9 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     // What a node that stands in has, a get of owners need not meet. Where none can stand in, the
     // request's own R and W are what counts, whatever the result says.
     bool strict = sim_node_count(oracle->sim) == sim_replicas(oracle->sim);
-    op->primaries = !strict ? result->primaries : op->kind == SIM_GET ? op->r : op->w;
+    op->primaries = !strict || op->by_site != 0 ? result->primaries
+                    : op->kind == SIM_GET       ? op->r
+                                                : op->w;
     if (result->outcome == GR_DONE && op->kind == SIM_GET && result->acks < op->r)
         sim_oracle_fail(oracle, "get %d was answered by %d of R=%d", number, result->acks, op->r);
     if (result->outcome == GR_DONE && op->kind == SIM_GET &&
@@ -416,6 +430,8 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
             oracle, "write %d was acknowledged by %d of W=%d", number, result->acks, op->w);
     if (op->kind != SIM_GET && op->dot.counter != 0 && result->outcome == GR_DONE)
         check_acknowledgement(oracle, number, result);
+    if (op->kind != SIM_GET && op->by_site != 0 && result->outcome == GR_DONE && result->written)
+        sim_sites_written(oracle, number);
     if ((result->err == GR_OK) != (result->outcome == GR_DONE))
         sim_oracle_fail(oracle, "request %d: outcome and error disagree", number);
     if (result->outcome == GR_REJECTED && op->kind != SIM_GET && op->dot.counter != 0)
@@ -424,6 +440,8 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
         struct claim claim = {.where = "get", .get = op};
         check_claim(oracle, &claim, op->key, &result->record);
         check_acknowledged(oracle, number, &result->record);
+        if (op->by_site != 0)
+            sim_sites_read(oracle, number, result, strict);
         for (uint32_t i = 0; i < result->record.count; i++)
             if (result->record.sibling[i].bare)
                 sim_oracle_fail(oracle, "get %d answers without a value", number);
@@ -491,17 +509,23 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes)
         op->holds &= ~(1u << node);
         op->safe &= ~(1u << node);
         op->keeps &= ~(1u << node);
-        if (key < 0 && votes)
+        if (key < 0)
             op->lost_with[node] = 0; // nothing is left that it could owe
         for (int m = 0; m < sim_node_count(oracle->sim); m++)
             op->lost_with[m] &= ~(1u << node); // what it has again later, it did not keep
         if (op->dot.counter == 0 || op->excused)
             continue;
         unsigned held = 0;
-        for (int m = 0; m < sim_node_count(oracle->sim); m++)
-            held |= (unsigned)(m != node && sim_holds(oracle->sim, m, op, &op->dot)) << m;
+        bool given = false;
+        for (int m = 0; m < sim_node_count(oracle->sim); m++) {
+            bool holder = m != node && sim_holds(oracle->sim, m, op, &op->dot);
+            held |= (unsigned)holder << m;
+            given |= holder && sim_gives(oracle->sim, node, m, op->partition);
+        }
+        op->unmet |= !given;
         op->excused = held == 0;
-        if (lost && !(key < 0 && votes))
+        // Who has handed a partition over owes nothing of it: if it comes back, it begins anew.
+        if (lost && key >= 0 && sim_keeps(oracle->sim, node, op->partition))
             op->lost_with[node] |= held;
     }
 }
@@ -513,7 +537,8 @@ void sim_oracle_whole(struct sim_oracle *oracle, int node, uint32_t partition)
         if (op->partition != partition)
             continue;
         for (int m = 0; m < sim_node_count(oracle->sim); m++)
-            if ((op->lost_with[node] >> m & 1) && sim_holds(oracle->sim, m, op, &op->dot) &&
+            if ((op->lost_with[node] >> m & 1) && sim_gives(oracle->sim, node, m, partition) &&
+                sim_holds(oracle->sim, m, op, &op->dot) &&
                 !sim_has_seen(oracle->sim, node, partition, &op->dot))
                 sim_oracle_fail(oracle,
                     "node %d says that it is whole, and lacks write %d, which it had and node %d "

@@ -31,7 +31,8 @@ static void build_nodes(struct sim *sim)
         sim_stream_init(&host->random, sim->plan.seed, SIM_STREAM_DISK, (uint64_t)i);
         host->config = gr_node_config_default();
         host->config.self = (uint16_t)i;
-        host->config.ring = &sim->ring;
+        host->config.ring = &sim->rings[0].ring;
+        host->config.newcomer = true;
         host->config.r = host->config.w = (uint8_t)(sim->ring.n / 2 + 1);
         host->config.canary = sim->options->canary;
         host->config.cache_max = caches[gr_random_below(&random, 3)];
@@ -55,11 +56,13 @@ static void build(struct sim *sim)
 {
     const struct sim_plan *plan = &sim->plan;
     sim->node_count = plan->nodes;
-    struct gr_member member[SIM_NODES_MAX] = {{{0}, {0}, {0}, {0}}};
-    for (int i = 0; i < sim->node_count; i++)
+    struct gr_member member[SIM_NODES_MAX] = {{.id = 0}};
+    for (int i = 0; i < sim->node_count; i++) {
         snprintf(member[i].name, sizeof member[i].name, "n%d", i);
-    gr_ring_init(
-        &sim->ring, plan->partitions, (uint8_t)plan->replicas, member, (uint16_t)sim->node_count);
+        if (plan->sites > 1)
+            snprintf(member[i].site, sizeof member[i].site, "site%d", plan->site[i]);
+    }
+    sim_rings_init(sim, member);
     sim_clients_init(&sim->clients, sim, &sim->oracle);
     build_nodes(sim);
     for (int i = 0; i < sim->node_count; i++)
@@ -131,7 +134,7 @@ static void tear_down(struct sim *sim)
     }
     sim_clients_deinit(&sim->clients);
     gr_arena_deinit(&sim->audit_arena);
-    gr_ring_deinit(&sim->ring);
+    sim_rings_deinit(sim);
 }
 
 // What the plan was. Told before anything happens, so that it is known whatever happens.

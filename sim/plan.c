@@ -52,6 +52,22 @@ void sim_stream_init(struct gr_random *random, uint64_t seed, int stream, uint64
     gr_random_init(random, sim_draw(seed, stream, place, 0));
 }
 
+// Where nodes stand. What has sites has no slow network besides: a request would take too long.
+static void draw_sites(struct sim_plan *plan, const struct sim_edit *edit, struct gr_random *random)
+{
+    static const uint32_t wide[] = {1000, 8000, 20000};
+    bool asked = (edit->with & ~edit->without) >> SIM_SITE_CUT & 1;
+    bool has = gr_random_chance(random, 400) || asked;
+    uint64_t how = gr_random_next(random);
+    plan->sites = !has ? 1 : 2 + (int)(how % 2);
+    for (int n = 0; n < SIM_NODES_MAX; n++)
+        plan->site[n] = (uint8_t)((how >> (8 + 4 * n)) % (uint64_t)plan->sites);
+    if (!has)
+        return;
+    plan->wide_us = wide[how / 2 % 3];
+    plan->delay_us_max = GR_MIN(plan->delay_us_max, 15000);
+}
+
 static void draw_cluster(struct sim_plan *plan, const struct sim_edit *edit)
 {
     struct gr_random random;
@@ -85,6 +101,7 @@ static void draw_cluster(struct sim_plan *plan, const struct sim_edit *edit)
     plan->small_queues = gr_random_chance(&random, 200);
     plan->until_ms = UNTIL_MS_MIN + (int64_t)gr_random_below(&random, UNTIL_MS_MORE);
     plan->live_ms = LIVE_MS_MIN + (int64_t)gr_random_below(&random, LIVE_MS_MORE);
+    draw_sites(plan, edit, &random);
     if (edit->nodes > 0)
         plan->nodes = edit->nodes;
     plan->replicas = three ? 3 : 1 + (int)(n % (uint64_t)GR_MIN(plan->nodes, 5));
@@ -128,7 +145,11 @@ static void draw_class(
     if (fault == SIM_CLOCK_JUMP)
         plan->jump_max = how % 5 > 0 ? 5000 : 150000;
     // Disks die rarely: what is left must be able to mend before the next one does.
-    bool disk = fault >= SIM_DISK_LOSS;
+    bool disk = fault >= SIM_DISK_LOSS && fault < SIM_MEMBERS;
+    if (fault == SIM_MEMBERS) {
+        plan->outside = (int)(how / 7 % (uint64_t)(plan->nodes - plan->replicas + 1));
+        plan->blank = how / 100 % 4 == 0;
+    }
     int64_t gap_ms = disk ? 4000 : 400 + (int64_t)(how % 2400), at = 100;
     for (int number = 0; number < SIM_ACTIONS_OF_CLASS_MAX; number++) {
         at += 1 + (int64_t)gr_random_below(&random, 2 * (uint64_t)gap_ms);

@@ -33,7 +33,9 @@
     X(ROLLBACK, "rollback", 150, "disks that returned to an older durable state")                  \
     X(LOST_RECORD, "lost-record", 100, "record rows that vanished")                                \
     X(BIT_ROT, "bit-rot", 250, "record rows with a wrong byte")                                    \
-    X(SALVAGE, "salvage", 200, "stores that were salvaged into new ones")
+    X(SALVAGE, "salvage", 200, "stores that were salvaged into new ones")                          \
+    X(MEMBERS, "members", 300, "rings that gave partitions to others")                             \
+    X(SITE_CUT, "site-cut", 400, "sites that were cut off as a whole")
 
 enum sim_fault {
 #define X(symbol, name, per_mille, text) SIM_##symbol,
@@ -81,10 +83,15 @@ struct sim_plan {
     uint32_t on;                    // bits of classes
     uint32_t rate[SIM_FAULT_COUNT]; // per mille of messages or reads
     int nodes, replicas, clients, keys, ops;
+    int outside; // of the nodes, those that own nothing at first
+    bool blank;  // nobody holds anything at first, as in a cluster that was just made
     uint32_t partitions;
     bool keys_together; // in one partition: they share a clock
     int64_t until_ms, live_ms;
+    int sites;                     // 1: nobody says where it stands
+    uint8_t site[SIM_NODES_MAX];   // of each node
     uint32_t delay_us_max;         // of an ordinary message
+    uint32_t wide_us;              // that it takes longer to another site
     uint32_t sync_us_max;          // of an ordinary sync
     int64_t skew_ms_max, jump_max; // wall clocks differ by up to the larger of the two
     bool link_events;              // cuts are noticed by the links
@@ -109,6 +116,7 @@ enum sim_stream {
     SIM_STREAM_DISK,
     SIM_STREAM_LIVENESS,
     SIM_STREAM_AUDIT,
+    SIM_STREAM_NEWS,
 };
 
 // A number of a stream without a generator's state: the n-th drawn at a place. What happens at one

@@ -27,7 +27,8 @@ static bool votes(const struct sim *sim, int n, const struct sim_op *op)
 {
     const struct sim_node *host = &sim->node[n];
     return !host->suspect[op->key] &&
-           (host->node == NULL || !gr_node_damaged(host->node, op->partition));
+           (host->node == NULL || (!gr_node_damaged(host->node, op->partition) &&
+                                      gr_node_held(host->node, op->partition)));
 }
 
 static bool owns(const struct sim *sim, const struct sim_op *op, int node)
@@ -44,7 +45,7 @@ static bool reads(const struct sim_op *op)
 // Acknowledgements needed: of so many nodes, some of them after a sync.
 static int needed(const struct sim_op *op)
 {
-    return GR_MAX(op->w, op->dw);
+    return GR_MAX(op->by_site != 0 ? 0 : op->w, op->dw);
 }
 
 static bool core_can(const struct sim *sim, const struct sim_op *op)
@@ -57,11 +58,18 @@ static bool core_can(const struct sim *sim, const struct sim_op *op)
         voters += in && votes(sim, owner[i], op);
     }
     bool writes = op->kind != SIM_GET;
+    // By site: owners of the core, without any help; and of a write the first of them is this node.
+    if (op->by_site != 0 &&
+        (!sim_site_met(sim, op, sim->core) || (writes && !owns(sim, op, op->node))))
+        return false;
     if (reads(op) && (voters < op->r || (!GET_LEAVES_OUT_THE_SILENT && voters < sim->ring.n)))
         return false;
     if (!writes)
         return true;
-    int others = __builtin_popcount(sim->core) - inside;
+    int others = 0;
+    for (int n = 0; n < sim->node_count; n++)
+        others += (sim->core >> n & 1) && !sim->ring.member[n].out;
+    others -= inside;
     if (!SUBSTITUTES_MOVE) // each slow owner may have used up one, and a coordinator its own
         others = GR_MAX(others - inside - !owns(sim, op, op->node), 0);
     return inside + GR_MIN(others, sim->ring.n - inside) >= needed(op);
@@ -71,6 +79,15 @@ void sim_progress_begin(struct sim *sim, struct sim_op *op)
 {
     op->must = sim->live && !sim->quiet && sim->now >= sim->must_after && !sim->plan.small_queues &&
                (sim->core >> op->node & 1) && core_can(sim, op);
+    op->settled = sim_settled(sim, op->partition);
+    op->moves = sim->moves;
+    op->must &= op->settled;
+}
+
+// Who owns and holds what it is about did not change while it was under way.
+bool sim_was_calm(const struct sim *sim, const struct sim_op *op)
+{
+    return op->settled && op->moves == sim->moves;
 }
 
 static bool well_since(const struct sim *sim, int node, int64_t since)
@@ -85,27 +102,32 @@ static bool reachable(const struct sim *sim, const struct sim_op *op)
     const uint16_t *owner = gr_ring_owners(&sim->ring, op->partition);
     int64_t since = op->issued_ns;
     int good = 0;
+    unsigned well = 0;
     if (!owns(sim, op, op->node) || !well_since(sim, op->node, since))
         return false;
-    for (int i = 0; i < sim->ring.n; i++)
-        good += well_since(sim, owner[i], since) &&
-                sim_network_good(sim, op->node, owner[i], since) && votes(sim, owner[i], op);
-    return good >= needed(op);
+    for (int i = 0; i < sim->ring.n; i++) {
+        bool is_good = well_since(sim, owner[i], since) &&
+                       sim_network_good(sim, op->node, owner[i], since) && votes(sim, owner[i], op);
+        good += is_good;
+        well |= (unsigned)is_good << owner[i];
+    }
+    return good >= needed(op) && (op->by_site == 0 || sim_site_met(sim, op, well));
 }
 
 void sim_progress_end(struct sim *sim, int number, const struct gr_result *result)
 {
     const struct sim_op *op = &sim->oracle.op[number];
-    bool writable = !reads(op) && !sim->plan.small_queues && reachable(sim, op);
+    bool calm = sim_was_calm(sim, op), must = op->must && calm;
+    bool writable = calm && !reads(op) && !sim->plan.small_queues && reachable(sim, op);
     sim->report->writable += writable;
-    sim->report->served += op->must;
+    sim->report->served += must;
     if (result->outcome == GR_DONE)
         return;
     if (writable)
         sim_oracle_fail(&sim->oracle,
             "put %d of key %d by node %d: %s, although W=%d owners were reachable all the time",
             number, op->key, op->node, gr_err_info(result->err)->name, needed(op));
-    if (op->must)
+    if (must)
         sim_oracle_fail(&sim->oracle,
             "request %d of key %d (R=%d, W=%d): %s, although node %d and the healed core %x could "
             "serve it",

@@ -53,8 +53,9 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
     sim->lost_any = sim->ruined = true;
     switch (action->fault) {
     case SIM_DISK_LOSS:
+        sim_rings_unsettle(sim);
         restart_over(sim, n, action->lasts_ms);
-        sim_oracle_loses(&sim->oracle, n, -1, true);
+        sim_oracle_loses(&sim->oracle, n, -1, false); // an empty disk casts no vote
         sim_disk_replace(&host->disk, NULL);
         host->store += 1000;
         for (int key = 0; key < SIM_KEYS_MAX; key++)
@@ -63,6 +64,7 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
         return true;
     case SIM_SALVAGE: {
         static const uint32_t shares[] = {0, 20, 200, 800};
+        sim_rings_unsettle(sim);
         restart_over(sim, n, action->lasts_ms);
         for (int key = 0; key < sim->clients.keys; key++)
             sim_oracle_loses(&sim->oracle, n, key, false);

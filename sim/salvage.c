@@ -82,7 +82,7 @@ static void found(void *host, const struct gr_verify_finding *finding)
     struct sim *sim = looking->sim;
     // The index of a record that was lost outlives it until its minute comes.
     bool stale = finding->kind == GR_VERIFY_DUE_EXTRA || finding->kind == GR_VERIFY_LEFTOVER_EXTRA;
-    if (stale && sim->oracle.damage)
+    if (stale && sim->ruined)
         return;
     sim_oracle_fail(&sim->oracle, "the store of node %d: partition %u: %s", looking->node,
         finding->partition, gr_verify_text(finding->kind)->what);

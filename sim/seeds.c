@@ -173,6 +173,7 @@ int sim_play_batch(const struct sim_batch *asked)
 
 struct hunt {
     enum gr_canary canary[GR_CANARY_COUNT];
+    uint64_t first[GR_CANARY_COUNT]; // the seed that is tried before all others; 0: none
     bool tap;
     int passed, failed;
 };
@@ -185,7 +186,12 @@ struct noticed {
 // The faults without which nobody would notice: every seed of the hunt has them.
 static uint32_t stirred_by(enum gr_canary canary)
 {
-    return canary == GR_CANARY_UNWITNESSED ? 1u << SIM_LOST_RECORD : 0;
+    bool of_rings = canary >= GR_CANARY_SERVE_EARLY && canary <= GR_CANARY_HINT_ASTRAY;
+    bool of_sites = canary >= GR_CANARY_RELAY_ACKS_FOR_ALL && canary <= GR_CANARY_AWAY_COUNTS;
+    return canary == GR_CANARY_UNWITNESSED ? 1u << SIM_LOST_RECORD
+           : of_sites                      ? 1u << SIM_SITE_CUT
+           : of_rings                      ? 1u << SIM_MEMBERS
+                                           : 0;
 }
 
 // Chance needs thousands of seeds for these, and a golden script notices them at once: damage-once
@@ -196,12 +202,14 @@ static uint32_t stirred_by(enum gr_canary canary)
 // replica was given again and gives on before it was given what that write replaced
 // (exchange_doubtful.script), damage-lacking losses at all owners of a partition, one after
 // another, and exchanges in the one order that passes by what the last of them had
-// (damage_lacking.script).
+// (damage_lacking.script), any-source a write that only the leaver and one other have, and a get
+// that asks just the others after the newcomer holds and before the leaver has made sure of it
+// (transfer.script).
 static bool is_hunted(enum gr_canary canary)
 {
     return canary != GR_CANARY_DAMAGE_ONCE && canary != GR_CANARY_DAMAGE_LACKING &&
            canary != GR_CANARY_LATE_COMPARE && canary != GR_CANARY_DOUBT_IGNORED &&
-           canary != GR_CANARY_LATE_UNOFFERED;
+           canary != GR_CANARY_LATE_UNOFFERED && canary != GR_CANARY_ANY_SOURCE;
 }
 
 static void hunt(void *host, uint64_t index, void *ret_result)
@@ -209,8 +217,11 @@ static void hunt(void *host, uint64_t index, void *ret_result)
     struct hunt *all = host;
     struct noticed *noticed = ret_result;
     static struct sim_report report;
-    for (uint64_t seed = 1; seed <= CANARY_SEEDS_MAX && noticed->seed == 0; seed++) {
-        struct sim_options options = {.seed = seed, .canary = all->canary[index]};
+    uint64_t first = all->first[all->canary[index]];
+    for (uint64_t seed = first > 0 ? 0 : 1; seed <= CANARY_SEEDS_MAX && noticed->seed == 0;
+         seed++) {
+        struct sim_options options = {
+            .seed = seed > 0 ? seed : first, .canary = all->canary[index]};
         options.edit.with = stirred_by(options.canary);
         sim_pool_limit(SEED_S_MAX); // for each run, not for the hunt
         sim_play(&options, &report);
@@ -220,7 +231,7 @@ static void hunt(void *host, uint64_t index, void *ret_result)
         // A seed that fails with every rule in place says nothing of this one.
         options.canary = GR_CANARY_NONE;
         sim_play(&options, &report);
-        noticed->seed = report.failed ? 0 : seed;
+        noticed->seed = report.failed ? 0 : options.seed;
     }
 }
 
@@ -234,7 +245,11 @@ static void hunted(void *host, uint64_t index, const void *result, const char *d
     if (noticed->seed > 0)
         printf("%s%-16s noticed at seed %llu of %d%s: %s\n", ok, name,
             (unsigned long long)noticed->seed, CANARY_SEEDS_MAX,
-            stirred_by(canary) != 0 ? " --with lost-record" : "", noticed->story);
+            stirred_by(canary) == 0                    ? ""
+            : stirred_by(canary) == 1u << SIM_MEMBERS  ? " --with members"
+            : stirred_by(canary) == 1u << SIM_SITE_CUT ? " --with site-cut"
+                                                       : " --with lost-record",
+            noticed->story);
     else
         printf("%s%-16s NOT noticed within %d seeds: %s\n", ok, name, CANARY_SEEDS_MAX,
             died != NULL ? died : gr_canary_text(canary));
@@ -242,10 +257,31 @@ static void hunted(void *host, uint64_t index, const void *result, const char *d
     *(noticed->seed > 0 ? &all->passed : &all->failed) += 1;
 }
 
-int sim_play_canaries(const char *only, int jobs, bool tap)
+// Lines of a name and a seed; # begins what is for people. False: there is no such file.
+static bool read_first(const char *path, struct hunt *all)
+{
+    char line[256], name[64];
+    unsigned long long seed;
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    while (fgets(line, sizeof line, file) != NULL)
+        for (int c = GR_CANARY_NONE + 1; c < GR_CANARY_COUNT; c++)
+            if (sscanf(line, "%63s %llu", name, &seed) == 2 &&
+                strcmp(name, gr_canary_name((enum gr_canary)c)) == 0)
+                all->first[c] = seed;
+    fclose(file);
+    return true;
+}
+
+int sim_play_canaries(const char *only, const char *file, int jobs, bool tap)
 {
     struct hunt all = {.tap = tap};
     uint64_t count = 0;
+    if (file != NULL && !read_first(file, &all)) {
+        fprintf(stderr, "gramme-sim: there is no file %s\n", file);
+        return 2;
+    }
     for (int c = GR_CANARY_NONE + 1; c < GR_CANARY_COUNT; c++)
         if (only == NULL ? is_hunted((enum gr_canary)c)
                          : strcmp(only, gr_canary_name((enum gr_canary)c)) == 0)

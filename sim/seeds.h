@@ -22,8 +22,9 @@ struct sim_batch {
 // These seeds, each twice (equal digests). Prints failures in the order of the seeds, the report,
 // and "N passed, N failed". Returns an exit code.
 int sim_play_batch(const struct sim_batch *batch);
-// Leaves out one rule (all: NULL) until it is noticed. Returns an exit code.
-int sim_play_canaries(const char *only, int jobs, bool tap);
+// Leaves out one rule (all: NULL) until it is noticed; with a file (canaries.txt) its seeds are
+// tried first. Returns an exit code.
+int sim_play_canaries(const char *only, const char *file, int jobs, bool tap);
 // Shrinks a failing run and tells how to replay it. Returns an exit code: 0 if it was shrunk.
 int sim_play_minimised(const struct sim_options *options);
 

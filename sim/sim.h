@@ -70,9 +70,14 @@ struct sim_op {
     enum gr_outcome outcome;
     uint64_t issued, ended;  // in the order of all events
     int r, w, dw, primaries; // R, W, DW; owners among those that answered or acknowledged
+    uint8_t by_site;         // of a get, R, of a write, W (and R): GR_QUORUM_LOCAL or EACH; r and w
+                             // are 1 then
     int node;                // that was asked
     int64_t issued_ns;       // when
+    bool settled;            // nobody was taking over its partition when it began
+    uint64_t moves;          // of sim->moves then
     bool must;               // succeed: asked of a healed core that can serve it
+    bool unmet;              // a disk lost it that nobody known to hold it gives it back to
     bool excused;            // no disk holds it for certain any more
     struct gr_dot dot;       // drawn for it, or counter 0
     bool by_owner;           // an owner of the key has run it
@@ -106,6 +111,22 @@ struct sim_oracle {
     char story[512]; // the first broken promise
 };
 
+// Owners of a partition of which so many must answer or acknowledge, and the nodes of their site.
+struct sim_group {
+    unsigned owners, nodes;
+    int least;
+};
+struct sim_need {
+    int count;
+    struct sim_group group[GR_REPLICAS_MAX];
+};
+// What an operation by site asks for, by the latest ring (sites.c).
+struct sim_need sim_site_need(const struct sim *sim, const struct sim_op *op);
+// Of each group there are enough among those nodes.
+bool sim_site_met(const struct sim *sim, const struct sim_op *op, unsigned nodes);
+// O10 of a write that is done, O11 of a get.
+void sim_sites_written(struct sim_oracle *oracle, int op);
+void sim_sites_read(struct sim_oracle *oracle, int op, const struct gr_result *result, bool strict);
 // Begins an operation; its number, or -1 when the run has had enough.
 int sim_oracle_begin(
     struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w);
@@ -135,6 +156,15 @@ void sim_oracle_loses(struct sim_oracle *oracle, int node, int key, bool votes);
 void sim_oracle_whole(struct sim_oracle *oracle, int node, uint32_t partition);
 // The end: all replicas' states of a key merged. Nothing acknowledged may be missing.
 void sim_oracle_final(struct sim_oracle *oracle, int key, const struct gr_record *merged);
+// Owners and holders of a get's partition were known to all and did not change while it lasted.
+bool sim_was_calm(const struct sim *sim, const struct sim_op *op);
+// A write that ended, or was issued, in that order is met by every quorum of a get that ends now,
+// although others may be taking over the partition.
+bool sim_is_met(const struct sim *sim, uint32_t partition, uint64_t issued, uint64_t ended);
+// As far as node n knows, m owns or holds the partition.
+bool sim_gives(const struct sim *sim, int n, int m, uint32_t partition);
+// It owns the partition, as far as it knows, or holds it.
+bool sim_keeps(const struct sim *sim, int n, uint32_t partition);
 void sim_oracle_fail(struct sim_oracle *oracle, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -181,8 +211,8 @@ uint64_t sim_order(const struct sim *sim);
 // A number mixed into the run's digest.
 void sim_note(struct sim *sim, uint64_t number);
 enum gr_durability sim_durability(const struct sim *sim);
-unsigned sim_owners(const struct sim *sim, uint32_t partition); // one bit for each
-uint64_t sim_written(const struct sim *sim, int node);          // number of its last write
+unsigned sim_holders(const struct sim *sim, uint32_t partition); // who may vote, a bit each
+uint64_t sim_written(const struct sim *sim, int node);           // number of its last write
 bool sim_verbose(const struct sim *sim);
 // One line of the story, with the time, if somebody reads it.
 void sim_tell(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

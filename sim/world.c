@@ -91,8 +91,7 @@ void sim_tell(const struct sim *sim, const char *format, ...)
 bool sim_holds(struct sim *sim, int n, const struct sim_op *op, const struct gr_dot *dot)
 {
     struct sim_node *host = &sim->node[n];
-    return gr_ring_position(&sim->ring, op->partition, (uint16_t)n) >= 0 &&
-           !host->suspect[op->key] && sim_disk_covers(&host->disk, op->partition, dot);
+    return !host->suspect[op->key] && sim_disk_covers(&host->disk, op->partition, dot);
 }
 
 bool sim_has_seen(const struct sim *sim, int n, uint32_t partition, const struct gr_dot *dot)
@@ -111,14 +110,6 @@ bool sim_was_suspect(const struct sim *sim, int key, uint64_t since)
 enum gr_durability sim_durability(const struct sim *sim)
 {
     return sim->plan.durability;
-}
-
-unsigned sim_owners(const struct sim *sim, uint32_t partition)
-{
-    unsigned owners = 0;
-    for (int i = 0; i < sim->ring.n; i++)
-        owners |= 1u << gr_ring_owners(&sim->ring, partition)[i];
-    return owners;
 }
 
 uint64_t sim_written(const struct sim *sim, int node)
@@ -191,14 +182,14 @@ int64_t sim_within(struct gr_random *random, int64_t from_us, int64_t to_us)
 
 // ---- effects -----------------------------------------------------------------------------------
 
-// In the modes that do not wait for the disk a sync is due when the interval is over, or when a
-// write came that does not wait for it.
+// A sync is due when the interval is over, or when a write came that does not wait for it: in the
+// mode `commit` that is every one that somebody waits for.
 static void start_sync(struct sim *sim, int n, bool due)
 {
     struct sim_node *host = &sim->node[n];
     if (host->syncing || host->disk.applied == host->disk.synced)
         return;
-    if (!due && sim_durability(sim) != GR_DURABILITY_COMMIT && host->urgent <= host->disk.synced) {
+    if (!due && host->urgent <= host->disk.synced) {
         if (!host->sync_due)
             sim_push(sim, SYNC, n, (int64_t)SYNC_INTERVAL_MS * MS);
         host->sync_due = true;
@@ -242,7 +233,7 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
     sim_disk_write(&host->disk, write, host->config.actor);
     if (write->owed_changed && write->owed == NULL)
         sim_oracle_whole(&sim->oracle, n, write->partition);
-    bool owner = gr_ring_position(&sim->ring, write->partition, (uint16_t)n) >= 0;
+    bool owner = write->hint_count == 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
         sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn, write->seal,
             &write->drawn_context, owner);
@@ -339,6 +330,9 @@ static void emit(void *host, const struct gr_effect *effect)
         on_reply(sim, n, effect->result);
         break;
     case GR_EFFECT_ACKED:
+        break;
+    case GR_EFFECT_HOLDS:
+        sim_rings_say(sim, n, effect->holds);
         break;
     case GR_EFFECT_LOG:
         sim_tell(sim, "node %d, of partition %u: %s", n, effect->partition, effect->text);
@@ -453,6 +447,7 @@ void sim_start(struct sim *sim, int n)
     if (first) {
         host->store = (uint64_t)n + 1;
         sim_disk_init(&host->disk);
+        sim_rings_found(sim, n);
     }
     struct gr_random random;
     sim_stream_init(&random, sim->plan.seed, SIM_STREAM_NODE, (uint64_t)n << 32 | (host->life + 1));
@@ -460,6 +455,7 @@ void sim_start(struct sim *sim, int n)
     if (first || sim->options->canary != GR_CANARY_SAME_ACTOR)
         host->config.actor = (struct gr_actor){host->store, (host->life + 1) << 32 | bits};
     host->config.run = host->life + 1;
+    host->config.blank = first;
     host->config.seed = gr_random_next(&random);
     host->node = gr_node_new(&host->config);
     host->tick_at = INT64_MAX;
@@ -467,6 +463,7 @@ void sim_start(struct sim *sim, int n)
     sim_tell(sim, "node %d starts", n);
     sim_disk_load(&host->disk, host->node);
     sim_step(sim, n, &(struct gr_event){.type = GR_EVENT_TICK});
+    sim_rings_start(sim, n);
     for (int key = 0; key < sim->clients.keys; key++)
         sim_audit_key(sim, n, key);
     for (int m = 0; m < sim->node_count; m++)
@@ -601,6 +598,9 @@ static bool world_event(struct sim *sim, struct sim_event *event)
         break;
     case FAULT_END:
         sim_fault_end(sim, (int)event->ticket);
+        break;
+    case NEWS:
+        sim_rings_news(sim, event);
         break;
     case RELINK:
         sim_network_relink(sim);

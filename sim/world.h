@@ -40,6 +40,8 @@ void sim_disk_image(struct sim_disk *disk, struct sim_image *ret);
 void sim_image_deinit(struct sim_image *image);
 // The store is replaced by an empty one, or by an image. After a crash only.
 void sim_disk_replace(struct sim_disk *disk, const struct sim_image *image);
+// What a store of a new cluster begins with.
+void sim_disk_found(struct sim_disk *disk, const struct gr_holds *holds);
 // The record row of a key vanishes, or gets a wrong byte, behind the node's back. False if there is
 // none.
 bool sim_disk_lose(struct sim_disk *disk, const struct gr_key *key);
@@ -53,7 +55,7 @@ enum gr_err sim_disk_read(
 void sim_disk_scan(struct sim_disk *disk, uint32_t partitions, const struct gr_effect *effect,
     struct gr_arena *arena, struct gr_event *ret);
 // How many hints for that member the store holds.
-uint64_t sim_disk_hints(struct sim_disk *disk, uint16_t owner);
+uint64_t sim_disk_hints(struct sim_disk *disk, uint64_t owner);
 // Makes count and sum of a partition those of its records.
 void sim_disk_forge(struct sim_disk *disk, const struct gr_ring *ring, uint32_t partition);
 // What a partition's records add up to, leaf by leaf.
@@ -89,7 +91,8 @@ enum sim_event_kind {
     START,
     LINK,
     RELINK, // nodes try again to make links that are down
-    ASK     // a client's request, to a process that is stopped or slow
+    ASK,    // a client's request, to a process that is stopped or slow
+    NEWS    // of a ring, or of what a node holds, comes to `peer` (rings.c)
 };
 
 struct sim_event {
@@ -109,6 +112,19 @@ struct sim_event {
     struct gr_effect effect; // READ, SCAN
     struct gr_arena arena;   // of everything else that it holds
     struct gr_event answer;  // READ_DONE, SCAN_DONE
+};
+
+enum { SIM_RINGS_MAX = 24, SIM_HOLD_WORDS = 1 };
+
+// What a node has said last that it holds.
+struct sim_said {
+    uint64_t version, run, held[SIM_HOLD_WORDS];
+};
+
+struct sim_ring {
+    struct gr_ring ring;
+    uint64_t draw;    // the higher one wins
+    unsigned members; // that own something, a bit each
 };
 
 struct sim_node {
@@ -131,12 +147,14 @@ struct sim_node {
     int64_t skew_ms;
     int crash_after; // effects until it crashes, in the middle of a step; -1: it does not
     bool crashing;
-    uint64_t effects;                   // that its runs have put out
-    uint64_t ticket[SIM_CLIENTS_MAX];   // + 1, of the request of each client that it serves
-    uint64_t linked_run[SIM_NODES_MAX]; // of each peer, as the node believes; 0: link down
-    bool suspect[SIM_KEYS_MAX];         // the record is not what the clock says
-    uint64_t found[SIM_KEYS_MAX];       // order of when that was last found out, or 0
-    int64_t bad_at;                     // when something was last wrong with it
+    uint64_t effects;                     // that its runs have put out
+    uint64_t ticket[SIM_CLIENTS_MAX];     // + 1, of the request of each client that it serves
+    int ring;                             // index of the one that it knows
+    struct sim_said heard[SIM_NODES_MAX]; // what it knows of the others
+    uint64_t linked_run[SIM_NODES_MAX];   // of each peer, as the node believes; 0: link down
+    bool suspect[SIM_KEYS_MAX];           // the record is not what the clock says
+    uint64_t found[SIM_KEYS_MAX];         // order of when that was last found out, or 0
+    int64_t bad_at;                       // when something was last wrong with it
 };
 
 // An action that goes on: what is needed to end it.
@@ -156,7 +174,14 @@ struct sim {
     struct sim_plan plan;
     struct sim_oracle oracle;
     struct sim_clients clients;
-    struct gr_ring ring;
+    struct gr_ring ring; // the latest; borrowed from `rings`
+    struct sim_ring rings[SIM_RINGS_MAX];
+    int ring_count, latest;
+    struct sim_said said[SIM_NODES_MAX];
+    uint64_t moves;                           // counts news of who owns or holds what
+    uint64_t settled_at[64 * SIM_HOLD_WORDS]; // order of when each partition was settled last
+    uint64_t held_at[64 * SIM_HOLD_WORDS];    // and of when its holders, or news of them, changed
+    struct gr_random news;                    // its delays
     int node_count;
     struct sim_node node[SIM_NODES_MAX];
     struct sim_going going[SIM_ACTIONS_MAX];
@@ -216,6 +241,21 @@ void sim_network_cut(struct sim *sim, bool notice);
 void sim_network_relink(struct sim *sim);
 // True if nothing has gone wrong between the two since then.
 bool sim_network_good(const struct sim *sim, int a, int b, int64_t since);
+
+// rings.c
+void sim_rings_init(struct sim *sim, const struct gr_member *member);
+void sim_rings_deinit(struct sim *sim);
+void sim_rings_found(struct sim *sim, int node); // an empty disk of a new cluster
+void sim_rings_start(struct sim *sim, int node); // a node runs: what it knew, and what it holds
+void sim_rings_say(struct sim *sim, int node, const struct gr_holds *holds);
+void sim_rings_news(struct sim *sim, struct sim_event *event);
+// Something is about to change who owns or holds what.
+void sim_rings_unsettle(struct sim *sim);
+// False: it could not be made.
+bool sim_rings_change(struct sim *sim, const struct sim_action *action);
+// Everybody knows who owns that partition, all of them hold it, and nobody else does.
+bool sim_settled(const struct sim *sim, uint32_t partition);
+void sim_audit_rings(struct sim *sim);
 
 // faults.c
 void sim_faults_schedule(struct sim *sim);

@@ -93,16 +93,20 @@ GRAMME_API const char *gramme_error_word(const struct gramme *client);
 
 // ---- keys and values -----------------------------------------------------------------------
 
+// In place of a number of replicas: most of those at the site of the node that is asked, or most of
+// those at each site.
+enum gramme_quorum { GRAMME_LOCAL = 254, GRAMME_EACH = 255 };
+
 // Options of a read; zero means the cluster's default.
 struct gramme_read {
-    unsigned r;          // how many replicas must answer
+    unsigned r;          // how many replicas must answer, GRAMME_LOCAL or GRAMME_EACH
     unsigned pr;         // how many of them must be owners of the key
     unsigned timeout_ms; // how long the node tries
 };
 
 // Options of a write; zero means the cluster's default.
 struct gramme_write {
-    unsigned w;          // how many replicas must acknowledge
+    unsigned w;          // how many replicas must acknowledge, GRAMME_LOCAL or GRAMME_EACH
     unsigned pw;         // how many of them must be owners of the key
     unsigned dw;         // how many must have it on disk
     unsigned timeout_ms; // how long the node tries

@@ -51,6 +51,16 @@
     X(PUT_RUN_TWICE, "a forwarded put was not answered in time and was written as a hint too")     \
     X(PUT_SUBSTITUTE, "a put asked a node to stand in for an owner")                               \
     X(PUT_OWNER_AFTER_ALL, "an owner acknowledged after a node had stood in for it")               \
+    X(PUT_RELAYED, "a put sent one copy to another site, to be passed on there")                   \
+    X(PUT_RELAY_BYPASSED, "who was to be passed a write on was sent it after all")                 \
+    X(RELAY_PASSED, "a replica passed a write on to another one of its site")                      \
+    X(RING_ADOPTED, "a node adopted a new ring")                                                   \
+    X(TRANSFER_HELD, "an owner came to hold a partition")                                          \
+    X(LEAVE_UNCOVERED, "a former holder had what an owner lacked, and gave it")                    \
+    X(PARTITION_DROPPED, "a former holder let a partition go")                                     \
+    X(PUT_NEWCOMER, "a put counted an owner that does not hold yet")                               \
+    X(HINT_REROUTED, "a hint was owed to one who is no owner any more, and is owed to all owners") \
+    X(HINT_OWN, "a node applied a hint that it kept of a partition of its own")                    \
     X(GET_SUBSTITUTE, "a get was answered by a node that keeps hints for the key")                 \
     X(HINT_DELIVERED, "a hint was delivered")                                                      \
     X(HINT_FAILED, "a hint could not be delivered and was kept")                                   \

@@ -123,7 +123,7 @@ static bool start_all(struct gr_demo *demo)
     }
     int64_t deadline_ms = gr_demo_now_ms() + GR_DEMO_START_MS_MAX;
     while (!demo->ending && !gr_demo_node_settled(demo)) {
-        if (gr_demo_node_running(demo) < demo->count)
+        if (gr_demo_node_running(demo) < gr_demo_node_members(demo))
             return false;
         if (gr_demo_now_ms() >= deadline_ms) {
             char why[256];
@@ -162,7 +162,7 @@ static void stop_all(struct gr_demo *demo)
 // What to try next, in the words that work in the terminal that this demo was started from.
 static void say_try(const struct gr_demo *demo, const struct gr_options *options)
 {
-    const struct gr_member *member = demo->cluster.ring.member;
+    const struct gr_card *member = demo->member;
     const char *gramme = program_invocation_name;
     const char *first_port = strrchr(member[0].resp, ':') + 1;
     const char *last_port = strrchr(member[demo->count - 1].resp, ':') + 1;
@@ -185,10 +185,10 @@ static void say_try(const struct gr_demo *demo, const struct gr_options *options
 static void say_hello(const struct gr_demo *demo, const struct gr_options *options)
 {
     gr_demo_say("A Gramme cluster of %d node%s is up. N=%d, R=%d, W=%d.", demo->count,
-        demo->count == 1 ? "" : "s", demo->cluster.ring.n, demo->cluster.r, demo->cluster.w);
+        demo->count == 1 ? "" : "s", demo->cluster.n, demo->cluster.r, demo->cluster.w);
     for (int i = 0; i < demo->count; i++)
-        gr_demo_say("    %-4s Redis clients at %s, process %d", demo->cluster.ring.member[i].name,
-            demo->cluster.ring.member[i].resp, (int)demo->node[i].pid);
+        gr_demo_say("    %-4s Redis clients at %s, process %d", demo->member[i].name,
+            demo->member[i].resp, (int)demo->node[i].pid);
     say_try(demo, options);
     gr_demo_say("\nEverything is in %s. Ctrl-C stops the cluster; data stay.", demo->dir);
     gr_demo_say("demo ready");

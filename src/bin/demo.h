@@ -26,6 +26,7 @@ struct gr_demo_node {
     int ready;    // reading end of the child's stdout; -1 = closed
     bool up;      // it said "ready"
     int asked;    // the signal that its end was asked for with; 0 = an end would be news
+    bool removed; // it was removed from the cluster, and has ended
     uint32_t cut; // bit i: the link to node i is cut
 };
 
@@ -54,7 +55,8 @@ struct gr_demo {
     int lock;           // held as long as this demo runs
     int signals, listener;
     struct gr_cluster cluster;
-    int count;
+    struct gr_card member[GR_DEMO_NODES_MAX]; // of all nodes; the cluster's founders come first
+    int founders, count;
     struct gr_demo_node node[GR_DEMO_NODES_MAX];
     struct gr_demo_caller caller[GR_DEMO_CALLERS_MAX];
     bool ending;
@@ -70,9 +72,12 @@ __attribute__((format(printf, 1, 2))) void gr_demo_say(const char *format, ...);
 // Where a demo lives: --dir, else a directory of this user. False when the name is too long.
 bool gr_demo_dir(const struct gr_options *options, char *ret_dir, size_t size);
 // Makes or reuses the directory, locks it, makes or reads the cluster file, and sees that all ports
-// are free. Fills dir, reused, lock, cluster, count. Returns an exit code; complains itself.
+// are free. Fills dir, reused, lock, cluster, member, founders, count. Returns an exit code;
+// complains itself.
 int gr_demo_place_open(struct gr_demo *demo, const struct gr_options *options);
 void gr_demo_place_close(struct gr_demo *demo);
+// One node more, that is to join: its number from 0 on, or -1 with one sentence in ret_why.
+int gr_demo_place_add(struct gr_demo *demo, char *ret_why, size_t why_size);
 
 // ---- the nodes (demo_node.c) -----------------------------------------------------------------
 
@@ -93,8 +98,9 @@ bool gr_demo_node_cut(const struct gr_demo *demo, int i);
 bool gr_demo_node_settled(const struct gr_demo *demo);
 // "n1 sees n2 down", for whoever waited in vain.
 void gr_demo_node_unsettled(const struct gr_demo *demo, char *ret_why, size_t why_size);
-// How many processes there are.
+// How many processes there are; how many there should be, but for those that were removed.
 int gr_demo_node_running(const struct gr_demo *demo);
+int gr_demo_node_members(const struct gr_demo *demo);
 
 // ---- other terminals (demo_control.c) --------------------------------------------------------
 

@@ -113,13 +113,13 @@ static void tell_status(const struct gr_demo *demo, const struct gr_demo_caller 
         "LINKS CUT");
     for (int i = 0; i < demo->count; i++) {
         const struct gr_demo_node *node = &demo->node[i];
-        const struct gr_member *member = &demo->cluster.ring.member[i];
+        const struct gr_card *member = &demo->member[i];
         char cut[GR_DEMO_LINE_MAX] = "", process[16] = "-";
         size_t used = 0;
         for (int k = 0; k < demo->count && used < sizeof(cut); k++) {
             if (node->cut >> k & 1)
                 used += (size_t)snprintf(cut + used, sizeof(cut) - used, "%s%s",
-                    used > 0 ? " " : "", demo->cluster.ring.member[k].name);
+                    used > 0 ? " " : "", demo->member[k].name);
         }
         if (node->pid != 0)
             snprintf(process, sizeof(process), "%d", (int)node->pid);
@@ -221,6 +221,20 @@ static void obey_links(struct gr_demo *demo, struct gr_demo_caller *caller, cons
     wait_for(caller, GR_DEMO_WAIT_LINKS, -1, GR_DEMO_START_MS_MAX);
 }
 
+// One node more: answered when it is up and linked to all. It owns nothing before a commit.
+static const char *obey_add(struct gr_demo *demo, struct gr_demo_caller *caller, char *why)
+{
+    int i = gr_demo_place_add(demo, why, GR_DEMO_LINE_MAX);
+    if (i < 0)
+        return why;
+    if (!gr_demo_node_start(demo, i))
+        return "it cannot be started; the demo's terminal says why";
+    gr_demo_say("%s is started at %s, and owns nothing until `gramme cluster join %s` is committed",
+        demo->member[i].name, demo->member[i].resp, demo->member[i].name);
+    wait_for(caller, GR_DEMO_WAIT_LINKS, i, GR_DEMO_START_MS_MAX);
+    return NULL;
+}
+
 static void obey(struct gr_demo *demo, struct gr_demo_caller *caller)
 {
     char *word = caller->line;
@@ -245,6 +259,12 @@ static void obey(struct gr_demo *demo, struct gr_demo_caller *caller)
         if (error == NULL)
             return;
         tell(caller, "error: n%d: %s\n", node + 1, error);
+    } else if (strcmp(word, "add") == 0 && rest == NULL) {
+        char why[GR_DEMO_LINE_MAX];
+        const char *error = obey_add(demo, caller, why);
+        if (error == NULL)
+            return;
+        tell(caller, "error: %s\n", error);
     } else if (strcmp(word, "split") == 0 && rest != NULL) {
         obey_links(demo, caller, rest);
         return;

@@ -20,12 +20,13 @@
 
 #include "bin/ask.h"
 #include "bin/demo.h"
+#include "shell/server.h"
 
 enum { ASK_MS = 2000, LOG_BYTES = 4096, LOG_LINES = 10 };
 
 static const char *name_of(const struct gr_demo *demo, int i)
 {
-    return demo->cluster.ring.member[i].name;
+    return demo->member[i].name;
 }
 
 static void log_path(const struct gr_demo *demo, int i, char ret_path[GR_DEMO_PATH_MAX])
@@ -48,15 +49,29 @@ static const char *own_path(char ret_path[GR_DEMO_PATH_MAX])
 _Noreturn static void become_server(
     const struct gr_demo *demo, int i, pid_t parent, int out, int log)
 {
-    const struct gr_member *member = &demo->cluster.ring.member[i];
+    const struct gr_card *member = &demo->member[i];
     char data[GR_DEMO_PATH_MAX], cluster[GR_DEMO_PATH_MAX], path[GR_DEMO_PATH_MAX];
+    char join[GR_DEMO_NODES_MAX * sizeof(member->peer)] = "";
+    for (int k = 0, used = 0; k < demo->founders; k++)
+        used += snprintf(join + used, sizeof(join) - (size_t)used, "%s%s", k > 0 ? "," : "",
+            demo->member[k].peer);
     snprintf(data, sizeof(data), "%s/%s/data", demo->dir, member->name);
     snprintf(cluster, sizeof(cluster), "%s/cluster", demo->dir);
     // The addresses are given although the cluster file has them: a GRAMME_RESP in the environment
     // must not send all nodes to one port.
-    const char *argv[] = {"gramme", "server", "--name", member->name, "--data", data, "--cluster",
-        cluster, "--resp", member->resp, "--peer", member->peer, "--demo", "yes",
-        demo->engine != NULL ? "--engine" : NULL, demo->engine, NULL};
+    const char *argv[24] = {"gramme", "server", "--name", member->name, "--data", data, "--cluster",
+        cluster, "--resp", member->resp, "--peer", member->peer, "--demo", "yes"};
+    int words = 14;
+    if (demo->engine != NULL) {
+        argv[words++] = "--engine";
+        argv[words++] = demo->engine;
+    }
+    if (i >= demo->founders) {
+        argv[words++] = "--host";
+        argv[words++] = member->host;
+        argv[words++] = "--join";
+        argv[words++] = join;
+    }
     sigset_t none;
     sigemptyset(&none);
     int in = open("/dev/null", O_RDONLY);
@@ -108,6 +123,7 @@ bool gr_demo_node_start(struct gr_demo *demo, int i)
     node->ready = ends[0];
     node->up = false;
     node->asked = 0;
+    node->removed = false;
     return true;
 }
 
@@ -158,6 +174,13 @@ static void bury(struct gr_demo *demo, int i, int status)
     node->ready = -1;
     node->up = false;
     node->asked = 0;
+    node->removed = WIFEXITED(status) && WEXITSTATUS(status) == GR_SERVER_REMOVED;
+    if (node->removed) {
+        gr_demo_say(
+            "%s was removed from the cluster and has ended. Without %s/%s it can join again.",
+            name_of(demo, i), demo->dir, name_of(demo, i));
+        return;
+    }
     if (good) {
         if (!demo->ending)
             gr_demo_say("%s is down, as asked.", name_of(demo, i));
@@ -207,6 +230,14 @@ void gr_demo_node_log(const struct gr_demo *demo, int i)
         gr_demo_say("    %s", line);
 }
 
+int gr_demo_node_members(const struct gr_demo *demo)
+{
+    int members = demo->count;
+    for (int i = 0; i < demo->count; i++)
+        members -= demo->node[i].removed;
+    return members;
+}
+
 int gr_demo_node_running(const struct gr_demo *demo)
 {
     int running = 0;
@@ -232,7 +263,7 @@ bool gr_demo_node_cut(const struct gr_demo *demo, int i)
     // One that is not up is told as soon as it is.
     if (!node->up)
         return true;
-    struct gramme *client = gramme_open(demo->cluster.ring.member[i].resp, ASK_MS);
+    struct gramme *client = gramme_open(demo->member[i].resp, ASK_MS);
     struct gramme_bytes word[2 + GR_DEMO_NODES_MAX] = {gramme_text("GR.LINK"), gramme_text("HEAL")};
     bool good = command(client, word, 2, name_of(demo, i));
     int count = 1;
@@ -258,14 +289,16 @@ static bool should_see(const struct gr_demo *demo, int i, int k)
 static int find_wrong(const struct gr_demo *demo, int i)
 {
     struct gr_ask_member seen[GR_DEMO_NODES_MAX];
-    struct gramme *client = gramme_open(demo->cluster.ring.member[i].resp, ASK_MS);
+    struct gramme *client = gramme_open(demo->member[i].resp, ASK_MS);
     int count = 0;
     int wrong = i;
-    if (gr_ask_members(client, seen, GR_DEMO_NODES_MAX, &count) == GRAMME_OK &&
-        count == demo->count) {
+    if (gr_ask_members(client, seen, GR_DEMO_NODES_MAX, &count) == GRAMME_OK && count > 0) {
         wrong = -1;
-        for (int k = 0; k < count && wrong < 0; k++) {
-            if (k != i && seen[k].up != should_see(demo, i, k))
+        for (int k = 0; k < demo->count && wrong < 0; k++) {
+            bool up = false; // who was removed is not shown
+            for (int s = 0; s < count; s++)
+                up |= seen[s].up && strcmp(seen[s].name, name_of(demo, k)) == 0;
+            if (k != i && up != should_see(demo, i, k))
                 wrong = k;
         }
     }

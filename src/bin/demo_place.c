@@ -84,7 +84,7 @@ static int take_lock(struct gr_demo *demo)
 
 // ---- the members -----------------------------------------------------------------------------
 
-static void set_addresses(struct gr_member *member, int i, int port_base)
+static void set_addresses(struct gr_card *member, int i, int port_base)
 {
     int port = port_base + PORT_STEP * i;
     snprintf(member->resp, sizeof(member->resp), "127.0.0.1:%d", port);
@@ -104,7 +104,7 @@ static int check_port_range(int nodes, int port_base)
 // a key's replicas are spread as they would be over real ones.
 static int make_cluster(struct gr_demo *demo, const struct gr_options *options)
 {
-    struct gr_member member[GR_DEMO_NODES_MAX] = {0};
+    struct gr_card member[GR_DEMO_NODES_MAX] = {0};
     int nodes = options->nodes != 0 ? (int)options->nodes : 3;
     int port_base = options->port_base != 0 ? (int)options->port_base : PORT_DEFAULT;
     int code = check_port_range(nodes, port_base);
@@ -123,7 +123,7 @@ static int make_cluster(struct gr_demo *demo, const struct gr_options *options)
 
 static int read_cluster(struct gr_demo *demo, const struct gr_options *options)
 {
-    int count = demo->cluster.ring.member_count;
+    int count = demo->cluster.member_count;
     if (count > GR_DEMO_NODES_MAX)
         return gr_complain(GR_EXIT_ERROR, "%s/cluster has %d members; a demo has at most %d",
             demo->dir, count, GR_DEMO_NODES_MAX);
@@ -136,8 +136,37 @@ static int read_cluster(struct gr_demo *demo, const struct gr_options *options)
         return GR_EXIT_OK;
     int code = check_port_range(count, (int)options->port_base);
     for (int i = 0; code == GR_EXIT_OK && i < count; i++)
-        set_addresses(&demo->cluster.ring.member[i], i, (int)options->port_base);
+        set_addresses(&demo->cluster.member[i], i, (int)options->port_base);
     return code;
+}
+
+static int port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    return colon == NULL ? 0 : atoi(colon + 1);
+}
+
+static void add_member(struct gr_demo *demo)
+{
+    struct gr_card *member = &demo->member[demo->count];
+    *member = (struct gr_card){.weight = 1};
+    snprintf(member->name, sizeof(member->name), "n%d", demo->count + 1);
+    snprintf(member->host, sizeof(member->host), "n%d", demo->count + 1);
+    set_addresses(member, demo->count, port_of(demo->member[0].resp));
+    demo->count++;
+}
+
+// The founders, and who joined in an earlier demo here: those have their directories.
+static void find_members(struct gr_demo *demo)
+{
+    char path[GR_DEMO_PATH_MAX];
+    demo->founders = demo->count = demo->cluster.member_count;
+    memcpy(demo->member, demo->cluster.member, (size_t)demo->count * sizeof(*demo->member));
+    for (; demo->count < GR_DEMO_NODES_MAX; add_member(demo)) {
+        snprintf(path, sizeof(path), "%s/n%d/data", demo->dir, demo->count + 1);
+        if (access(path, F_OK) != 0)
+            return;
+    }
 }
 
 // Reads the cluster file, or thinks of a cluster; what is new is written once the ports are free.
@@ -174,16 +203,10 @@ static bool is_port_free(int port)
     return is_free;
 }
 
-static int port_of(const char *address)
-{
-    const char *colon = strrchr(address, ':');
-    return colon == NULL ? 0 : atoi(colon + 1);
-}
-
 static int check_ports(const struct gr_demo *demo)
 {
-    for (int i = 0; i < demo->cluster.ring.member_count; i++) {
-        const struct gr_member *member = &demo->cluster.ring.member[i];
+    for (int i = 0; i < demo->count; i++) {
+        const struct gr_card *member = &demo->member[i];
         int ports[] = {port_of(member->resp), port_of(member->peer)};
         for (size_t p = 0; p < GR_COUNT(ports); p++) {
             if (!is_port_free(ports[p]))
@@ -191,7 +214,7 @@ static int check_ports(const struct gr_demo *demo)
                     "port %d is in use, and %s wants it for %s.\n  End what listens there (`ss "
                     "-ltnp | grep %d` shows it), or take other ports: gramme demo --port-base %d",
                     ports[p], member->name, p == 0 ? "Redis clients" : "its peers", ports[p],
-                    port_of(demo->cluster.ring.member[0].resp) + 1000);
+                    port_of(demo->member[0].resp) + 1000);
         }
     }
     return GR_EXIT_OK;
@@ -206,6 +229,7 @@ static int open_locked(struct gr_demo *demo, const struct gr_options *options)
     int code = find_cluster(demo, options, path);
     if (code != GR_EXIT_OK)
         return code;
+    find_members(demo);
     code = check_ports(demo);
     bool changed = !demo->reused || options->port_base != 0;
     if (code == GR_EXIT_OK && changed &&
@@ -242,7 +266,6 @@ int gr_demo_place_open(struct gr_demo *demo, const struct gr_options *options)
             close(demo->lock);
         return code;
     }
-    demo->count = demo->cluster.ring.member_count;
     return GR_EXIT_OK;
 }
 
@@ -250,4 +273,24 @@ void gr_demo_place_close(struct gr_demo *demo)
 {
     gr_cluster_deinit(&demo->cluster);
     close(demo->lock);
+}
+
+int gr_demo_place_add(struct gr_demo *demo, char *ret_why, size_t why_size)
+{
+    if (demo->count == GR_DEMO_NODES_MAX) {
+        snprintf(ret_why, why_size, "a demo has at most %d nodes", GR_DEMO_NODES_MAX);
+        return -1;
+    }
+    add_member(demo);
+    int i = demo->count - 1;
+    int ports[] = {port_of(demo->member[i].resp), port_of(demo->member[i].peer)};
+    for (size_t p = 0; p < GR_COUNT(ports); p++) {
+        if (ports[p] > 0 && ports[p] <= 65535 && is_port_free(ports[p]))
+            continue;
+        snprintf(
+            ret_why, why_size, "%s wants port %d, which is in use", demo->member[i].name, ports[p]);
+        demo->count--;
+        return -1;
+    }
+    return i;
 }

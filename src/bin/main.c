@@ -23,6 +23,7 @@ const struct gr_verb gr_verbs[] = {
         "    gramme demo kill 2       end node 2 at once, as `kill -9` does\n"
         "    gramme demo stop 2       end it cleanly\n"
         "    gramme demo start 2      start it again\n"
+        "    gramme demo add          start one node more; `gramme cluster join` lets it own data\n"
         "    gramme demo split 1|2,3  cut every link between node 1 and the nodes 2 and 3\n"
         "                             (the shell wants quotes: '1|2,3')\n"
         "    gramme demo heal         mend all links\n"
@@ -64,6 +65,65 @@ const struct gr_verb gr_verbs[] = {
         "Asks one node for the members of its cluster and what it believes of each (SEEN), then\n"
         "asks each member itself (ASKED). Where they differ a link is cut or the news is young.",
         ASKING, 0, 0, gr_verb_status},
+    {"cluster show", "show the members and what each owns", "",
+        "Prints the ring that the node goes by: each member, its share, and what is staged. A "
+        "node\n"
+        "that was started with --join is a member too, and owns nothing until it is let in:\n"
+        "\n"
+        "    gramme cluster join n4        stage a change, or several\n"
+        "    gramme cluster plan           see what would come of it\n"
+        "    gramme cluster commit         make it so; gramme transfers shows how far it is\n"
+        "\n"
+        "Any node can be asked; what is staged at one is staged at all.",
+        ASKING, 0, 0, gr_verb_cluster_show},
+    {"cluster join", "stage: a node gets its share of the data", "NODE [WEIGHT]",
+        "NODE was started with --join. Its share grows with its weight, beside those of the "
+        "others.",
+        ASKING, 1, 2, gr_verb_cluster_stage},
+    {"cluster leave", "stage: a node hands over all that it holds", "NODE",
+        "Once the others hold everything NODE is empty, and can be stopped. It must be up for "
+        "that;\n"
+        "one that is gone for ever is removed.",
+        ASKING, 1, 1, gr_verb_cluster_stage},
+    {"cluster remove", "stage: a node is gone for ever", "NODE",
+        "The others share what it owned, as far as they have it: what only NODE had is lost, and\n"
+        "`gramme cluster plan` says what that may be. Its store is refused from then on; with an\n"
+        "empty data directory it may join again.",
+        ASKING, 1, 1, gr_verb_cluster_stage},
+    {"cluster weight", "stage: a node gets another share", "NODE WEIGHT",
+        "A node of weight 2 owns twice as much as one of weight 1.", ASKING, 2, 2,
+        gr_verb_cluster_stage},
+    {"cluster move-site", "stage: a node stands elsewhere", "NODE SITE [RACK]",
+        "Replicas of a key are spread over as many sites, then racks, then hosts as there are.",
+        ASKING, 2, 3, gr_verb_cluster_stage},
+    {"cluster plan", "show what a commit would do", "",
+        "Prints for each node what it owns now and then, what comes and goes, about how many keys\n"
+        "and bytes that is, and what you should know before.",
+        ASKING, 0, 0, gr_verb_cluster_plan},
+    {"cluster commit", "make what is staged the next ring", "",
+        "Requests go on meanwhile: who held a partition answers for it until the new owner has\n"
+        "all of it. If two plans are committed at the same time in halves of a split cluster, one\n"
+        "of them stays, the same everywhere, and `gramme cluster history` says which was lost.",
+        ASKING, 0, 0, gr_verb_cluster_commit},
+    {"cluster cancel", "forget what is staged", "", "Nothing was changed by it.", ASKING, 0, 0,
+        gr_verb_cluster_cancel},
+    {"cluster history", "show the last rings", "",
+        "Prints how the ring came about, the newest last, and plans that were lost against others.",
+        ASKING, 0, 0, gr_verb_cluster_history},
+    {"cluster settings", "show what the whole cluster goes by", "",
+        "R and W of requests that do not say otherwise: as the cluster file has them, or as "
+        "somebody\n"
+        "has set them, where and when.",
+        ASKING, 0, 0, gr_verb_cluster_settings},
+    {"cluster set", "set R or W for the whole cluster", "r|w N|local|each",
+        "In force at every node as soon as it has heard, and from then on, whatever the cluster "
+        "file\n"
+        "says. local: most of the owners at the site that was asked; each: most at every site.",
+        ASKING, 2, 2, gr_verb_cluster_set},
+    {"transfers", "show what changes hands", "",
+        "Asks each node which partitions it has yet to take over, and which to hand over. With\n"
+        "--watch again every second until all is done.",
+        ASKING | GR_TAKES(WATCH), 0, 0, gr_verb_transfers},
     {"hints", "show what nodes keep for those that are away", "[NODE]",
         "A write whose owner is away is kept by a node that stands in for it, as a hint, until "
         "the\n"
@@ -137,7 +197,7 @@ static void print_overview(void)
 {
     printf("gramme: an always-writable key-value store that Redis clients can talk to.\n\n");
     for (size_t i = 0; i < gr_verb_count; i++)
-        printf("    gramme %-13s %s\n", gr_verbs[i].name, gr_verbs[i].summary);
+        printf("    gramme %-17s %s\n", gr_verbs[i].name, gr_verbs[i].summary);
     printf("\nThe first minute:\n"
            "    gramme demo                    a cluster of three nodes; leave it running\n"
            "    redis-cli -p 7379 SET a b      write through the first node\n"
@@ -226,6 +286,7 @@ static int run_verb(const struct gr_verb *verb, int argc, char **argv)
             "too %s words: gramme %s%s%s\n  `gramme help %s` says more.",
             argc < verb->words_min ? "few" : "many", verb->name, verb->usage[0] != 0 ? " " : "",
             verb->usage, verb->name);
+    options.verb = strchr(verb->name, ' ') != NULL ? strchr(verb->name, ' ') + 1 : verb->name;
     return verb->run(&options, argc, argv);
 }
 

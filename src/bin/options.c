@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum kind { KIND_TEXT, KIND_COUNT, KIND_SPAN, KIND_FLAG, KIND_OUTPUT };
+#include "gramme/gramme.h"
+
+enum kind { KIND_TEXT, KIND_COUNT, KIND_QUORUM, KIND_SPAN, KIND_FLAG, KIND_OUTPUT };
 
 struct option {
     const char *name;  // with its dashes
@@ -32,9 +35,11 @@ static const struct option table[GR_OPTION_COUNT] = {
         "table for people, json for programs, raw for a value's bytes"},
     [GR_OPTION_TIMEOUT] = {"--timeout", "", KIND_SPAN, PLACE(timeout_ms), 1, 3600000, "SPAN",
         "how long to wait for each answer (5s)"},
-    [GR_OPTION_R] = {"--r", "", KIND_COUNT, PLACE(r), 1, 7, "N", "replicas that must answer"},
+    [GR_OPTION_R] = {"--r", "", KIND_QUORUM, PLACE(r), 1, 7, "N",
+        "replicas that must answer; or local, or each"},
     [GR_OPTION_PR] = {"--pr", "", KIND_COUNT, PLACE(pr), 1, 7, "N", "of them owners of the key"},
-    [GR_OPTION_W] = {"--w", "", KIND_COUNT, PLACE(w), 1, 7, "N", "replicas that must acknowledge"},
+    [GR_OPTION_W] = {"--w", "", KIND_QUORUM, PLACE(w), 1, 7, "N",
+        "replicas that must acknowledge; or local, or each"},
     [GR_OPTION_PW] = {"--pw", "", KIND_COUNT, PLACE(pw), 1, 7, "N", "of them owners of the key"},
     [GR_OPTION_DW] = {"--dw", "", KIND_COUNT, PLACE(dw), 1, 7, "N", "of them with it on disk"},
     [GR_OPTION_TTL] = {"--ttl", "", KIND_SPAN, PLACE(ttl_ms), 1, INT64_C(3155760000000), "SPAN",
@@ -54,6 +59,8 @@ static const struct option table[GR_OPTION_COUNT] = {
         "storage engine: rocksdb, or memory"},
     [GR_OPTION_NO_WAIT] = {"--no-wait", "", KIND_FLAG, PLACE(no_wait), 0, 0, "",
         "ask for it and do not wait for its end"},
+    [GR_OPTION_WATCH] = {"--watch", "", KIND_FLAG, PLACE(watch), 0, 0, "",
+        "again every second until it is done"},
 };
 
 // "500ms", "30s", "5m", "2h", "7d" to milliseconds; false when it is none of these.
@@ -88,6 +95,18 @@ static bool read_count(const char *text, int64_t *ret_count)
     return true;
 }
 
+// Most of the replicas at the site of the node that is asked, or at each.
+static bool read_sites(const char *text, int64_t *ret)
+{
+    if (strcasecmp(text, "local") == 0)
+        *ret = GRAMME_LOCAL;
+    else if (strcasecmp(text, "each") == 0)
+        *ret = GRAMME_EACH;
+    else
+        return false;
+    return true;
+}
+
 static bool set_output(const char *text, enum gr_output *ret_output)
 {
     static const char *const forms[] = {
@@ -119,6 +138,15 @@ static bool set_value(const struct option *option, const char *text, struct gr_o
         if (!read_span(text, &number) || number < option->least || number > option->most) {
             snprintf(ret_why, why_size, "%s is a span such as 500ms, 30s, 5m or 2h, not '%s'",
                 option->name, text);
+            return false;
+        }
+        break;
+    case KIND_QUORUM:
+        if (read_sites(text, &number))
+            break;
+        if (!read_count(text, &number) || number < option->least || number > option->most) {
+            snprintf(ret_why, why_size, "%s is a number from %lld to %lld, local or each, not '%s'",
+                option->name, (long long)option->least, (long long)option->most, text);
             return false;
         }
         break;

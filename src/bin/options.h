@@ -13,7 +13,8 @@ enum gr_output {
 
 // Texts are borrowed from argv. A number that was not given is 0.
 struct gr_options {
-    const char *at; // host:port of the node to ask
+    const char *verb; // its last word
+    const char *at;   // host:port of the node to ask
     enum gr_output output;
     int64_t timeout_ms;
     int64_t r, pr, w, pw, dw;
@@ -21,6 +22,7 @@ struct gr_options {
     const char *context; // NULL = not given
     bool blind;
     bool no_wait;
+    bool watch;
     const char *match; // NULL = not given
     int64_t nodes, port_base;
     const char *dir;    // NULL = not given
@@ -45,6 +47,7 @@ enum gr_option {
     GR_OPTION_PORT_BASE,
     GR_OPTION_ENGINE,
     GR_OPTION_NO_WAIT,
+    GR_OPTION_WATCH,
     GR_OPTION_COUNT
 };
 

@@ -51,7 +51,13 @@ static void add_options(struct gramme *client, const struct option *options, siz
         if (options[i].number == 0)
             continue;
         gr_client_text(client, options[i].name);
-        gr_client_number(client, options[i].number);
+        bool by_site = strlen(options[i].name) == 1; // R or W
+        if (by_site && options[i].number == GRAMME_LOCAL)
+            gr_client_text(client, "LOCAL");
+        else if (by_site && options[i].number == GRAMME_EACH)
+            gr_client_text(client, "EACH");
+        else
+            gr_client_number(client, options[i].number);
     }
 }
 

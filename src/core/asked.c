@@ -1,5 +1,9 @@
 // What peers ask of a replica: a READ, a DELTA or a REPAIR becomes a keyop, or is refused (§4.5).
 //
+// A DELTA from another site may name others of this one. It is passed on to them before anything
+// else, whether it is taken here or not; each of them answers the one whose call it is, as if that
+// had asked it, and what comes twice is one write, because its dot is one (replicate.c, S7).
+//
 // Owns: nothing; a keyop is the replica's once it is submitted. Bounds: calls_max keyops of peers.
 #include "core/entropy.h"
 
@@ -15,6 +19,23 @@ static void refuse(
         (void)gr_node_send(node, peer, &answer);
 }
 
+// Passes the write on to those that it names, and finds whom to answer: the place of that member,
+// -1 if it is unknown.
+static int relay(struct gr_node *node, uint16_t peer, const struct gr_message *message)
+{
+    struct gr_message passed = *message;
+    passed.relay_count = 0;
+    passed.asked_by = node->ring->member[peer].id;
+    for (uint32_t i = 0; i < message->relay_count; i++) {
+        int to = gr_ring_find(node->ring, message->relay_list[i]);
+        if (to >= 0 && to != peer && to != node->config.self &&
+            gr_node_send(node, (uint16_t)to, &passed))
+            gr_probe(&node->probes, GR_PROBE_RELAY_PASSED);
+    }
+    int asker = message->asked_by == 0 ? peer : gr_ring_find(node->ring, message->asked_by);
+    return asker == node->config.self ? -1 : asker;
+}
+
 bool gr_replica_is_sound(const struct gr_message *message)
 {
     return gr_state_is_sound(&message->record) &&
@@ -25,11 +46,18 @@ bool gr_replica_is_sound(const struct gr_message *message)
 void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     uint32_t partition = gr_ring_partition(node->ring, message->key.slot);
-    if (gr_ring_position(node->ring, partition, node->config.self) < 0) {
-        refuse(node, peer, message, GR_ERR_NOT_OWNER);
+    bool reads = message->type == GR_MSG_READ;
+    if (message->type == GR_MSG_DELTA) {
+        int asker = relay(node, peer, message);
+        if (asker < 0)
+            return;
+        peer = (uint16_t)asker;
+    }
+    if (reads ? !gr_holder_shows(node, partition) : !gr_holder_takes(node, partition)) {
+        bool fills = gr_holder_owns(node, partition); // one day it will hold what it owns
+        refuse(node, peer, message, fills ? GR_ERR_LOADING : GR_ERR_NOT_OWNER);
         return;
     }
-    bool reads = message->type == GR_MSG_READ;
     if (!reads && !gr_replica_is_sound(message)) {
         refuse(node, peer, message, GR_ERR_INVALID);
         return;

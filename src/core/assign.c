@@ -131,12 +131,12 @@ static uint64_t rank_of(uint32_t row, uint16_t column)
     return gr_hash64(gr_bytes(bytes, sizeof bytes), 0);
 }
 
-// The column with room that the cheapest chain found so far ends at, or -1.
-static int cheapest(struct gr_assign *assign, uint32_t row)
+// The column that the cheapest chain found so far ends at, with room unless `full`, or -1.
+static int cheapest(struct gr_assign *assign, uint32_t row, bool full)
 {
     int best = -1;
     for (uint16_t c = 0; c < assign->columns; c++) {
-        if (assign->spare[c] == 0 || assign->cost[c] == COST_MAX)
+        if ((assign->spare[c] == 0 && !full) || assign->cost[c] == COST_MAX)
             continue;
         int cost = best < 0 ? COST_MAX : assign->cost[best];
         if (assign->cost[c] < cost ||
@@ -171,12 +171,12 @@ static int search(struct gr_assign *assign, uint32_t row)
         assign->from[c] = -1;
         least = GR_MIN(least, assign->cost[c]);
     }
-    int direct = cheapest(assign, row);
+    int direct = cheapest(assign, row, false);
     if (direct >= 0 && assign->cost[direct] == least && assign->gains == 0)
         return direct;
     for (uint16_t i = 0; relax(assign); i++)
         gr_assert(i <= assign->columns); // A1
-    return cheapest(assign, row);
+    return cheapest(assign, row, false);
 }
 
 // Whoever can go from one column to the other at the least cost goes. The row, or -1: nobody can.
@@ -195,16 +195,11 @@ static int64_t move_on(struct gr_assign *assign, uint16_t from, uint16_t to)
 static void take(struct gr_assign *assign, uint32_t row)
 {
     int column = search(assign, row);
-    if (column < 0) { // the totals cannot be kept
-        for (uint16_t c = 0; c < assign->columns; c++)
-            if (is_free(assign, row, c) &&
-                (column < 0 || rank_of(row, c) < rank_of(row, (uint16_t)column)))
-                column = c;
-        gr_assert(column >= 0);
-        move(assign, row, -1, column);
-        return;
-    }
-    assign->spare[column]--;
+    if (column >= 0)
+        assign->spare[column]--;
+    else // the totals cannot be kept; A1 must be, or the next search might find no end
+        column = cheapest(assign, row, true);
+    gr_assert(column >= 0);
     // From the end, so that each who moves finds the place already left.
     for (int from; (from = assign->from[column]) >= 0; column = from) {
         int64_t moved = move_on(assign, (uint16_t)from, (uint16_t)column);

@@ -50,6 +50,21 @@
     X(NOBODY_SYNCS, "nobody-syncs", "no replica syncs first although the mode is buffered")        \
     X(LATE_REQUEST, "late-request", "a request is begun however long it has waited")               \
     X(BACKGROUND_FREE, "background-free", "background work does not ask the throttle")             \
+    X(RELAY_ACKS_FOR_ALL, "relay-acks-for-all",                                                    \
+        "who passes a write on acknowledges for those it passes it on to")                         \
+    X(RELAY_NOT_BYPASSED, "relay-not-bypassed",                                                    \
+        "who was passed a write on and is silent is not asked again")                              \
+    X(AWAY_COUNTS, "away-counts",                                                                  \
+        "one who stands in at another site counts toward a quorum of the site")                    \
+    X(SERVE_EARLY, "serve-early", "an owner shows a partition before it holds it")                 \
+    X(WRITE_NEW_ONLY, "write-new-only",                                                            \
+        "who holds a partition until its owner does gets no writes")                               \
+    X(ANY_SOURCE, "any-source", "an owner holds after an exchange with whomever")                  \
+    X(TWO_SOURCES, "two-sources", "a transfer goes on with another source")                        \
+    X(DROP_UNCOVERED, "drop-uncovered", "a former holder drops what nobody else may have")         \
+    X(COUNTER_FORGOTTEN, "counter-forgotten", "with a partition goes its counter of dots")         \
+    X(HINT_ASTRAY, "hint-astray",                                                                  \
+        "a hint for one who is no owner any more is delivered to nobody")                          \
     X(UNCOMPARED, "uncompared", "two members who know different things do not find out what")      \
     X(UNREFUTED, "unrefuted", "a member that is called down does not say that it is alive")        \
     X(DOWN_UNCALLED, "down-uncalled", "nobody ever calls a member that is down")

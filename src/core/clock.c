@@ -503,3 +503,17 @@ uint64_t gr_clock_hash(const struct gr_clock *clock)
     }
     return hash;
 }
+
+uint32_t gr_clock_blank(
+    struct gr_arena *arena, const struct gr_clock *clock, const struct gr_clock_row *const **ret)
+{
+    struct gr_clock_row *none = gr_arena_array(arena, struct gr_clock_row, clock->count);
+    const struct gr_clock_row **row =
+        gr_arena_array(arena, const struct gr_clock_row *, clock->count);
+    for (uint32_t i = 0; i < clock->count; i++) {
+        none[i] = (struct gr_clock_row){.actor = clock->row[i].actor};
+        row[i] = &none[i];
+    }
+    *ret = row;
+    return clock->count;
+}

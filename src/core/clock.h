@@ -104,4 +104,8 @@ struct gr_clock gr_clock_copy(const struct gr_clock *clock);
 // Equal clocks have equal hashes, on every node.
 uint64_t gr_clock_hash(const struct gr_clock *clock);
 
+// Rows of the same actors that say nothing, for a clock that begins anew; in `arena`. How many.
+uint32_t gr_clock_blank(
+    struct gr_arena *arena, const struct gr_clock *clock, const struct gr_clock_row *const **ret);
+
 #endif

@@ -13,11 +13,13 @@
 //       anew, in the batch that enters the damage, before anything else is said.
 //   B2  What its clock was is kept durably, as owed. While anything is owed the partition's keys
 //       are unknown to gets, never absent.
-//   B3  The debt is paid when the clock covers it, or when every other owner has completed an
-//       exchange since that it began whole, or with all given to it that others had. (One that is
-//       itself behind may be given later what it could not give now. Were it waited for until it is
-//       whole, two that owe would wait for each other for ever: so what counts is that all were
-//       heard, whatever they owed.) A restart forgets who has given, never the debt.
+//   B3  The debt is paid when the clock covers it, or when every other owner, and everyone else who
+//       still holds the partition, has completed an exchange since that it began whole, or with all
+//       given to it that others had. (One that is itself behind may be given later what it could
+//       not give now. Were it waited for until it is whole, two that owe would wait for each other
+//       for ever: so what counts is that all were heard, whatever they owed. One that has yet to be
+//       given what it is to hold is behind as well.) A restart forgets who has given, never the
+//       debt.
 //   B4  A row that cannot be read is removed once the damage is entered: the others' state of that
 //       key takes its place.
 //   B5  Count, sum and tree are made those of what is there by a pass, before any exchange; from
@@ -29,6 +31,8 @@
 //
 // Owns: p->damage. Bounds: one clock per damaged partition.
 #include "core/entropy.h"
+
+#include <string.h>
 
 // Writes what is owed, or that nothing is; and `gone` clock rows, which are empty from now on.
 static void emit(struct gr_node *node, uint32_t partition, const struct gr_clock_row *const *gone,
@@ -53,14 +57,10 @@ static void emit(struct gr_node *node, uint32_t partition, const struct gr_clock
 static void begin_clock_anew(struct gr_node *node, uint32_t partition)
 {
     struct gr_clock *clock = &node->partition[partition].clock;
-    uint32_t count = node->config.canary == GR_CANARY_DAMAGE_CLOCK_KEPT ? 0 : clock->count;
-    struct gr_clock_row *none = gr_arena_array(&node->scratch, struct gr_clock_row, count);
-    const struct gr_clock_row **gone =
-        gr_arena_array(&node->scratch, const struct gr_clock_row *, count);
-    for (uint32_t i = 0; i < count; i++) {
-        none[i] = (struct gr_clock_row){.actor = clock->row[i].actor};
-        gone[i] = &none[i];
-    }
+    const struct gr_clock_row *const *gone = NULL;
+    uint32_t count = 0;
+    if (node->config.canary != GR_CANARY_DAMAGE_CLOCK_KEPT)
+        count = gr_clock_blank(&node->scratch, clock, &gone);
     if (count > 0)
         gr_clock_deinit(clock);
     emit(node, partition, gone, count);
@@ -77,7 +77,7 @@ static struct gr_damage *damage_of(struct gr_node *node, struct gr_partition *p)
     p->doubtful = true;
     if (p->damage == NULL) {
         p->damage = gr_hook_memory(NULL, sizeof *p->damage);
-        *p->damage = (struct gr_damage){.given = 0};
+        *p->damage = (struct gr_damage){.given = {0}};
         node->stats.damaged++;
     }
     return p->damage;
@@ -96,7 +96,7 @@ static void free_damage(struct gr_node *node, struct gr_partition *p)
 void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *how)
 {
     struct gr_partition *p = &node->partition[partition];
-    if (node->store != GR_OK || gr_ring_position(node->ring, partition, node->config.self) < 0)
+    if (node->store != GR_OK || !gr_holder_has(node, partition))
         return; // it cannot be entered now, and the next pass finds it again
     if (p->damage == NULL) {
         gr_probe(&node->probes, GR_PROBE_DAMAGE_FOUND);
@@ -104,7 +104,8 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     }
     struct gr_damage *damage = damage_of(node, p);
     gr_clock_join(&damage->owed, &p->clock);
-    damage->heard = damage->given = 0;
+    memset(damage->heard, 0, sizeof damage->heard);
+    memset(damage->given, 0, sizeof damage->given);
     damage->unsummed = true;
     p->damages++;
     p->hashed = false;
@@ -113,7 +114,7 @@ void gr_damage_partition(struct gr_node *node, uint32_t partition, const char *h
     if (p->leaf != NULL) {
         gr_hook_memory(p->leaf, 0);
         p->leaf = NULL; // B5
-        node->stats.unread++;
+        gr_holder_count(node);
     }
     gr_pass_soon(node);
     gr_round_soon(node);
@@ -131,7 +132,7 @@ void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *ho
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
 {
     uint32_t partition = gr_ring_partition(node->ring, key->slot);
-    if (gr_ring_position(node->ring, partition, node->config.self) < 0 || node->store != GR_OK)
+    if (!gr_holder_has(node, partition) || node->store != GR_OK)
         return;
     gr_damage_partition(node, partition, "a record cannot be read");
     struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_REPAIR, key, 0);
@@ -142,11 +143,38 @@ void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key)
         return;
 }
 
-// The owners of the partition but this node, by position.
-static uint8_t others(const struct gr_node *node, uint32_t partition)
+static bool has(const uint64_t *members, uint16_t member)
 {
-    int self = gr_ring_position(node->ring, partition, node->config.self);
-    return (uint8_t)(((1u << node->ring->n) - 1) & ~(1u << self));
+    return members[member / 64] >> (member % 64) & 1;
+}
+
+// B3: another one has the partition, or is to have it.
+static bool is_needed(const struct gr_node *node, uint32_t partition, uint16_t member)
+{
+    return member != node->config.self && (gr_ring_position(node->ring, partition, member) >= 0 ||
+                                              gr_holder_says(node, member, partition));
+}
+
+// Everybody who is needed is among those.
+static bool are_all(const struct gr_node *node, uint32_t partition, const uint64_t *members)
+{
+    for (uint16_t m = 0; m < node->ring->member_count; m++)
+        if (is_needed(node, partition, m) && !has(members, m))
+            return false;
+    return true;
+}
+
+static bool are_any(const struct gr_node *node, uint32_t partition, const uint64_t *members)
+{
+    bool needed = false;
+    for (uint16_t m = 0; m < node->ring->member_count; m++) {
+        if (!is_needed(node, partition, m))
+            continue;
+        needed = true;
+        if (has(members, m))
+            return true;
+    }
+    return !needed;
 }
 
 // B3.
@@ -154,9 +182,9 @@ static void try_to_pay(struct gr_node *node, uint32_t partition)
 {
     struct gr_partition *p = &node->partition[partition];
     struct gr_damage *damage = p->damage;
-    uint8_t all = others(node, partition);
-    bool enough = damage->given == all || node->config.canary == GR_CANARY_DAMAGE_ONE_PEER;
-    if (node->store != GR_OK || p->leaf == NULL || (damage->heard == 0 && all != 0) ||
+    bool enough =
+        are_all(node, partition, damage->given) || node->config.canary == GR_CANARY_DAMAGE_ONE_PEER;
+    if (node->store != GR_OK || p->leaf == NULL || !are_any(node, partition, damage->heard) ||
         !(enough || gr_clock_includes(&p->clock, &damage->owed)))
         return;
     free_damage(node, p);
@@ -169,19 +197,25 @@ static void try_to_pay(struct gr_node *node, uint32_t partition)
 
 bool gr_damage_lacks(const struct gr_node *node, uint32_t partition)
 {
+    const struct gr_partition *p = &node->partition[partition];
+    return gr_transfer_lacks(node, partition) ||
+           (p->damage != NULL && !are_all(node, partition, p->damage->heard));
+}
+
+bool gr_damage_wants(const struct gr_node *node, uint32_t partition, uint16_t peer)
+{
     const struct gr_damage *damage = node->partition[partition].damage;
-    return damage != NULL && damage->heard != others(node, partition);
+    return damage != NULL && !has(damage->given, peer);
 }
 
 void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking)
 {
     struct gr_damage *damage = node->partition[partition].damage;
-    int position = gr_ring_position(node->ring, partition, peer);
-    if (damage == NULL || position < 0)
+    if (damage == NULL)
         return;
-    damage->heard |= (uint8_t)(1u << position);
+    damage->heard[peer / 64] |= 1ull << (peer % 64);
     if (!lacking || node->config.canary == GR_CANARY_DAMAGE_LACKING)
-        damage->given |= (uint8_t)(1u << position);
+        damage->given[peer / 64] |= 1ull << (peer % 64);
     try_to_pay(node, partition);
 }
 
@@ -215,8 +249,8 @@ bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown
 
 void gr_damage_load(struct gr_node *node, uint32_t partition, const struct gr_clock *owed)
 {
-    if (gr_ring_position(node->ring, partition, node->config.self) < 0)
-        return;
+    if (!gr_holder_has(node, partition))
+        return; // what it was of went elsewhere, or never came
     gr_clock_join(&damage_of(node, &node->partition[partition])->owed, owed);
     gr_repair_damaged(node, partition, NULL);
 }

@@ -53,6 +53,7 @@ void gr_done_tell(
             .status = result->err,
             .outcome = result->outcome,
             .acks = result->acks,
+            .reached = result->reached,
             .primaries = result->primaries,
             .durable_acks = result->durable,
             .settled = settled,

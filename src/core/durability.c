@@ -31,6 +31,12 @@ static bool coordinates(const struct gr_keyop *op)
     return op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
 }
 
+bool gr_keyop_waits(const struct gr_keyop *op)
+{
+    return coordinates(op) || op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT ||
+           op->kind == GR_KEYOP_COVERED;
+}
+
 bool gr_keyop_waits_for_sync(const struct gr_node *node, const struct gr_keyop *op)
 {
     switch (node->config.durability) {
@@ -45,10 +51,12 @@ bool gr_keyop_waits_for_sync(const struct gr_node *node, const struct gr_keyop *
     return op->durable;
 }
 
-// Those that wait for the interval are bounded: so many ask for a sync now.
+// Those that wait for the interval are bounded: so many ask for a sync now. What nobody waits for
+// goes with the next one.
 bool gr_keyop_wants_sync(const struct gr_node *node, const struct gr_keyop *op)
 {
-    return gr_keyop_waits_for_sync(node, op) || node->unsynced.count >= node->config.calls_max;
+    return (gr_keyop_waits(op) && gr_keyop_waits_for_sync(node, op)) ||
+           node->unsynced.count >= node->config.calls_max;
 }
 
 void gr_keyop_tell_ack(

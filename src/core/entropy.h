@@ -9,6 +9,9 @@
 //   serve.c     the same as the peer that is asked
 //   state.c     a key's state from a peer, weighed before it is merged
 //   damage.c    what is done when the store is not what was written
+//   transfer.c  how an owner comes to hold what it owns                                (§4.9)
+//   leave.c     how one who is no owner any more lets it go
+//   drop.c      and removes it
 //   repair.c    what is known of each replica, and what an operator asked for
 //   progress.c  both, told to people: how far, how fast, how long yet
 #ifndef GR_CORE_ENTROPY_H
@@ -29,7 +32,13 @@ struct gr_walk_note {
     int32_t counted;
 };
 
-enum gr_walk_owner { GR_WALK_PASS, GR_WALK_EXCHANGE, GR_WALK_SERVED, GR_WALK_WITNESS };
+enum gr_walk_owner {
+    GR_WALK_PASS,
+    GR_WALK_EXCHANGE,
+    GR_WALK_SERVED,
+    GR_WALK_WITNESS,
+    GR_WALK_DROP
+};
 
 // Everything from `first` to below `frontier` is in the sums, as it is now.
 struct gr_walk {
@@ -110,9 +119,15 @@ void gr_round_init(struct gr_node *node);
 void gr_round_timer(struct gr_node *node);
 // The next round begins now, if none is under way.
 void gr_round_soon(struct gr_node *node);
-// An operator wants exchanges: they begin now, and a round under way makes room.
+// Exchanges are wanted before their turn: they begin when no round is under way; or at once, for an
+// operator, and a round under way makes room.
+void gr_round_wake(struct gr_node *node);
 void gr_round_asked(struct gr_node *node);
 void gr_round_on_link_down(struct gr_node *node, uint16_t peer);
+// Who shares what has changed: what was being compared is compared anew.
+void gr_round_on_ring(struct gr_node *node);
+// A COVER that asks for a durable answer: everything until then is durable.
+void gr_round_covered(struct gr_node *node, const struct gr_keyop *op);
 // PROBE, COVER: answered. PROBED, COVERED: taken if they are of the round under way.
 void gr_round_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 // The exchange that the round began has ended.
@@ -141,6 +156,8 @@ void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, en
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 void gr_serve_timer(struct gr_node *node);
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer);
+// Room for members from..to-1.
+void gr_serve_members(struct gr_node *node, uint16_t from, uint16_t to);
 void gr_serve_on_page(
     struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err);
 
@@ -156,8 +173,9 @@ GR_MUST_USE bool gr_witness_say(
 // gr_replica_on_witness tells the writer with that ticket how the leaf of its key adds up. False:
 // it cannot be looked at now.
 GR_MUST_USE bool gr_witness_wait(struct gr_node *node, const struct gr_key *key, uint64_t ticket);
-// A get found that `member` shows what this replica says is gone: if that is so, it is told.
-void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member);
+// A get found that `member` (-1: one that is not known here) shows what this replica says is gone:
+// if that is so, it is told.
+void gr_witness_call(struct gr_node *node, const struct gr_key *key, int member);
 void gr_witness_on_page(
     struct gr_node *node, struct gr_walk *walk, const struct gr_event *event, enum gr_err err);
 void gr_witness_deinit(struct gr_node *node);
@@ -191,9 +209,11 @@ void gr_damage_unsummed(struct gr_node *node, uint32_t partition, const char *ho
 // There is a row of that key, and it is not what was written: the partition is damaged, the row
 // goes.
 void gr_damage_unreadable(struct gr_node *node, const struct gr_key *key);
-// It is damaged, and some other owner has not given it yet what it has: whoever is given this may
-// be given less than the owners have together (B3).
+// Some other one has yet to give what it holds, or it is damaged and some other owner has not given
+// what it has: whoever is given this may be given less than the owners have together (B3).
 bool gr_damage_lacks(const struct gr_node *node, uint32_t partition);
+// It is damaged, and that peer has not given yet what it has.
+bool gr_damage_wants(const struct gr_node *node, uint32_t partition, uint16_t peer);
 // An exchange with that peer is complete; `lacking`: as the peer said when it began.
 void gr_damage_gave(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking);
 // A pass has made count, sum and tree those of what is stored.
@@ -205,6 +225,62 @@ bool gr_damage_agrees(const struct gr_node *node, struct gr_sum a, struct gr_sum
 // Someone who has seen all that `held` has seen shows a sibling that is neither in `held` nor can
 // have been replaced there.
 bool gr_damage_shows(const struct gr_record *held, const struct gr_record *shown);
+
+// ---- transfer.c, leave.c, drop.c -----------------------------------------------------------
+
+struct gr_transfer {
+    struct gr_timer timer;
+    uint32_t at; // the partition that was begun last
+};
+struct gr_leave {
+    struct gr_timer timer;
+    uint32_t at;  // the partition that was looked at last
+    bool asking;  // all owners of `partition`, by `id`:
+    uint8_t said; // those who cover `clock`, by position
+    bool wishes;  // an exchange of `partition` with `wish`, who lacks something
+    uint16_t wish;
+    uint32_t partition;
+    uint64_t id;
+    struct gr_clock clock; // owned
+};
+struct gr_drop {
+    struct gr_timer timer;
+    struct gr_walk walk;
+    struct gr_arena arena; // of the page's keys
+    struct gr_key *key;
+    uint32_t count, next;
+    uint32_t pending; // keyops of the page, and the page itself
+    bool failed;      // something of this walk is left
+};
+
+// Something may be held now, or begun.
+void gr_transfer_soon(struct gr_node *node);
+void gr_transfer_timer(struct gr_node *node);
+// The next exchange that an owner needs and that can begin now; false if there is none.
+bool gr_transfer_next(struct gr_node *node, uint16_t *ret_peer, uint32_t *ret_partition);
+// It is to be held here, and someone who holds it has not given it yet.
+bool gr_transfer_lacks(const struct gr_node *node, uint32_t partition);
+// Clocks were joined with a peer; `lacking`: as it said when that exchange began.
+void gr_transfer_joined(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking);
+
+void gr_leave_soon(struct gr_node *node);
+void gr_leave_timer(struct gr_node *node);
+// COVERED: false if it is not of this file.
+bool gr_leave_on_covered(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+void gr_leave_on_link_down(struct gr_node *node, uint16_t peer);
+void gr_leave_on_ring(struct gr_node *node);
+// As gr_transfer_next.
+bool gr_leave_next(struct gr_node *node, uint16_t *ret_peer, uint32_t *ret_partition);
+void gr_leave_deinit(struct gr_node *node);
+
+// The partition's clock goes now, its records soon.
+void gr_drop_begin(struct gr_node *node, uint32_t partition);
+// Something is to be dropped since before this run.
+void gr_drop_soon(struct gr_node *node);
+void gr_drop_timer(struct gr_node *node);
+void gr_drop_on_page(struct gr_node *node, const struct gr_event *event, enum gr_err err);
+void gr_drop_on_keyop(struct gr_node *node, enum gr_err err);
+void gr_drop_deinit(struct gr_node *node);
 
 // ---- repair.c ------------------------------------------------------------------------------
 
@@ -273,6 +349,8 @@ void gr_repair_judge(struct gr_node *node, uint32_t partition);
 void gr_repair_damaged(struct gr_node *node, uint32_t partition, const char *how);
 // An exchange that began here has ended.
 void gr_repair_ended(struct gr_node *node, uint16_t peer, uint32_t partition, enum gr_err err);
+// The ring took the place of `before`: what is known is carried over.
+void gr_repair_on_ring(struct gr_node *node, const struct gr_ring *before);
 // A message of an exchange leaves, or has come.
 void gr_repair_count(struct gr_node *node, const struct gr_message *message, bool out);
 void gr_repair_on_ask(struct gr_node *node, const struct gr_repair_ask *ask);
@@ -298,6 +376,7 @@ struct gr_pass {
     struct gr_timer timer;
     struct gr_walk walk;
     uint32_t partition; // the last one begun
+    bool begun;         // in this run
     bool building;      // some partition was not yet passed over
     bool asked_for;     // the walk began after an operator asked for it
     struct gr_instant asked;
@@ -315,9 +394,10 @@ struct gr_round {
     enum gr_round_state state;
     struct gr_timer timer;
     uint64_t id;
-    uint16_t peer;
-    bool scrub;     // WORK: one exchange whatever the clocks say
-    bool asked_for; // WORK: the exchange under way is one that an operator asked for
+    uint16_t peer, probed; // of this round; of the last one that began with a probe
+    bool scrub;            // WORK: one exchange whatever the clocks say
+    bool asked_for;        // WORK: the exchange under way is one that was wanted before its turn,
+    bool asked_last;       // or the last one was
     // Partitions that differ, with the clocks as they were when that was found; in COVER those
     // that have been asked about go, and those that are behind stay.
     uint16_t *partition;
@@ -364,6 +444,8 @@ struct gr_exchange {
     uint16_t peer;
     uint32_t partition;
     struct gr_clock theirs;
+    struct gr_clock kept; // canary two-sources: of exchanges of a partition that were abandoned
+    uint32_t kept_of;
     struct gr_watch watch; // since it began: its clock is what the peer may join
     bool differs[GR_MERKLE_LEAVES_MAX];
     uint32_t branches;          // whose leaves were asked for
@@ -394,8 +476,11 @@ struct gr_entropy {
     struct gr_pass pass;
     struct gr_round round;
     struct gr_exchange exchange;
-    struct gr_served *served; // by member
-    struct gr_list offers;    // keyops of keys that were offered and wait for a slice
+    struct gr_served **served; // by member, each owned
+    struct gr_transfer transfer;
+    struct gr_leave leave;
+    struct gr_drop drop;
+    struct gr_list offers; // keyops of keys that were offered and wait for a slice
     struct gr_timer offers_timer;
     struct gr_list witnesses;
     struct gr_repair repair;

@@ -96,6 +96,10 @@ static void end(struct gr_node *node, enum gr_err err)
     gr_timer_stop(&node->timers, &x->timer);
     forget_pages(x);
     forget_items(x);
+    if (!joined && node->config.canary == GR_CANARY_TWO_SOURCES && x->theirs.count > 0) {
+        gr_clock_join(&x->kept, &x->theirs);
+        x->kept_of = x->partition;
+    }
     gr_clock_deinit(&x->theirs);
     x->state = GR_EXCHANGE_IDLE;
     node->stats.exchanges++;
@@ -163,6 +167,7 @@ static void take_all(struct gr_node *node)
     gr_state_join(node, x->partition, &x->theirs);
     gr_damage_gave(node, x->partition, x->peer, x->lacking);
     gr_repair_joined(node, x->partition, x->peer, x->watch.since);
+    gr_transfer_joined(node, x->partition, x->peer, x->lacking);
 }
 
 // E6. True: there are keys to offer first.
@@ -264,6 +269,8 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
         return;
     }
     x->theirs = gr_clock_copy(&message->clock_list[0]);
+    if (x->kept.count > 0 && x->kept_of == x->partition)
+        gr_clock_join(&x->theirs, &x->kept);
     x->lacking = message->lacking;
     node->partition[x->partition].doubtful |= message->doubtful;
     if (node->config.canary == GR_CANARY_EARLY_JOIN)

@@ -13,10 +13,12 @@
 enum gr_fact_kind {
     GR_FACT_MEMBER = 1, // key: the member. What it is: names, addresses, weight
     GR_FACT_STATUS,     // key: the member. Version: its incarnation, and how it does (detector.h)
-    GR_FACT_HOLDS,      // key: a store. Which partitions it holds completely
+    GR_FACT_HOLDS,      // key: the member. Which partitions its store holds completely
     GR_FACT_BAN,        // key: a store that was removed, and is refused for ever
     GR_FACT_RING,       // key 0. Who owns what
     GR_FACT_SETTING,    // key: which. What the whole cluster agrees on
+    GR_FACT_STAGED,     // key 0. What is to become of the members, until it is committed
+    GR_FACT_LOST,       // key: hash of a layout. That another one took its place
     GR_FACT_KINDS
 };
 

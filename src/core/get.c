@@ -21,282 +21,28 @@
 //              +-- deadline, or too few left: GR_ERR_READ_QUORUM
 //
 // Owns: states of replicas are copied into the call's arena.
+#include "core/get.h"
 #include "core/entropy.h"
-
-enum position_state { UNASKED, ASKED, ANSWERED, FAILED };
-
-enum { SUBSTITUTES_MAX = 32 };
-
-struct substitute {
-    uint16_t member;
-    uint8_t position;
-    bool open;  // it has not answered
-    bool spoke; // it had hints: it votes once, and R answers are those of R nodes
-    struct gr_instant asked_at;
-};
-
-struct gr_get {
-    struct gr_call call;
-    struct gr_key key;
-    uint32_t partition;
-    struct gr_preference list;
-    struct gr_get_options options;
-    bool starting; // explain: not all were asked yet
-    bool answered;
-    bool asked_values; // one replica was asked for the data
-    uint8_t fetching;  // positions that are asked for missing values, a bit each
-    uint8_t state[GR_REPLICAS_MAX];
-    uint8_t failed_fetch[GR_REPLICAS_MAX];
-    enum gr_err error[GR_REPLICAS_MAX];
-    struct gr_instant asked_at[GR_REPLICAS_MAX];
-    struct gr_record record[GR_REPLICAS_MAX];
-    struct gr_record merged;
-    // Those who stand in. A member is asked for one position at a time: its answer does not say
-    // for which.
-    struct substitute substitute[SUBSTITUTES_MAX];
-    int substitute_count;
-    int last_asked[GR_REPLICAS_MAX]; // where the walk over the healthy others is, -1: not begun
-    bool walked[GR_REPLICAS_MAX];    // it has met all of them
-    uint8_t stood_in;                // positions that such a node answered for, a bit each
-    struct gr_record hints[GR_REPLICAS_MAX]; // what it said
-};
 
 static void progress(struct gr_node *node, struct gr_get *get);
 
-static uint8_t count_state(const struct gr_get *get, uint8_t state)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < get->list.n; i++)
-        count += get->state[i] == state;
-    return count;
-}
-
 static uint8_t primaries(const struct gr_get *get)
 {
-    return count_state(get, ANSWERED);
-}
-
-// Its owner has answered, or a node that stands in for it.
-static bool is_answered(const struct gr_get *get, uint8_t position)
-{
-    return get->state[position] == ANSWERED || get->stood_in >> position & 1;
-}
-
-static uint8_t count_answered(const struct gr_get *get)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < get->list.n; i++)
-        count += is_answered(get, i);
-    return count;
-}
-
-// A node that stands in for the owner of the position was asked and may still answer.
-static bool is_substituted(const struct gr_get *get, uint8_t position)
-{
-    for (int i = 0; i < get->substitute_count; i++)
-        if (get->substitute[i].open && get->substitute[i].position == position)
-            return true;
-    return false;
-}
-
-// Positions from which an answer may still come.
-static uint8_t outstanding(const struct gr_get *get)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < get->list.n; i++)
-        count += get->state[i] == ASKED || is_substituted(get, i);
-    return count;
-}
-
-// ---- asking --------------------------------------------------------------------------------
-
-// Sends the question; false if it certainly did not leave. May answer at once: the caller must not
-// touch the get after a local question unless it finds it again.
-static bool ask(struct gr_node *node, struct gr_get *get, uint8_t position, bool bare)
-{
-    uint16_t member = get->list.member[position];
-    get->asked_at[position] = node->now;
-    if (member != node->config.self) {
-        struct gr_message read = {
-            .type = GR_MSG_READ,
-            .id = get->call.id,
-            .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
-            .key = get->key,
-            .bare = bare,
-        };
-        return gr_node_send(node, member, &read);
-    }
-    struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_READ, &get->key, 0);
-    if (op == NULL)
-        return false;
-    op->call = get->call.id;
-    op->bare = bare;
-    return gr_replica_submit(node, op) == GR_OK;
-}
-
-// The next position to ask: this node itself first, then the fastest that is up; -1 if none.
-static int next_position(struct gr_node *node, const struct gr_get *get)
-{
-    const uint16_t *owner = get->list.member;
-    int best = -1;
-    for (int i = 0; i < get->list.n; i++) {
-        if (get->state[i] != UNASKED)
-            continue;
-        if (owner[i] == node->config.self)
-            return i;
-        if (!node->peer[owner[i]].up)
-            continue;
-        if (best < 0 || node->peer[owner[i]].hedge.ns < node->peer[owner[best]].hedge.ns)
-            best = i;
-    }
-    return best;
-}
-
-static struct gr_instant hedge_at(
-    const struct gr_node *node, const struct gr_get *get, uint8_t position)
-{
-    uint16_t member = get->list.member[position];
-    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
-}
-
-static bool is_late(struct gr_node *node, const struct substitute *substitute)
-{
-    struct gr_span hedge = node->peer[substitute->member].hedge;
-    return gr_instant_reached(node->now, gr_instant_after(substitute->asked_at, hedge));
-}
-
-// True if the position's owner will not answer, or not soon, and someone else might.
-static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uint8_t i)
-{
-    if (get->options.explain || get->walked[i] || is_answered(get, i) ||
-        (get->state[i] == ASKED && !gr_instant_reached(node->now, hedge_at(node, get, i))))
-        return false;
-    for (int s = 0; s < get->substitute_count; s++)
-        if (get->substitute[s].open && get->substitute[s].position == i &&
-            !is_late(node, &get->substitute[s]))
-            return false;
-    return true;
-}
-
-static struct substitute *find_substitute(struct gr_get *get, uint16_t member)
-{
-    for (int i = 0; i < get->substitute_count; i++)
-        if (get->substitute[i].open && get->substitute[i].member == member)
-            return &get->substitute[i];
-    return NULL;
-}
-
-static bool has_spoken(const struct gr_get *get, uint16_t member)
-{
-    for (int i = 0; i < get->substitute_count; i++)
-        if (get->substitute[i].spoke && get->substitute[i].member == member)
-            return true;
-    return false;
-}
-
-// Sends the question to one that may keep hints of this key for the owner.
-static bool ask_one_for(struct gr_node *node, struct gr_get *get, uint16_t owner, uint16_t member)
-{
-    if (member == node->config.self)
-        return gr_hint_read(node, owner, &get->key, get->call.id, false);
-    struct gr_message read = {
-        .type = GR_MSG_READ,
-        .id = get->call.id,
-        .deadline_ms = gr_node_remaining_ms(node, get->call.deadline),
-        .key = get->key,
-        .owed_to = (uint32_t)owner + 1,
-    };
-    return gr_node_send(node, member, &read);
-}
-
-// Asks the next of the walk for that position. False if nobody can be asked, or not yet: whoever is
-// asked for another position answers that first, unless it is late.
-static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
-{
-    uint16_t owner = get->list.member[i];
-    while (get->substitute_count < SUBSTITUTES_MAX) {
-        int member = gr_node_next_fallback(node, get->partition, get->last_asked[i], true);
-        if (member < 0)
-            break;
-        const struct substitute *busy = find_substitute(get, (uint16_t)member);
-        if (busy != NULL && !is_late(node, busy))
-            return false;
-        get->last_asked[i] = member;
-        if (busy != NULL || has_spoken(get, (uint16_t)member) ||
-            !ask_one_for(node, get, owner, (uint16_t)member))
-            continue;
-        get->substitute[get->substitute_count++] = (struct substitute){
-            .member = (uint16_t)member, .position = i, .open = true, .asked_at = node->now};
-        return true;
-    }
-    get->walked[i] = true;
-    return false;
-}
-
-static bool ask_substitute(struct gr_node *node, struct gr_get *get)
-{
-    for (uint8_t i = 0; i < get->list.n; i++)
-        if (wants_substitute(node, get, i) && ask_for(node, get, i))
-            return true;
-    return false;
-}
-
-// Asks one more; false if nobody is left.
-static bool ask_next(struct gr_node *node, struct gr_get *get)
-{
-    uint64_t id = get->call.id;
-    for (;;) {
-        int position = next_position(node, get);
-        if (position < 0)
-            return ask_substitute(node, get);
-        bool bare = get->asked_values || get->options.explain;
-        get->state[position] = ASKED;
-        get->asked_values = true;
-        if (ask(node, get, (uint8_t)position, bare))
-            return true;
-        get = gr_call_find(node, GR_CALL_GET, id);
-        if (get == NULL)
-            return true; // answered on the way
-        get->state[position] = FAILED;
-        get->error[position] = GR_ERR_BUSY;
-        get->asked_values = bare && !get->options.explain;
-    }
-}
-
-// When the first of those asked is due for a hedge, or the deadline.
-static void set_timer(struct gr_node *node, struct gr_get *get)
-{
-    struct gr_instant at = get->call.deadline;
-    bool more = next_position(node, get) >= 0 || node->ring->member_count > get->list.n;
-    for (uint8_t i = 0; i < get->list.n && !get->answered; i++) {
-        if ((get->state[i] != ASKED || !more) && !(get->fetching >> i & 1))
-            continue;
-        struct gr_instant hedge = hedge_at(node, get, i);
-        if (hedge.ns > node->now.ns && hedge.ns < at.ns)
-            at = hedge;
-    }
-    for (int i = 0; i < get->substitute_count && !get->answered; i++) {
-        const struct substitute *substitute = &get->substitute[i];
-        struct gr_instant hedge =
-            gr_instant_after(substitute->asked_at, node->peer[substitute->member].hedge);
-        if (substitute->open && hedge.ns > node->now.ns && hedge.ns < at.ns)
-            at = hedge;
-    }
-    gr_timer_set(&node->timers, &get->call.timer, at);
+    return gr_get_count(get, GR_GET_ANSWERED);
 }
 
 // ---- answering and repairing ---------------------------------------------------------------
 
 static void explain(struct gr_node *node, struct gr_get *get, struct gr_result *result)
 {
-    const uint16_t *owner = get->list.member;
+    const uint16_t *owner = get->list.voter;
     struct gr_replica_view *view =
         gr_arena_array(&node->scratch, struct gr_replica_view, get->list.n);
     for (uint8_t i = 0; i < get->list.n; i++) {
-        enum gr_err err = get->state[i] == ANSWERED ? GR_OK
-                          : get->state[i] == FAILED ? get->error[i]
-                          : get->state[i] == ASKED  ? GR_ERR_TIMEOUT
-                                                    : GR_ERR_UNREACHABLE;
+        enum gr_err err = get->state[i] == GR_GET_ANSWERED ? GR_OK
+                          : get->state[i] == GR_GET_FAILED ? get->error[i]
+                          : get->state[i] == GR_GET_ASKED  ? GR_ERR_TIMEOUT
+                                                           : GR_ERR_UNREACHABLE;
         view[i] =
             (struct gr_replica_view){.member = owner[i], .err = err, .record = get->record[i]};
     }
@@ -314,9 +60,13 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
     struct gr_result result = {
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
-        .acks = count_answered(get),
+        .acks = gr_get_answers(get),
         .primaries = primaries(get),
-        .needed = GR_MAX(get->options.r, get->options.pr),
+        .needed = GR_MAX(gr_need_total(&get->need), get->options.pr),
+        .quorum = get->options.r,
+        .reached = gr_quorum_by_site(get->options.r)
+                       ? gr_need_reached(&get->need, gr_get_counted(get))
+                       : gr_get_answers(get),
         .timeout = get->options.timeout,
         .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
         .now = node->wall,
@@ -324,14 +74,6 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
     if (get->options.explain)
         explain(node, get, &result);
     gr_done_tell(node, &get->call.done, &result, true);
-}
-
-static bool lacks_sibling(const struct gr_record *replica, const struct gr_record *merged)
-{
-    for (uint32_t i = 0; i < merged->count; i++)
-        if (gr_record_find(replica, &merged->sibling[i].dot) == NULL)
-            return true;
-    return false;
 }
 
 // Whoever is given the merge would lose, now or when it comes, what one of them shows and another
@@ -343,12 +85,13 @@ static int witness_of(const struct gr_node *node, const struct gr_get *get, uint
         return -1; // no trees are kept
     for (uint8_t shows = 0; shows < get->list.n; shows++) {
         const struct gr_record *held = &get->record[shows];
-        for (uint32_t s = 0; get->state[shows] == ANSWERED && s < held->count; s++) {
+        for (uint32_t s = 0; get->state[shows] == GR_GET_ANSWERED && s < held->count; s++) {
             const struct gr_dot *dot = &held->sibling[s].dot;
             if (gr_record_find(&get->merged, dot) != NULL)
                 continue;
             for (uint8_t i = 0; i < get->list.n; i++)
-                if (get->state[i] == ANSWERED && gr_context_covers(&get->record[i].context, dot) &&
+                if (get->state[i] == GR_GET_ANSWERED &&
+                    gr_context_covers(&get->record[i].context, dot) &&
                     gr_record_find(&get->record[i], dot) == NULL)
                     return i != position ? i : shows;
         }
@@ -359,8 +102,10 @@ static int witness_of(const struct gr_node *node, const struct gr_get *get, uint
 static void call_witness(
     struct gr_node *node, const struct gr_get *get, uint16_t witness, uint16_t member)
 {
-    struct gr_message message = {
-        .type = GR_MSG_WITNESS, .id = get->call.id, .key = get->key, .index = member};
+    struct gr_message message = {.type = GR_MSG_WITNESS,
+        .id = get->call.id,
+        .key = get->key,
+        .member = node->ring->member[member].id};
     if (witness == node->config.self)
         gr_witness_call(node, &get->key, member);
     else
@@ -369,7 +114,7 @@ static void call_witness(
 
 static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
 {
-    const uint16_t *owner = get->list.member;
+    const uint16_t *owner = get->list.voter;
     uint16_t member = owner[position];
     int witness = witness_of(node, get, position);
     if (witness >= 0) {
@@ -397,7 +142,7 @@ static void merge_all(struct gr_node *node, struct gr_get *get)
 {
     struct gr_record merged = GR_RECORD_NOTHING;
     for (uint8_t i = 0; i < get->list.n; i++) {
-        if (get->state[i] == ANSWERED)
+        if (get->state[i] == GR_GET_ANSWERED)
             merged = gr_record_merge(&node->scratch, &merged, &get->record[i]);
         if (get->stood_in >> i & 1)
             merged = gr_record_merge(&node->scratch, &merged, &get->hints[i]);
@@ -406,25 +151,17 @@ static void merge_all(struct gr_node *node, struct gr_get *get)
     get->merged = gr_record_borrow(&get->call.arena, &merged);
 }
 
-static bool complete(const struct gr_record *record)
-{
-    for (uint32_t i = 0; i < record->count; i++)
-        if (record->sibling[i].bare)
-            return false;
-    return true;
-}
-
 // Everyone asked has answered, or time is up: give to those who were behind what they lack (E3).
 static void end(struct gr_node *node, struct gr_get *get)
 {
     merge_all(node, get);
     bool bare = node->config.canary == GR_CANARY_REPAIR_BARE;
     for (uint8_t i = 0; i < get->list.n && !get->options.explain; i++) {
-        if (get->state[i] != ANSWERED || (!complete(&get->merged) && !bare))
+        if (get->state[i] != GR_GET_ANSWERED || (!gr_record_complete(&get->merged) && !bare))
             continue;
-        if (bare && !complete(&get->merged))
+        if (bare && !gr_record_complete(&get->merged))
             get->merged = (struct gr_record){.context = get->merged.context};
-        if (lacks_sibling(&get->record[i], &get->merged) || (bare && get->merged.count == 0))
+        if (gr_record_lacks(&get->record[i], &get->merged) || (bare && get->merged.count == 0))
             repair(node, get, i);
     }
     gr_call_free(node, &get->call);
@@ -440,13 +177,13 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
         if (!get->merged.sibling[s].bare)
             continue;
         for (uint8_t i = 0; i < get->list.n; i++) {
-            if (get->state[i] != ANSWERED || get->failed_fetch[i] ||
+            if (get->state[i] != GR_GET_ANSWERED || get->failed_fetch[i] ||
                 gr_record_find(&get->record[i], &get->merged.sibling[s].dot) == NULL)
                 continue;
             get->fetching |= (uint8_t)(1u << i);
             get->failed_fetch[i] = true; // one question each
             gr_probe(&node->probes, GR_PROBE_GET_COMPLETED);
-            if (ask(node, get, i, false))
+            if (gr_get_ask(node, get, i, false))
                 return true;
             get = gr_call_find(node, GR_CALL_GET, id);
             if (get == NULL)
@@ -461,7 +198,8 @@ static bool fetch_missing(struct gr_node *node, struct gr_get *get)
 static bool fetch_in_time(const struct gr_node *node, const struct gr_get *get)
 {
     for (uint8_t i = 0; i < get->list.n; i++)
-        if ((get->fetching >> i & 1) && !gr_instant_reached(node->now, hedge_at(node, get, i)))
+        if ((get->fetching >> i & 1) &&
+            !gr_instant_reached(node->now, gr_get_hedge_at(node, get, i)))
             return true;
     return false;
 }
@@ -470,20 +208,20 @@ static bool fetch_in_time(const struct gr_node *node, const struct gr_get *get)
 static void progress_fetch(struct gr_node *node, struct gr_get *get)
 {
     uint64_t id = get->call.id;
-    if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !ask_next(node, get) &&
-        get->fetching == 0 && outstanding(get) == 0) {
+    if (!fetch_in_time(node, get) && !fetch_missing(node, get) && !gr_get_ask_next(node, get) &&
+        get->fetching == 0 && gr_get_outstanding(get) == 0) {
         answer(node, get, GR_ERR_READ_QUORUM);
         gr_call_free(node, &get->call);
         return;
     }
     get = gr_call_find(node, GR_CALL_GET, id);
     if (get != NULL && !get->answered)
-        set_timer(node, get);
+        gr_get_set_timer(node, get);
 }
 
 static void progress_explain(struct gr_node *node, struct gr_get *get)
 {
-    if (get->starting || count_state(get, ASKED) > 0)
+    if (get->starting || gr_get_count(get, GR_GET_ASKED) > 0)
         return;
     answer(node, get, GR_OK);
     gr_call_free(node, &get->call);
@@ -491,29 +229,25 @@ static void progress_explain(struct gr_node *node, struct gr_get *get)
 
 static bool is_met(const struct gr_get *get)
 {
-    return count_answered(get) >= get->options.r && primaries(get) >= get->options.pr;
+    return gr_need_met(&get->need, gr_get_counted(get)) && primaries(get) >= get->options.pr;
 }
 
 // Owners that have answered, were asked, or can be.
 static uint8_t owners_may_answer(const struct gr_node *node, const struct gr_get *get)
 {
-    const uint16_t *owner = get->list.member;
+    const uint16_t *owner = get->list.voter;
     uint8_t count = 0;
     for (uint8_t i = 0; i < get->list.n; i++)
-        count += get->state[i] == ANSWERED || get->state[i] == ASKED ||
-                 (get->state[i] == UNASKED && gr_node_peer_up(node, owner[i]));
+        count += get->state[i] == GR_GET_ANSWERED || get->state[i] == GR_GET_ASKED ||
+                 (get->state[i] == GR_GET_UNASKED && gr_node_peer_up(node, owner[i]));
     return count;
 }
 
 // It will be met if everyone who was asked answers.
 static bool may_be_met(const struct gr_get *get)
 {
-    uint8_t some = 0, owners = primaries(get);
-    for (uint8_t i = 0; i < get->list.n; i++) {
-        some += is_answered(get, i) || get->state[i] == ASKED || is_substituted(get, i);
-        owners += get->state[i] == ASKED;
-    }
-    return some >= get->options.r && owners >= get->options.pr;
+    uint8_t owners = primaries(get) + gr_get_count(get, GR_GET_ASKED);
+    return gr_need_met(&get->need, gr_get_may_count(get)) && owners >= get->options.pr;
 }
 
 static void progress(struct gr_node *node, struct gr_get *get)
@@ -524,30 +258,30 @@ static void progress(struct gr_node *node, struct gr_get *get)
         return;
     }
     if (get->answered) {
-        if (outstanding(get) == 0)
+        if (gr_get_outstanding(get) == 0)
             end(node, get);
         return;
     }
-    uint8_t answered = count_answered(get);
+    uint8_t answered = gr_get_answers(get);
     if (is_met(get) || (answered > 0 && node->config.canary == GR_CANARY_ONE_READ)) {
         merge_all(node, get);
-        if (!complete(&get->merged)) {
+        if (!gr_record_complete(&get->merged)) {
             progress_fetch(node, get);
             return;
         }
         answer(node, get, GR_OK);
-        if (outstanding(get) == 0)
+        if (gr_get_outstanding(get) == 0)
             end(node, get);
         else {
             gr_call_late(node, &get->call);
-            set_timer(node, get);
+            gr_get_set_timer(node, get);
         }
         return;
     }
     while (!may_be_met(get)) {
         bool owners = owners_may_answer(node, get) >= get->options.pr;
-        if (!owners || !ask_next(node, get)) {
-            if (owners && outstanding(get) > 0)
+        if (!owners || !gr_get_ask_next(node, get)) {
+            if (owners && gr_get_outstanding(get) > 0)
                 break;
             answer(node, get, GR_ERR_READ_QUORUM);
             gr_call_free(node, &get->call);
@@ -557,14 +291,14 @@ static void progress(struct gr_node *node, struct gr_get *get)
         if (get == NULL)
             return;
     }
-    set_timer(node, get);
+    gr_get_set_timer(node, get);
 }
 
 // A node that stands in for the owner of a position has answered, or cannot be asked any more.
 static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t member,
     enum gr_err status, const struct gr_record *record)
 {
-    struct substitute *substitute = find_substitute(get, member);
+    struct gr_get_substitute *substitute = gr_get_substitute(get, member);
     if (substitute == NULL)
         return;
     uint8_t i = substitute->position;
@@ -573,13 +307,16 @@ static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t mem
     if (member != node->config.self)
         gr_peer_sample(
             &node->peer[member], (struct gr_span){node->now.ns - substitute->asked_at.ns});
-    if (status == GR_OK && !(get->stood_in >> i & 1)) {
+    bool near = gr_ring_same_site(node->ring, member, get->list.voter[i]);
+    if (status == GR_OK && (!(get->stood_in >> i & 1) || (near && !(get->near >> i & 1)))) {
         gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
         get->stood_in |= (uint8_t)(1u << i);
-        get->hints[i] = gr_record_copy(&get->call.arena, record, false);
+        get->near |= (uint8_t)(near << i);
+        struct gr_record both = gr_record_merge(&node->scratch, &get->hints[i], record);
+        get->hints[i] = gr_record_copy(&get->call.arena, &both, false);
         gr_call_account(node, &get->call);
     } else if (status != GR_OK && !get->answered) {
-        (void)ask_substitute(
+        (void)gr_get_ask_substitute(
             node, get); // the next of the walk, or whom another position waited for
     }
     progress(node, get);
@@ -589,24 +326,24 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
     enum gr_err status, const struct gr_record *record)
 {
     struct gr_get *get = (struct gr_get *)call;
-    int position = gr_preference_position(&get->list, member);
+    int position = gr_preference_voted(&get->list, member);
     if (position < 0) {
         on_substitute(node, get, member, status, record);
         return;
     }
     bool fetched = get->fetching >> position & 1;
-    if (get->state[position] != ASKED && !fetched)
+    if (get->state[position] != GR_GET_ASKED && !fetched)
         return;
     if (member != node->config.self)
         gr_peer_sample(
             &node->peer[member], (struct gr_span){node->now.ns - get->asked_at[position].ns});
     get->fetching &= (uint8_t) ~(1u << position);
     if (status == GR_OK) {
-        get->state[position] = ANSWERED;
+        get->state[position] = GR_GET_ANSWERED;
         get->record[position] = gr_record_copy(&call->arena, record, false);
         gr_call_account(node, call);
     } else if (!fetched) {
-        get->state[position] = FAILED;
+        get->state[position] = GR_GET_FAILED;
         get->error[position] = status;
         // If it was the one asked for the data, whoever is asked next brings them.
         get->asked_values = false;
@@ -617,8 +354,8 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
 void gr_get_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
     struct gr_get *get = (struct gr_get *)call;
-    int position = gr_preference_position(&get->list, peer);
-    if (position >= 0 && get->state[position] != ASKED && !(get->fetching >> position & 1))
+    int position = gr_preference_voted(&get->list, peer);
+    if (position >= 0 && get->state[position] != GR_GET_ASKED && !(get->fetching >> position & 1))
         return;
     gr_get_on_state(node, call, peer, GR_ERR_UNREACHABLE, &GR_RECORD_NOTHING);
 }
@@ -632,15 +369,15 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
         if (get->fetching != 0)
             progress(node, get);
         else
-            (void)ask_next(node, get);
+            (void)gr_get_ask_next(node, get);
         get = gr_call_find(node, GR_CALL_GET, id);
         if (get != NULL && !get->answered)
-            set_timer(node, get);
+            gr_get_set_timer(node, get);
         return;
     }
-    const uint16_t *owner = get->list.member;
+    const uint16_t *owner = get->list.voter;
     for (uint8_t i = 0; i < get->list.n; i++)
-        if (get->state[i] == ASKED && owner[i] != node->config.self)
+        if (get->state[i] == GR_GET_ASKED && owner[i] != node->config.self)
             gr_peer_sample(
                 &node->peer[owner[i]], (struct gr_span){node->now.ns - get->asked_at[i].ns});
     if (get->answered) {
@@ -655,7 +392,7 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     const struct gr_get_options *options)
 {
     enum gr_err err = GR_OK;
-    uint8_t need = GR_MAX(options->r, options->pr);
+    uint8_t need = gr_quorum_by_site(options->r) ? options->pr : GR_MAX(options->r, options->pr);
     if (key->bucket.size == 0 || key->bucket.size > GR_BUCKET_BYTES_MAX)
         err = GR_ERR_LIMIT_BUCKET;
     else if (key->key.size == 0 || key->key.size > GR_KEY_BYTES_MAX)
@@ -678,10 +415,15 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     struct gr_get *get = gr_call_new(node, GR_CALL_GET, sizeof *get, done, options->timeout);
     get->key = gr_key_copy(&get->call.arena, key);
     get->partition = gr_ring_partition(node->ring, key->slot);
-    get->list = gr_ring_preference(node->ring, get->partition);
+    get->list = gr_holder_readers(node, get->partition);
     get->options = *options;
-    for (uint8_t i = 0; i < get->list.n; i++)
-        get->last_asked[i] = -1;
+    get->need = gr_site_need(node->ring, &get->list, options->r, node->config.self);
+    for (uint8_t i = 0; i < get->list.n; i++) {
+        if (get->list.held >> i & 1)
+            continue;
+        get->state[i] = GR_GET_FAILED; // nobody holds it there
+        get->error[i] = GR_ERR_LOADING;
+    }
     uint64_t id = get->call.id;
     gr_call_account(node, &get->call);
     gr_timer_set(&node->timers, &get->call.timer, get->call.deadline);
@@ -690,7 +432,7 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
         return;
     }
     get->starting = true;
-    while (ask_next(node, get))
+    while (gr_get_ask_next(node, get))
         get = gr_call_find(node, GR_CALL_GET, id);
     get->starting = false;
     progress(node, get);

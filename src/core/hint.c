@@ -5,8 +5,9 @@
 // write, as it travelled: the new sibling, its dot, and what its writer had seen. It never changes,
 // so nothing needs to be read before one is kept, and whoever signs signs for exactly that write.
 //
-//   H1  A hint goes only when its owner's disk has that write (a durable ACK to the delivery). Age
-//       never removes one.
+//   H1  A hint goes only when its owner's disk has that write (a durable ACK to the delivery), or
+//       when it is kept for all current owners because its own is none any more (H7). Age never
+//       removes one.
 //   H2  What a hint says of the past is the writer's context and single dots, never a range: this
 //       node has no clock for the partition. The owner learns each dot with the record it names.
 //   H3  Over hint_bytes_max the node refuses to stand in; it drops nothing.
@@ -15,6 +16,10 @@
 //       admits it (§6.5); what fails stays and is tried again.
 //   H6  What this node wrote standing in, and what an owner that ran the same put after all asks it
 //       to keep, have one dot and two contexts: two hints, and neither replaces the other.
+//   H7  When the ring has changed every hint is looked at once: one for a member that does not own
+//       the partition any more is kept for all who do, first, and then no longer for that member.
+//   H8  One of a partition that this node owns and does not hold yet is kept for this node too, and
+//       applied here like any write: once it holds, nobody asks it for hints.
 //
 //   per owner:  rest --link up, hint kept--> timer, admitted -> page -> deltas out -> acks -> page
 //   ...
@@ -51,19 +56,36 @@ size_t gr_hint_bytes(const struct gr_hint *hint)
            gr_record_value_bytes(&hint->record) + dots * sizeof(struct gr_dot);
 }
 
-static struct gr_debt *debt_of(struct gr_node *node, uint16_t owner)
+struct gr_debt *gr_hint_debt(struct gr_node *node, uint64_t owner)
 {
-    gr_assert(owner < node->ring->member_count && owner != node->config.self);
-    return &node->debt[owner];
+    for (uint32_t i = 0; i < node->debt_count; i++)
+        if (node->debt[i]->owner == owner)
+            return node->debt[i];
+    node->debt = gr_hook_memory(node->debt, (node->debt_count + 1) * sizeof *node->debt);
+    struct gr_debt *debt = gr_hook_memory(NULL, sizeof *debt);
+    *debt = (struct gr_debt){
+        .owner = owner, .place = gr_ring_find(node->ring, owner), .timer.kind = GR_TIMER_DEBT};
+    node->debt[node->debt_count++] = debt;
+    return debt;
 }
 
 // ---- keeping -------------------------------------------------------------------------------
 
-static void deliver_soon(struct gr_node *node, uint16_t owner, int64_t ms)
+static bool is_up(const struct gr_node *node, const struct gr_debt *debt)
 {
-    struct gr_debt *debt = debt_of(node, owner);
+    return debt->place >= 0 && gr_node_peer_up(node, (uint16_t)debt->place);
+}
+
+// There is something to do for it: it is there, or what it is owed may be owed to others now.
+static bool is_due(const struct gr_node *node, const struct gr_debt *debt)
+{
+    return debt->count > 0 && (is_up(node, debt) || debt->astray);
+}
+
+static void deliver_soon(struct gr_node *node, struct gr_debt *debt, int64_t ms)
+{
     bool under_way = debt->ticket != 0 || debt->sent > 0 || debt->timer.place != 0;
-    if (debt->count > 0 && node->peer[owner].up && !under_way)
+    if (is_due(node, debt) && !under_way)
         gr_timer_set(&node->timers, &debt->timer, gr_instant_after(node->now, gr_span_ms(ms)));
 }
 
@@ -83,18 +105,43 @@ static struct gr_wall earlier(struct gr_wall a, struct gr_wall b)
     return a.ms == 0 || b.ms < a.ms ? b : a;
 }
 
+// Whom it is owed to owns the partition.
+static bool is_owed(const struct gr_node *node, const struct gr_debt *debt, uint32_t partition)
+{
+    return debt->place >= 0 && gr_ring_position(node->ring, partition, (uint16_t)debt->place) >= 0;
+}
+
+// H8.
+static bool is_own_too(const struct gr_node *node, const struct gr_debt *debt, uint32_t partition)
+{
+    return debt->place != node->config.self && gr_holder_owns(node, partition) &&
+           !node->partition[partition].held;
+}
+
+// What is kept now was sent by one who goes by another ring, or is of a partition that is to be
+// held here: all that is owed there is looked at once more.
+static void note_astray(struct gr_node *node, struct gr_debt *debt, const struct gr_hint *hint)
+{
+    uint32_t partition = gr_ring_partition(node->ring, hint->key.slot);
+    if (is_owed(node, debt, partition) && !is_own_too(node, debt, partition))
+        return;
+    debt->astray = true;
+    debt->whole = false;
+}
+
 static void count_kept(struct gr_node *node, const struct gr_hint *hint)
 {
-    struct gr_debt *debt = debt_of(node, hint->owner);
+    struct gr_debt *debt = gr_hint_debt(node, hint->owner);
     size_t bytes = gr_hint_bytes(hint);
     debt->count++;
+    note_astray(node, debt, hint);
     debt->oldest = earlier(debt->oldest, hint->since);
     debt->walked = earlier(debt->walked, hint->since); // the walk may have passed its place
     debt->bytes += bytes;
     debt->fresh = true;
     node->hint_bytes += bytes;
     node->stats.hints_kept++;
-    deliver_soon(node, hint->owner, RETRY_MS); // it may only have been slow
+    deliver_soon(node, debt, RETRY_MS); // it may only have been slow
 }
 
 static void emit(struct gr_node *node, struct gr_store_write *write)
@@ -115,6 +162,11 @@ static void wait_for_store(struct gr_node *node, struct gr_keyop *op)
     node->memory += op->arena.bytes;
     op->write_number = node->writes;
     gr_keyop_wait(node, op);
+}
+
+static uint64_t owner_id(const struct gr_node *node, uint32_t partition, uint8_t position)
+{
+    return node->ring->member[gr_ring_owners(node->ring, partition)[position]].id;
 }
 
 // Canary fold: calls all dots of this actor up to its own seen.
@@ -154,7 +206,7 @@ enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *put, uint8_t o
     struct gr_hint *kept = gr_arena_array(&node->scratch, struct gr_hint, n);
     for (uint8_t i = 0; i < n; i++) {
         kept[i] = hint;
-        kept[i].owner = gr_ring_owners(node->ring, put->partition)[i];
+        kept[i].owner = owner_id(node, put->partition, i);
         count_kept(node, &kept[i]);
     }
     op->call = put->call.id;
@@ -181,13 +233,13 @@ bool gr_hint_void(struct gr_node *node, const struct gr_key *key, const struct g
     struct gr_context single = own_dot(node, dot);
     struct gr_hint hint = {
         .key = *key, .dot = *dot, .since = node->wall, .record = {.context = single}};
-    if (node->store != GR_OK || gr_ring_position(node->ring, partition, node->config.self) >= 0 ||
+    if (node->store != GR_OK || gr_holder_shows(node, partition) ||
         !has_room(node, n * gr_hint_bytes(&hint)))
         return false;
     struct gr_hint *kept = gr_arena_array(&node->scratch, struct gr_hint, n);
     for (uint8_t i = 0; i < n; i++) {
         kept[i] = hint;
-        kept[i].owner = gr_ring_owners(node->ring, partition)[i];
+        kept[i].owner = owner_id(node, partition, i);
         count_kept(node, &kept[i]);
     }
     emit(node, &(struct gr_store_write){.partition = partition, .hint = kept, .hint_count = n});
@@ -197,9 +249,8 @@ bool gr_hint_void(struct gr_node *node, const struct gr_key *key, const struct g
 // A peer asks this node to stand in for an owner of the key.
 static enum gr_err keep(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    uint16_t owner = (uint16_t)(message->owed_to - 1);
     struct gr_hint hint = {
-        .owner = owner,
+        .owner = message->owed_to,
         .key = message->key,
         .dot = message->dot,
         .since = node->wall,
@@ -226,9 +277,8 @@ static enum gr_err keep(struct gr_node *node, uint16_t peer, const struct gr_mes
 
 // ---- delivering ----------------------------------------------------------------------------
 
-static void scan_page(struct gr_node *node, uint16_t owner)
+static void scan_page(struct gr_node *node, struct gr_debt *debt)
 {
-    struct gr_debt *debt = debt_of(node, owner);
     debt->fresh = false;
     debt->from = debt->cursor;
     debt->ticket = gr_node_id(node);
@@ -236,7 +286,7 @@ static void scan_page(struct gr_node *node, uint16_t owner)
                            .type = GR_EFFECT_SCAN,
                            .scan = GR_SCAN_HINTS,
                            .ticket = debt->ticket,
-                           .peer = owner,
+                           .owner = debt->owner,
                            .cursor = debt->cursor,
                            .limit = PAGE,
                        });
@@ -252,24 +302,23 @@ static uint32_t page_slices(const struct gr_debt *debt)
 
 void gr_hint_timer(struct gr_node *node, struct gr_timer *timer)
 {
-    uint16_t owner = (uint16_t)(GR_CONTAINER(timer, struct gr_debt, timer) - node->debt);
-    struct gr_debt *debt = debt_of(node, owner);
+    struct gr_debt *debt = GR_CONTAINER(timer, struct gr_debt, timer);
     gr_assert(debt->ticket == 0 && debt->sent == 0);
-    if (debt->count == 0 || !node->peer[owner].up)
+    if (!is_due(node, debt))
         return;
     if (node->store != GR_OK)
-        deliver_soon(node, owner, RETRY_MS);
+        deliver_soon(node, debt, RETRY_MS);
     else if (!gr_node_background(node, page_slices(debt)))
         gr_timer_set(&node->timers, timer, gr_node_background_at(node, page_slices(debt)));
     else
-        scan_page(node, owner);
+        scan_page(node, debt);
 }
 
 // All of a page have been answered.
-static void page_done(struct gr_node *node, uint16_t owner)
+static void page_done(struct gr_node *node, struct gr_debt *debt)
 {
-    struct gr_debt *debt = debt_of(node, owner);
-    bool stuck = debt->failed > 0 && !debt->stored;
+    bool stuck = (debt->failed > 0 || !is_up(node, debt)) && !debt->stored;
+    bool failed = debt->failed > 0;
     debt->failed = 0;
     debt->stored = false;
     if (stuck && debt->cursor == debt->from) {
@@ -281,14 +330,15 @@ static void page_done(struct gr_node *node, uint16_t owner)
         debt->cursor = 0;
         debt->oldest = debt->count == 0 ? (struct gr_wall){0} : debt->walked;
         debt->walked = (struct gr_wall){0};
+        debt->astray &= !debt->whole;
+        debt->whole = debt->astray; // the next walk is one over all of them
     }
-    deliver_soon(node, owner, stuck ? RETRY_MS : 0);
+    deliver_soon(node, debt, stuck && (failed || !debt->astray) ? RETRY_MS : 0);
 }
 
 static void end_delivery(struct gr_node *node, struct delivery *delivery, bool failed)
 {
-    uint16_t owner = delivery->hint.owner;
-    struct gr_debt *debt = debt_of(node, owner);
+    struct gr_debt *debt = gr_hint_debt(node, delivery->hint.owner);
     gr_assert(debt->sent > 0);
     debt->sent--;
     debt->failed += failed;
@@ -299,13 +349,13 @@ static void end_delivery(struct gr_node *node, struct delivery *delivery, bool f
     }
     gr_call_free(node, &delivery->call);
     if (debt->sent == 0)
-        page_done(node, owner);
+        page_done(node, debt);
 }
 
 // H1: the owner has it.
 static void forget(struct gr_node *node, const struct delivery *delivery)
 {
-    struct gr_debt *debt = debt_of(node, delivery->hint.owner);
+    struct gr_debt *debt = gr_hint_debt(node, delivery->hint.owner);
     debt->count -= debt->count > 0;
     if (debt->count == 0)
         debt->oldest = (struct gr_wall){0};
@@ -343,13 +393,77 @@ void gr_hint_failed(struct gr_node *node, struct gr_call *call)
 
 void gr_hint_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
-    if (((struct delivery *)call)->hint.owner == peer)
+    if (((struct delivery *)call)->hint.owner == node->ring->member[peer].id)
         gr_hint_failed(node, call);
+}
+
+// A hint that is owed to this node, of a partition that it owns by now: it is an ordinary write.
+static void apply_here(struct gr_node *node, struct delivery *delivery, const struct gr_hint *hint)
+{
+    struct gr_keyop *op =
+        gr_keyop_new(node, GR_KEYOP_DELTA, &hint->key, gr_record_value_bytes(&hint->record));
+    uint64_t id = delivery->call.id;
+    if (op == NULL) {
+        gr_hint_failed(node, &delivery->call);
+        return;
+    }
+    gr_probe(&node->probes, GR_PROBE_HINT_OWN);
+    op->call = id;
+    op->durable = true;
+    op->dot = hint->dot;
+    op->incoming = gr_record_copy(&op->arena, &hint->record, false);
+    if (gr_replica_submit(node, op) != GR_OK)
+        gr_hint_on_own(node, id, GR_ERR_BUSY);
+}
+
+void gr_hint_on_own(struct gr_node *node, uint64_t call, enum gr_err err)
+{
+    struct gr_call *delivery = gr_call_find(node, GR_CALL_HINT, call);
+    struct gr_message ack = {.type = GR_MSG_ACK, .status = err, .durable = true};
+    if (delivery != NULL)
+        gr_hint_on_ack(node, delivery, &ack);
+}
+
+// H7. In two writes, in this order: a crash between the two leaves one hint too many.
+static void reroute(struct gr_node *node, struct gr_debt *debt, const struct gr_hint *hint)
+{
+    uint32_t partition = gr_ring_partition(node->ring, hint->key.slot);
+    uint8_t n = node->ring->n;
+    struct gr_hint *kept = gr_arena_array(&node->scratch, struct gr_hint, n);
+    gr_probe(&node->probes, GR_PROBE_HINT_REROUTED);
+    for (uint8_t i = 0; i < n; i++) {
+        kept[i] = *hint;
+        kept[i].owner = owner_id(node, partition, i);
+        count_kept(node, &kept[i]);
+    }
+    bool sync = node->config.durability == GR_DURABILITY_COMMIT;
+    emit(node, &(struct gr_store_write){
+                   .partition = partition, .hint = kept, .hint_count = n, .sync = sync});
+    size_t bytes = gr_hint_bytes(hint);
+    debt->count -= debt->count > 0;
+    debt->bytes -= GR_MIN(debt->bytes, bytes);
+    node->hint_bytes -= GR_MIN(node->hint_bytes, bytes);
+    emit(node, &(struct gr_store_write){.partition = partition,
+                   .hint = hint,
+                   .hint_count = 1,
+                   .hint_remove = true,
+                   .sync = sync});
+}
+
+// H8.
+static void keep_own(struct gr_node *node, const struct gr_hint *hint)
+{
+    struct gr_hint own = *hint;
+    own.owner = node->ring->member[node->config.self].id;
+    count_kept(node, &own);
+    emit(node, &(struct gr_store_write){.partition = gr_ring_partition(node->ring, hint->key.slot),
+                   .hint = &own,
+                   .hint_count = 1});
 }
 
 static void send(struct gr_node *node, const struct gr_hint *hint)
 {
-    struct gr_debt *debt = debt_of(node, hint->owner);
+    struct gr_debt *debt = gr_hint_debt(node, hint->owner);
     struct gr_done nobody = {.kind = GR_DONE_CLIENT};
     struct delivery *delivery =
         gr_call_new(node, GR_CALL_HINT, sizeof *delivery, &nobody, node->config.write_timeout);
@@ -369,21 +483,39 @@ static void send(struct gr_node *node, const struct gr_hint *hint)
         .durable = true, // A2: the hint is forgotten for it
     };
     debt->sent++;
-    if (!gr_node_send(node, hint->owner, &message))
+    if (debt->place == node->config.self)
+        apply_here(node, delivery, hint);
+    else if (!gr_node_send(node, (uint16_t)debt->place, &message))
         gr_hint_failed(node, &delivery->call);
     else if (node->config.canary == GR_CANARY_HINT_EARLY && node->store == GR_OK)
         forget(node, delivery);
 }
 
-static void on_page(struct gr_node *node, uint16_t owner, const struct gr_event *event)
+static void deal_with(struct gr_node *node, struct gr_debt *debt, const struct gr_hint *hint)
 {
-    struct gr_debt *debt = debt_of(node, owner);
+    uint32_t partition = gr_ring_partition(node->ring, hint->key.slot);
+    bool owed = is_owed(node, debt, partition);
+    debt->whole = debt->whole && node->store == GR_OK;
+    if (!owed && node->store == GR_OK && node->config.canary != GR_CANARY_HINT_ASTRAY) {
+        reroute(node, debt, hint);
+        return;
+    }
+    if (debt->astray && is_own_too(node, debt, partition) && node->store == GR_OK)
+        keep_own(node, hint);
+    if (owed && is_up(node, debt))
+        send(node, hint);
+    else
+        debt->walked = earlier(debt->walked, hint->since);
+}
+
+static void on_page(struct gr_node *node, struct gr_debt *debt, const struct gr_event *event)
+{
     debt->ticket = 0;
     if (event->status != GR_OK) {
         if (!debt->unreadable)
             gr_node_log(node, "hints cannot be read from the store; they are kept and tried again");
         debt->unreadable = true;
-        deliver_soon(node, owner, RETRY_MS);
+        deliver_soon(node, debt, RETRY_MS);
         return;
     }
     bool from_start = debt->cursor == 0;
@@ -391,26 +523,50 @@ static void on_page(struct gr_node *node, uint16_t owner, const struct gr_event 
     debt->cursor = event->cursor;
     if (from_start && event->hint_count == 0 && !debt->fresh) { // there is nothing, surely
         node->hint_bytes -= GR_MIN(node->hint_bytes, debt->bytes);
-        *debt = (struct gr_debt){.timer.kind = GR_TIMER_DEBT};
+        *debt = (struct gr_debt){
+            .owner = debt->owner, .place = debt->place, .timer.kind = GR_TIMER_DEBT}; // none astray
         return;
     }
     debt->sent = 1; // this page itself, so that its end is noticed once
     for (uint32_t i = 0; i < event->hint_count; i++)
-        send(node, &event->hint[i]);
+        deal_with(node, debt, &event->hint[i]);
     if (--debt->sent == 0)
-        page_done(node, owner);
+        page_done(node, debt);
+}
+
+void gr_hint_on_ring(struct gr_node *node)
+{
+    for (uint32_t i = 0; i < node->debt_count; i++) {
+        struct gr_debt *debt = node->debt[i];
+        debt->place = gr_ring_find(node->ring, debt->owner);
+        debt->astray = true;
+        debt->whole = debt->cursor == 0 && debt->ticket == 0 && debt->sent == 0;
+        deliver_soon(node, debt, 0);
+    }
+}
+
+bool gr_hint_own_pending(const struct gr_node *node)
+{
+    uint64_t own = node->ring->member[node->config.self].id;
+    for (uint32_t i = 0; i < node->debt_count; i++) {
+        const struct gr_debt *debt = node->debt[i];
+        if (debt->count > 0 && (debt->astray || debt->owner == own))
+            return true;
+    }
+    return false;
 }
 
 void gr_hint_on_link(struct gr_node *node, uint16_t peer)
 {
     // Those who stood in for a node that is back do not all begin at once.
-    deliver_soon(node, peer, (int64_t)gr_random_below(&node->random, SPREAD_MS));
+    struct gr_debt *debt = gr_hint_debt(node, node->ring->member[peer].id);
+    deliver_soon(node, debt, (int64_t)gr_random_below(&node->random, SPREAD_MS));
 }
 
 // ---- reading -------------------------------------------------------------------------------
 
 static bool start_read(
-    struct gr_node *node, uint16_t owner, const struct gr_key *key, struct hint_read read)
+    struct gr_node *node, uint64_t owner, const struct gr_key *key, struct hint_read read)
 {
     if (node->hint_reads.count >= node->config.calls_max)
         return false;
@@ -423,7 +579,7 @@ static bool start_read(
                            .type = GR_EFFECT_SCAN,
                            .scan = GR_SCAN_HINTS,
                            .ticket = ticket,
-                           .peer = owner,
+                           .owner = owner,
                            .key = *key,
                            .limit = READ_PAGE,
                        });
@@ -431,7 +587,7 @@ static bool start_read(
 }
 
 bool gr_hint_read(
-    struct gr_node *node, uint16_t owner, const struct gr_key *key, uint64_t call, bool bare)
+    struct gr_node *node, uint64_t owner, const struct gr_key *key, uint64_t call, bool bare)
 {
     return start_read(node, owner, key, (struct hint_read){.call = call, .bare = bare});
 }
@@ -478,10 +634,10 @@ bool gr_hint_on_done(struct gr_node *node, const struct gr_event *event)
         on_read(node, GR_CONTAINER(link, struct hint_read, by_ticket), event);
         return true;
     }
-    for (uint16_t m = 0; m < node->ring->member_count; m++) {
-        if (node->debt[m].ticket != event->ticket)
+    for (uint32_t i = 0; i < node->debt_count; i++) {
+        if (node->debt[i]->ticket != event->ticket)
             continue;
-        on_page(node, m, event);
+        on_page(node, node->debt[i], event);
         return true;
     }
     return false;
@@ -490,10 +646,10 @@ bool gr_hint_on_done(struct gr_node *node, const struct gr_event *event)
 void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     uint32_t partition = gr_ring_partition(node->ring, message->key.slot);
-    uint32_t owner = message->owed_to - 1;
-    bool owes = owner < node->ring->member_count && owner != node->config.self &&
+    int owner = gr_ring_find(node->ring, message->owed_to);
+    bool owes = owner >= 0 && owner != node->config.self &&
                 gr_ring_position(node->ring, partition, (uint16_t)owner) >= 0 &&
-                gr_ring_position(node->ring, partition, node->config.self) < 0;
+                !gr_holder_owns(node, partition);
     enum gr_err err = owes ? GR_OK : GR_ERR_NOT_OWNER;
     bool reads = message->type == GR_MSG_READ;
     if (owes && reads) {
@@ -507,7 +663,7 @@ void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
             gr_probe(&node->probes, GR_PROBE_MESSAGE_LATE);
             return;
         }
-        err = start_read(node, (uint16_t)owner, &message->key, read) ? GR_OK : GR_ERR_BUSY;
+        err = start_read(node, message->owed_to, &message->key, read) ? GR_OK : GR_ERR_BUSY;
     } else if (owes) {
         err = keep(node, peer, message);
     }
@@ -520,14 +676,6 @@ void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
 
 // ---- beginning and end ---------------------------------------------------------------------
 
-void gr_hint_init(struct gr_node *node)
-{
-    uint16_t members = node->ring->member_count;
-    node->debt = gr_hook_memory(NULL, members * sizeof *node->debt);
-    for (uint16_t m = 0; m < members; m++)
-        node->debt[m] = (struct gr_debt){.timer.kind = GR_TIMER_DEBT};
-}
-
 void gr_hint_deinit(struct gr_node *node)
 {
     for (uint32_t i = 0; i < node->hint_reads.bucket_count; i++) {
@@ -539,7 +687,9 @@ void gr_hint_deinit(struct gr_node *node)
         }
     }
     gr_map_deinit(&node->hint_reads);
-    for (uint16_t m = 0; m < node->ring->member_count; m++)
-        gr_timer_stop(&node->timers, &node->debt[m].timer);
+    for (uint32_t i = 0; i < node->debt_count; i++) {
+        gr_timer_stop(&node->timers, &node->debt[i]->timer);
+        gr_hook_memory(node->debt[i], 0);
+    }
     gr_hook_memory(node->debt, 0);
 }

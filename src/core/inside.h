@@ -5,8 +5,10 @@
 //
 //   node.c     takes the event, finds the call, hands it on
 //   put.c      one put: coordinated here if this node is an owner, else through one    (§4.5, §5)
+//   site.c     which positions W and R count, where sites matter; who stands in there
 //   replicate.c  gets its W copies: from the owners, or from those who stand in         (§4.6)
 //   get.c      coordinates one get: asks R replicas, merges, answers, repairs          (§4.5, §5)
+//   ask.c      whom it asks, and whom next
 //   update.c   the plain face: a get, a computation, a put
 //   scan.c     a page of keys; how many keys there are
 //   replica.c  what a holder does with one key: latch, read, merge, write, acknowledge
@@ -17,6 +19,8 @@
 //   sweep.c    what a holder does by itself: due siblings, left-over contexts
 //   throttle.c how much of that may run beside requests                                (§6.5)
 //   peer.c     what is known of the other nodes: links, latency, frames seen
+//   holder.c   who holds a partition, and who votes for it while it changes hands       (§4.9)
+//   adopt.c    what else is done when the ring changes
 //
 // What keeps replicas equal without anybody asking (§4.7) has a header of its own, entropy.h.
 #ifndef GR_CORE_INSIDE_H
@@ -42,6 +46,7 @@ struct gr_peer {
     uint32_t sample_us[GR_PEER_SAMPLES];  // latest answer times
     uint32_t sample_count;
     struct gr_span hedge; // rolling p99, clamped
+    bool far;             // it is at another site
 };
 
 void gr_peer_init(struct gr_peer *peer);
@@ -60,14 +65,20 @@ struct gr_spare {
     struct gr_instant since;
 };
 
+// What a member has said that it holds, and in which of its runs.
+struct gr_holding {
+    uint64_t run;
+    uint64_t *bits; // owned; NULL: nothing was heard
+};
+
 // ---- partitions and latches ------------------------------------------------------------------
 
 // What a partition owes since its store was found to be not what was written.
 struct gr_damage {
-    struct gr_clock owed; // what its clock had seen
-    uint8_t heard;        // owners, by position, that have given since, in this run
-    uint8_t given;        // those of them that owed nothing, or had heard all others (B3)
-    bool unsummed;        // since it was found, no pass has counted and summed what is there
+    struct gr_clock owed;                // what its clock had seen
+    uint64_t heard[GR_MEMBERS_MAX / 64]; // members, a bit each, that have given since, in this run
+    uint64_t given[GR_MEMBERS_MAX / 64]; // those of them that lacked nothing (B3)
+    bool unsummed; // since it was found, no pass has counted and summed what is there
 };
 
 struct gr_partition {
@@ -80,8 +91,15 @@ struct gr_partition {
     struct gr_sum *leaf;      // its tree; NULL until it was passed over once in this run
     struct gr_damage *damage; // what is stored was not what was written: damage.c. NULL: it is
     uint32_t damages;         // how often that was found in this run
-    bool doubtful;            // so it was here once, or where its records came from: state.c, S1
-    bool hashed;              // clock_hash is that of the clock
+    bool held;                // all that its owners are to hold is here (holder.c)
+    bool leaving;             // all its owners hold, and this node is none: it takes no more writes
+    bool dropping;            // its records are going (drop.c)
+    uint16_t
+        given[GR_REPLICAS_MAX]; // who gave all that they hold, while it was not held (transfer.c)
+    uint8_t given_count;
+    struct gr_instant tried_at; // an exchange for that began
+    bool doubtful;              // so it was here once, or where its records came from: state.c, S1
+    bool hashed;                // clock_hash is that of the clock
     uint64_t clock_hash;
     // What left-over contexts wait for: of each actor the least counter that the clock's base must
     // reach before one of them can go (sweep.c).
@@ -115,6 +133,8 @@ enum gr_keyop_kind {
     GR_KEYOP_SHOW,    // read the filled state for an exchange that began here
     GR_KEYOP_OFFER,   // merge a state that a peer's exchange offers, and answer with the outcome
     GR_KEYOP_TAKEN,   // merge that answer
+    GR_KEYOP_DROP,    // remove the record: the partition goes (drop.c)
+    GR_KEYOP_COVERED, // of no key: tell a peer, once all that was written until now is durable
     // Without a latch, because a hint never changes: hint.c
     GR_KEYOP_HINT,     // keep a write for an owner that did not answer its coordinator
     GR_KEYOP_STAND_IN, // keep a write that this node coordinates, for every owner
@@ -189,6 +209,8 @@ struct gr_call {
 
 // What is owed to one member: its hints, and where their delivery is.
 struct gr_debt {
+    uint64_t owner; // id
+    int place;      // of that member here, or -1
     uint64_t count, bytes;
     struct gr_wall oldest; // not later than it is, and exact after a quiet walk over all of them
     struct gr_wall walked; // the oldest that the walk under way has left or not met, 0: none
@@ -200,6 +222,8 @@ struct gr_debt {
     bool stored;           // of this page, one at least was answered so
     bool fresh;            // one was kept since that SCAN was asked for
     bool unreadable;       // the last SCAN failed, and that was logged
+    bool astray;           // the ring has changed since all of them were looked at:
+    bool whole;            // that is what the walk under way does
 };
 
 enum gr_timer_kind {
@@ -211,6 +235,9 @@ enum gr_timer_kind {
     GR_TIMER_EXCHANGE,
     GR_TIMER_OFFERS,
     GR_TIMER_REPAIR,
+    GR_TIMER_TRANSFER,
+    GR_TIMER_LEAVE,
+    GR_TIMER_DROP,
 };
 
 // What is left of the slice that was admitted last.
@@ -239,10 +266,14 @@ struct gr_node {
     uint64_t writes, applied, synced; // numbers of the last WRITE emitted, applied, and durable
     struct gr_arena scratch;          // cleared at each step
     struct gr_partition *partition;
-    struct gr_peer *peer;
+    struct gr_peer *peer;       // by member
+    struct gr_holding *holding; // likewise: what each has said that it holds; the own one is unused
+    uint16_t member_capacity;   // of these two, and of entropy->served
+    uint64_t holds_number;      // of the last WRITE that changed what is held here, not told yet; 0
     struct gr_map calls, latches, keyops, scans, hint_reads;
-    struct gr_list spare;     // dots given back, oldest first
-    struct gr_debt *debt;     // by member
+    struct gr_list spare;  // dots given back, oldest first
+    struct gr_debt **debt; // one for each member that anything was owed to
+    uint32_t debt_count;
     uint64_t hint_bytes;      // of all debts
     struct gr_list late;      // calls that have answered
     struct gr_list idle;      // latches, oldest first
@@ -268,6 +299,44 @@ struct gr_node {
     uint32_t sweep_left;              // how many partitions this round has still to look at
     struct gr_entropy *entropy;
 };
+
+// ---- holder.c ------------------------------------------------------------------------------
+
+// The preference list of a partition, with who votes for each position now.
+struct gr_preference gr_holder_list(const struct gr_node *node, uint32_t partition);
+// The same for a get (they differ for a canary alone).
+struct gr_preference gr_holder_readers(const struct gr_node *node, uint32_t partition);
+// Whether a keyop may write: what is let go takes nothing any more, and what is being dropped is
+// only dropped.
+bool gr_holder_admits(const struct gr_node *node, const struct gr_keyop *op);
+// The current ring gives it to this node.
+bool gr_holder_owns(const struct gr_node *node, uint32_t partition);
+// This node takes writes of it; shows it to gets; has anything of it to compare with others.
+bool gr_holder_takes(const struct gr_node *node, uint32_t partition);
+bool gr_holder_shows(const struct gr_node *node, uint32_t partition);
+bool gr_holder_has(const struct gr_node *node, uint32_t partition);
+// As far as that member has said.
+bool gr_holder_says(const struct gr_node *node, uint16_t member, uint32_t partition);
+// Both have it, as far as is known here.
+bool gr_holder_shares(const struct gr_node *node, uint16_t member, uint32_t partition);
+// Some member but this one holds it.
+bool gr_holder_any(const struct gr_node *node, uint32_t partition);
+// What this node holds, to be written or told; in scratch memory.
+const struct gr_holds *gr_holder_all(struct gr_node *node);
+// Partitions are held, owned, dropped otherwise than before: counts them anew.
+void gr_holder_count(struct gr_node *node);
+void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event);
+// Writes what is held here, with rows of that partition's clock that are gone.
+void gr_holder_write(struct gr_node *node, uint32_t partition,
+    const struct gr_clock_row *const *gone, uint32_t gone_count);
+// Tells the host what is held here, if that has changed and is durable.
+void gr_holder_on_synced(struct gr_node *node);
+void gr_holder_init(struct gr_node *node);
+void gr_holder_deinit(struct gr_node *node);
+// adopt.c: the next ring takes the place of this one.
+void gr_adopt_ring(struct gr_node *node, const struct gr_ring *ring);
+// Room for what is kept by member.
+void gr_adopt_members(struct gr_node *node, uint16_t count);
 
 // ---- slice.c -------------------------------------------------------------------------------
 
@@ -333,6 +402,30 @@ void gr_spare_give_back(struct gr_node *node, const struct gr_key *key, const st
 void gr_spare_sweep(struct gr_node *node);
 void gr_spare_deinit(struct gr_node *node);
 
+// ---- site.c --------------------------------------------------------------------------------
+
+// What R or W comes to for that list; `client`: the node where the request landed.
+struct gr_need gr_site_need(
+    const struct gr_ring *ring, const struct gr_preference *list, uint8_t asked, uint16_t client);
+// As whom a member votes for that position.
+enum gr_voter gr_site_voter(const struct gr_node *node, const struct gr_preference *list,
+    uint8_t position, uint16_t member);
+// Who is at another site, by the ring as it is now.
+void gr_site_on_ring(struct gr_node *node);
+// Of two peers, the one at this node's site, or if they are alike in that, the faster.
+bool gr_site_nearer(const struct gr_node *node, uint16_t a, uint16_t b);
+// How much of the need could be reached by those who are known to be up now: its total, or less.
+uint8_t gr_site_up(struct gr_node *node, uint32_t partition, const struct gr_preference *list,
+    const struct gr_need *need);
+// A walk over those who may stand in for a position; zero: not begun.
+struct gr_fallbacks {
+    bool begun, away, ended; // away: those at its site were met, now the others are
+    uint16_t last;
+};
+// The next one for the position of that voter, or -1. Only nodes that are up; this one if `self`.
+int gr_site_next_fallback(
+    struct gr_node *node, uint32_t partition, uint16_t voter, struct gr_fallbacks *walk, bool self);
+
 // ---- put.c, replicate.c --------------------------------------------------------------------
 
 enum gr_put_state { GR_PUT_WAITING, GR_PUT_FORWARDING, GR_PUT_REPLICATING };
@@ -340,6 +433,7 @@ enum gr_put_state { GR_PUT_WAITING, GR_PUT_FORWARDING, GR_PUT_REPLICATING };
 // Someone who was sent the write, and the position of the preference list that it may vote for.
 struct gr_asked {
     uint16_t member;
+    uint16_t via; // who passes it on to it; itself: it was sent it from here
     uint8_t position;
     bool answered;
 };
@@ -347,10 +441,13 @@ enum { GR_ASKED_MAX = 32 };
 
 // One position of the preference list.
 struct gr_seat {
-    int asked;                  // index of the one asked last; -1: nobody
-    struct gr_instant asked_at; // when
-    bool doubtful;              // someone who was asked may have stored it, and will not say
-    bool closed;                // nobody is left who could stand in
+    int asked;                       // index of the one asked last; -1: nobody
+    struct gr_instant asked_at;      // when
+    bool doubtful;                   // someone who was asked may have stored it, and will not say
+    bool late;                       // its voter was not there, refused, or is slow
+    struct gr_fallbacks walk;        // over those who may stand in
+    bool newcomer, newcomer_durable; // its owner, who does not hold yet, has stored it
+    bool closed;                     // nobody is left who could stand in
 };
 
 struct gr_put {
@@ -359,6 +456,7 @@ struct gr_put {
     struct gr_write write;
     uint32_t partition;
     struct gr_preference list;
+    struct gr_need need; // what W comes to
     enum gr_put_state state;
     bool forwarded; // by another node: this one must coordinate or refuse
     bool answered;
@@ -375,11 +473,11 @@ struct gr_put {
     uint32_t fixed_again;      // how often the origin's time was behind at the owner
     gr_hybrid time_needed;     // TIME_BEHIND: what the origin's time must exceed
     uint8_t primaries;         // owners that acknowledged, as FORWARDED said,
-    uint8_t durable;           // and acknowledgements that were durable
+    uint8_t durable;           // acknowledgements that were durable,
+    uint8_t reached;           // and those that count where W is by site
     struct gr_dot dot;         // REPLICATING: of this write,
     struct gr_record delta;    // and what travels; borrows from the arena
     bool released;             // the arena was given back: nobody else can be asked
-    int fallback;              // the last node asked to stand in, -1: none yet
     struct gr_asked asked[GR_ASKED_MAX];
     int asked_count;
     struct gr_seat seat[GR_REPLICAS_MAX];
@@ -454,12 +552,20 @@ GR_MUST_USE enum gr_err gr_hint_stand_in(struct gr_node *node, struct gr_put *pu
 bool gr_hint_void(struct gr_node *node, const struct gr_key *key, const struct gr_dot *dot);
 // A peer's DELTA or READ that names whom this node stands in for.
 void gr_hint_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
+// What is owed to the member of that id; made if there is none.
+struct gr_debt *gr_hint_debt(struct gr_node *node, uint64_t owner);
 // What this node keeps of a key for `owner` goes to the get, as the state of this node. False if it
 // cannot be asked.
 bool gr_hint_read(
-    struct gr_node *node, uint16_t owner, const struct gr_key *key, uint64_t call, bool bare);
+    struct gr_node *node, uint64_t owner, const struct gr_key *key, uint64_t call, bool bare);
 // False if the ticket is not of this file.
 bool gr_hint_on_done(struct gr_node *node, const struct gr_event *event);
+// The ring has changed: what is owed to one who is no owner any more is owed to those who are.
+void gr_hint_on_ring(struct gr_node *node);
+// A hint of a partition of this node may still be on its way to it.
+bool gr_hint_own_pending(const struct gr_node *node);
+// A hint that was owed to this node itself is stored, or could not be.
+void gr_hint_on_own(struct gr_node *node, uint64_t call, enum gr_err err);
 // A link to the peer was made: what it is owed can go.
 void gr_hint_on_link(struct gr_node *node, uint16_t peer);
 void gr_hint_on_ack(struct gr_node *node, struct gr_call *call, const struct gr_message *message);
@@ -467,7 +573,6 @@ void gr_hint_on_ack(struct gr_node *node, struct gr_call *call, const struct gr_
 void gr_hint_failed(struct gr_node *node, struct gr_call *call);
 void gr_hint_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer);
 void gr_hint_timer(struct gr_node *node, struct gr_timer *timer);
-void gr_hint_init(struct gr_node *node);
 void gr_hint_deinit(struct gr_node *node);
 
 // ---- update.c, scan.c ------------------------------------------------------------------------
@@ -543,6 +648,7 @@ bool gr_replica_is_sound(const struct gr_message *message);
 // Whether the op is acknowledged only once its write is durable.
 bool gr_keyop_waits_for_sync(const struct gr_node *node, const struct gr_keyop *op);
 // Whether its write is not to wait for the interval.
+bool gr_keyop_waits(const struct gr_keyop *op); // for the store, once it has written
 bool gr_keyop_wants_sync(const struct gr_node *node, const struct gr_keyop *op);
 void gr_keyop_tell_ack(
     struct gr_node *node, const struct gr_keyop *op, enum gr_err status, bool durable);

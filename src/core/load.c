@@ -34,13 +34,21 @@ void gr_node_load_leftover(struct gr_node *node, uint32_t partition)
     node->partition[partition].ripe = true;
 }
 
+void gr_node_load_holds(struct gr_node *node, const struct gr_holds *holds)
+{
+    for (uint32_t p = 0; p < node->ring->partitions && p / 64 < holds->words; p++) {
+        node->partition[p].held = holds->held[p / 64] >> (p % 64) & 1;
+        node->partition[p].dropping = holds->dropping[p / 64] >> (p % 64) & 1;
+    }
+}
+
 void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint)
 {
-    gr_assert(hint->owner < node->ring->member_count);
-    struct gr_debt *debt = &node->debt[hint->owner];
+    struct gr_debt *debt = gr_hint_debt(node, hint->owner);
     size_t bytes = gr_hint_bytes(hint);
     if (debt->count++ == 0 || hint->since.ms < debt->oldest.ms)
         debt->oldest = hint->since;
     debt->bytes += bytes;
+    debt->astray = debt->whole = true; // who owns what may have changed meanwhile
     node->hint_bytes += bytes;
 }

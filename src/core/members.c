@@ -10,13 +10,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
-
-uint64_t gr_member_id(struct gr_bytes name)
-{
-    return gr_hash64(name, 0);
-}
-
 const char *gr_status_name(enum gr_status status)
 {
     static const char *const name[GR_STATUS_COUNT] = {"alive", "suspect", "down"};
@@ -33,7 +26,7 @@ int gr_members_find(const struct gr_members *members, uint64_t id)
 }
 
 // M1.
-static void add(struct gr_members *members, uint64_t id)
+void gr_members_meet(struct gr_members *members, uint64_t id)
 {
     if (gr_members_find(members, id) >= 0 || members->count == GR_MEMBERS_MAX)
         return;
@@ -51,7 +44,7 @@ bool gr_members_say(struct gr_members *members, const struct gr_fact *fact)
     if (!gr_facts_take(&members->facts, fact, true))
         return false;
     if (fact->kind == GR_FACT_MEMBER)
-        add(members, fact->key);
+        gr_members_meet(members, fact->key);
     gr_gossip_fresh(members);
     members->host.learned(members->host.host, fact);
     gr_detector_learned(members, fact);
@@ -61,7 +54,7 @@ bool gr_members_say(struct gr_members *members, const struct gr_fact *fact)
 void gr_members_load(struct gr_members *members, const struct gr_fact *fact)
 {
     if (gr_facts_take(&members->facts, fact, false) && fact->kind == GR_FACT_MEMBER)
-        add(members, fact->key);
+        gr_members_meet(members, fact->key);
 }
 
 enum gr_status gr_members_status(const struct gr_members *members, uint16_t member)
@@ -97,7 +90,7 @@ void gr_members_init(struct gr_members *members, const struct gr_members_config 
     *members = (struct gr_members){.config = *config, .host = *host, .now = now};
     gr_random_init(&members->random, config->seed);
     members->flush_at = GR_NEVER;
-    add(members, config->self);
+    gr_members_meet(members, config->self);
     gr_detector_init(members);
 }
 

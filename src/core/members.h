@@ -10,9 +10,6 @@
 #include "core/facts.h"
 #include "core/ring.h"
 
-// A member's number, the same at every node: a hash of its name.
-uint64_t gr_member_id(struct gr_bytes name);
-
 // How a member does, as the cluster says. Version of its GR_FACT_STATUS: incarnation * 4 + this.
 // Only the member itself begins a new incarnation.
 enum gr_status { GR_STATUS_ALIVE, GR_STATUS_SUSPECT, GR_STATUS_DOWN, GR_STATUS_COUNT };
@@ -104,6 +101,8 @@ void gr_members_deinit(struct gr_members *members);
 bool gr_members_say(struct gr_members *members, const struct gr_fact *fact);
 // What this node knew when it last ran.
 void gr_members_load(struct gr_members *members, const struct gr_fact *fact);
+// Whoever was heard of has a place from now on, if there is room.
+void gr_members_meet(struct gr_members *members, uint64_t id);
 // The place of a member, or -1.
 int gr_members_find(const struct gr_members *members, uint64_t id);
 enum gr_status gr_members_status(const struct gr_members *members, uint16_t member);

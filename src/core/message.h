@@ -7,10 +7,11 @@
 
 enum gr_message_type {
     GR_MSG_FORWARD = 1, // coordinate this put: key, write
-    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, primaries, durable_acks, settled,
-                        // record.context, hybrid_needed
+    GR_MSG_FORWARDED,   // its outcome: status, outcome, acks, reached, primaries, durable_acks,
+                        // settled, record.context, hybrid_needed
     GR_MSG_DELTA,       // store this write: key, record (the new sibling, context), dot, owed_to,
-                        // durable (sync before you acknowledge, whatever the mode)
+                        // durable (sync before you acknowledge, whatever the mode), relay list,
+                        // asked_by
     GR_MSG_ACK,         // it was stored: status, durable. One that is not durable yet is followed
                         // by another that is
     GR_MSG_READ,        // what do you hold: key, bare, owed_to
@@ -24,9 +25,10 @@ enum gr_message_type {
                         // the outcome, which it may overtake
     // Anti-entropy (§4.7): see core/round.c, core/exchange.c and core/serve.c. `id` is the round's
     // or the exchange's.
-    GR_MSG_PROBE,   // are our clocks equal: hash, over the partitions that both own
-    GR_MSG_PROBED,  // hash_list: none if they are, else one for each such partition, in order
-    GR_MSG_COVER,   // has your clock seen all of mine: partition list, clock list
+    GR_MSG_PROBE,  // are our clocks equal: hash, over the partitions that both own
+    GR_MSG_PROBED, // partition list, hash_list: none if they are, else each such partition
+    GR_MSG_COVER,  // has your clock seen all of mine: partition list, clock list; `durable`: and do
+                   // you hold it, for good (core/leave.c)
     GR_MSG_COVERED, // partition list: of these it has not
     GR_MSG_BEGIN,   // let us exchange: partition, doubtful, lacking
     GR_MSG_BEGUN,   // status, doubtful, lacking, clock list (one), sum list (branches)
@@ -38,7 +40,7 @@ enum gr_message_type {
     GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one). Answered with
                     // JOINED, or with PAGE: keys to be offered before it is said again
     GR_MSG_JOINED,  // status
-    GR_MSG_WITNESS, // key, index (a member): that one shows what you say is gone. Look again, and
+    GR_MSG_WITNESS, // key, member: that one shows what you say is gone. Look again, and
                     // if it is, REPAIR that member; not answered
     GR_MSG_TYPE_COUNT
 };
@@ -54,7 +56,7 @@ struct gr_write {
     bool plain;  // replaces whatever the coordinator holds; `context` is unused
     struct gr_bytes value;
     struct gr_context context; // what the client saw
-    uint8_t w, pw, dw;
+    uint8_t w, pw, dw; // w as in struct gr_request: `local` is the site of the node that forwards
 };
 
 // One key of a page: the record as stored (not filled), without values.
@@ -80,6 +82,7 @@ struct gr_message {
     enum gr_err status;
     enum gr_outcome outcome;
     uint8_t acks;
+    uint8_t reached;      // of W by site, as in struct gr_result
     uint8_t primaries;    // of them, by owners
     uint8_t durable_acks; // of them, those whose disk has it
     bool durable;
@@ -89,8 +92,14 @@ struct gr_message {
     struct gr_write write;
     struct gr_record record;
     struct gr_dot dot;
-    uint32_t owed_to; // 0: the receiver is asked as an owner; m + 1: as one that stands in for
-                      // member m, and keeps a hint for it (§4.6)
+    uint64_t owed_to; // 0: the receiver is asked as an owner; else as one that stands in for the
+                      // member of that id, and keeps a hint for it (§4.6)
+    uint64_t member;  // an id
+    // Of members that the receiver, who is at their site, is to pass the write on to; and the one
+    // whose call it is and who is told, 0: the sender. Never both, nor with owed_to.
+    const uint64_t *relay_list;
+    uint32_t relay_count;
+    uint64_t asked_by;
     struct gr_context context;
     gr_hybrid hybrid_needed;
     uint32_t partition;

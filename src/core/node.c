@@ -111,6 +111,9 @@ int gr_node_next_fallback(struct gr_node *node, uint32_t partition, int after, b
     bool *usable = gr_arena_array(&node->scratch, bool, node->ring->member_count);
     for (uint16_t m = 0; m < node->ring->member_count; m++)
         usable[m] = m == node->config.self ? self && node->store == GR_OK : node->peer[m].up;
+    struct gr_preference list = gr_holder_list(node, partition);
+    for (uint8_t i = 0; i < list.n; i++)
+        usable[list.voter[i]] = false; // it has a vote of its own
     return gr_ring_next_fallback(node->ring, partition, after, usable);
 }
 
@@ -314,7 +317,7 @@ static void on_message(struct gr_node *node, uint16_t peer, const struct gr_mess
         gr_replica_on_message(node, peer, message);
         break;
     case GR_MSG_WITNESS:
-        gr_witness_call(node, &message->key, (uint16_t)message->index);
+        gr_witness_call(node, &message->key, gr_ring_find(node->ring, message->member));
         break;
     case GR_MSG_SCAN:
     case GR_MSG_COUNT:
@@ -383,11 +386,13 @@ static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
         gr_peer_link(&node->peer[peer], run);
     gr_exchange_on_link(node, peer, up);
     gr_serve_on_link_down(node, peer);
-    if (up)
+    if (up) {
         gr_hint_on_link(node, peer);
-    if (up)
+        gr_transfer_soon(node);
         return;
+    }
     gr_round_on_link_down(node, peer);
+    gr_leave_on_link_down(node, peer);
     // Calls need not wait for their timers. Ids are collected first: answering changes the map.
     uint64_t *id = gr_arena_array(&node->scratch, uint64_t, node->calls.count);
     uint32_t count = 0;
@@ -440,6 +445,12 @@ static void on_timer(struct gr_node *node, struct gr_timer *timer)
         gr_serve_timer(node);
     else if (timer->kind == GR_TIMER_REPAIR)
         gr_repair_timer(node);
+    else if (timer->kind == GR_TIMER_TRANSFER)
+        gr_transfer_timer(node);
+    else if (timer->kind == GR_TIMER_LEAVE)
+        gr_leave_timer(node);
+    else if (timer->kind == GR_TIMER_DROP)
+        gr_drop_timer(node);
     else
         call_timer(node, GR_CONTAINER(timer, struct gr_call, timer));
 }
@@ -487,6 +498,18 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
     case GR_EVENT_REPAIR:
         gr_repair_on_ask(node, &event->repair);
         break;
+    case GR_EVENT_RING:
+        gr_adopt_ring(node, event->ring);
+        break;
+    case GR_EVENT_HOLDS:
+        gr_holder_on_holds(node, event);
+        break;
+    case GR_EVENT_DEFAULTS:
+        gr_assert(gr_quorum_fits(event->r, node->ring->n) && event->r != 0);
+        gr_assert(gr_quorum_fits(event->w, node->ring->n) && event->w != 0);
+        node->config.r = event->r;
+        node->config.w = event->w;
+        break;
     }
     node->arrived = node->now;
     struct gr_timer *timer;
@@ -507,7 +530,7 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
     const struct gr_ring *ring = config->ring;
     gr_assert(config->self < ring->member_count);
     gr_assert(config->latch_queue_max >= 1 && config->calls_max >= 1);
-    gr_assert(config->r >= 1 && config->r <= ring->n && config->w >= 1 && config->w <= ring->n);
+    gr_assert(gr_quorum_fits(config->r, ring->n) && gr_quorum_fits(config->w, ring->n));
     struct gr_node *node = gr_hook_memory(NULL, sizeof *node);
     *node = (struct gr_node){.config = *config, .ring = ring};
     gr_random_init(&node->random, config->seed);
@@ -515,14 +538,12 @@ struct gr_node *gr_node_new(const struct gr_node_config *config)
     node->partition = gr_hook_memory(NULL, ring->partitions * sizeof *node->partition);
     for (uint32_t p = 0; p < ring->partitions; p++)
         node->partition[p] = (struct gr_partition){0};
-    node->peer = gr_hook_memory(NULL, ring->member_count * sizeof *node->peer);
-    for (uint16_t m = 0; m < ring->member_count; m++)
-        gr_peer_init(&node->peer[m]);
+    gr_holder_init(node);
+    gr_site_on_ring(node);
     gr_throttle_init(&node->throttle, &config->background);
     node->sweep_timer.kind = GR_TIMER_SWEEP;
     gr_sweep_init(node);
     gr_entropy_init(node);
-    gr_hint_init(node);
     // An answer to a call of the run before may come over the new link: its id must name no call.
     node->ids = gr_random_next(&node->random) >> 8;
     return node;
@@ -547,6 +568,7 @@ void gr_node_free(struct gr_node *node)
     gr_timers_deinit(&node->timers);
     gr_arena_deinit(&node->scratch);
     gr_arena_deinit(&node->sweep_arena);
+    gr_holder_deinit(node);
     gr_hook_memory(node->partition, 0);
     gr_hook_memory(node->peer, 0);
     gr_hook_memory(node, 0);
@@ -593,8 +615,12 @@ bool gr_node_peer_up(const struct gr_node *node, uint16_t peer)
 struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member)
 {
     gr_assert(member < node->ring->member_count);
-    const struct gr_debt *debt = &node->debt[member];
-    return (struct gr_debt_view){debt->count, debt->bytes, debt->oldest};
+    for (uint32_t i = 0; i < node->debt_count; i++) {
+        const struct gr_debt *debt = node->debt[i];
+        if (debt->owner == node->ring->member[member].id)
+            return (struct gr_debt_view){debt->count, debt->bytes, debt->oldest};
+    }
+    return (struct gr_debt_view){.count = 0};
 }
 
 const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition)
@@ -607,6 +633,18 @@ struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition)
 {
     gr_assert(partition < node->ring->partitions);
     return node->partition[partition].sum;
+}
+
+bool gr_node_held(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].held;
+}
+
+bool gr_node_has(const struct gr_node *node, uint32_t partition)
+{
+    gr_assert(partition < node->ring->partitions);
+    return node->partition[partition].dropping || gr_holder_has(node, partition);
 }
 
 bool gr_node_damaged(const struct gr_node *node, uint32_t partition)

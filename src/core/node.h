@@ -33,8 +33,10 @@ struct gr_node_config {
     struct gr_actor actor;      // of this run, durable before the first step
     uint64_t run;               // names this start of this node to its peers; never twice the same
     uint64_t seed;              // for this node's own random numbers
-    const struct gr_ring *ring; // outlives the node
-    uint8_t r, w;               // the cluster's defaults
+    const struct gr_ring *ring; // the first one; outlives the node, or the next GR_EVENT_RING
+    bool newcomer;              // only what is loaded is held; else all that the ring gives to whom
+    bool blank;                 // its store was made just now: there is nothing to be read
+    uint8_t r, w;               // the cluster's defaults, as in a request
     enum gr_durability durability;
     struct gr_span read_timeout, write_timeout;
     uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
@@ -57,7 +59,7 @@ struct gr_node_config gr_node_config_default(void);
 // A write that an owner has not got, kept by a node that stands in for it until it has (§4.6). It
 // never changes: owner, key and dot name it.
 struct gr_hint {
-    uint16_t owner; // the member that it is owed to
+    uint64_t owner; // id of the member that it is owed to
     struct gr_key key;
     struct gr_dot dot;       // of the write
     bool stood_in;           // kept by the node where the put landed, for want of an owner's run
@@ -76,6 +78,9 @@ enum gr_event_type {
     GR_EVENT_LINK,      // the link to a peer came up or went down
     GR_EVENT_STORE,     // the store takes writes again, or does not (`status`)
     GR_EVENT_REPAIR,    // an operator asks for `repair`
+    GR_EVENT_RING,      // `ring` takes the place of the one before, which is not used any more
+    GR_EVENT_HOLDS,     // a member says what it holds: peer, run, holds
+    GR_EVENT_DEFAULTS,  // requests that do not say otherwise have these: r, w
 };
 
 // Borrowed for the duration of the step.
@@ -87,11 +92,16 @@ struct gr_event {
     // its arrival, and what comes too late is refused (a request) or dropped (a peer's question).
     struct gr_span waited;
     const struct gr_request *request;
-    uint16_t peer;                    // MESSAGE, LINK
+    uint16_t peer;                    // MESSAGE, LINK, HOLDS
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
-    uint64_t run;                     // LINK up: the peer's config.run, as its handshake proved
-    uint64_t ticket;                  // READ_DONE, SCAN_DONE
+    uint64_t run; // LINK up: the peer's config.run, as its handshake proved; HOLDS: in which it
+                  // said so
+    const struct gr_ring *ring;   // RING: outlives the node, or the next such event. Its members
+                                  // begin with those of the ring before, in the same places
+    const struct gr_holds *holds; // HOLDS: `held` alone
+    uint8_t r, w;                 // DEFAULTS: as in a request, and fit for the ring
+    uint64_t ticket;              // READ_DONE, SCAN_DONE
     enum gr_err status;           // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
                                   // SCAN_DONE, STORE
     struct gr_record record;      // READ_DONE: as stored
@@ -113,7 +123,16 @@ enum gr_effect_type {
     GR_EFFECT_SCAN,
     GR_EFFECT_REPLY,
     GR_EFFECT_ACKED,
-    GR_EFFECT_LOG, // text, about `partition`
+    GR_EFFECT_LOG,   // text, about `partition`
+    GR_EFFECT_HOLDS, // what this node holds is `holds` now, durably: the others are to know
+};
+
+// Of each partition whether a store holds it completely, and whether it is being dropped: bit p %
+// 64 of word p / 64. Never both.
+enum { GR_HOLDS_WORDS_MAX = GR_PARTITIONS_MAX / 64 };
+struct gr_holds {
+    uint32_t words; // (Q + 63) / 64
+    const uint64_t *held, *dropping;
 };
 
 // One atomic change of the store. wire/disk says which rows it becomes.
@@ -131,7 +150,8 @@ struct gr_store_write {
     uint32_t due_add_count, due_remove_count;
     const struct gr_clock *owed; // with owed_changed: what the partition owes since it was damaged;
     bool owed_changed;           // NULL: nothing any more
-    const struct gr_hint *hint;  // hints that are kept, or with hint_remove, are no longer
+    const struct gr_holds *holds; // what the store holds from now on; NULL: as before
+    const struct gr_hint *hint;   // hints that are kept, or with hint_remove, are no longer
     uint32_t hint_count;
     bool hint_remove;
     int leftover; // +1: enter the key in the index of left-over contexts, -1: remove, 0: neither
@@ -149,7 +169,7 @@ enum gr_scan_kind {
     GR_SCAN_DUE,      // keys in the expiry index up to `wall`, at most `limit`, after the first
                       // `cursor` rows; entries have keys only
     GR_SCAN_LEFTOVER, // likewise of the index of left-over contexts of `partition`
-    GR_SCAN_HINTS, // hints owed to member `peer`, with values: of `key`, or if that is empty from
+    GR_SCAN_HINTS, // hints owed to member `owner`, with values: of `key`, or if that is empty from
                    // `cursor` on; at most `limit`, and no further one once there are
                    // GR_HINT_PAGE_BYTES
 };
@@ -157,7 +177,8 @@ enum { GR_HINT_PAGE_BYTES = 4 << 20 };
 
 struct gr_effect {
     enum gr_effect_type type;
-    uint16_t peer;                    // SEND; SCAN of GR_SCAN_HINTS
+    uint16_t peer;                    // SEND
+    uint64_t owner;                   // SCAN of GR_SCAN_HINTS: an id
     const struct gr_message *message; // SEND
     uint64_t ticket;                  // READ, SCAN, ACKED
     struct gr_key key;                // READ; SCAN of GR_SCAN_HINTS
@@ -173,6 +194,7 @@ struct gr_effect {
     struct gr_wall wall;
     const struct gr_result *result; // REPLY
     uint8_t acks, durable;          // ACKED: replicas that have acknowledged so far; on disk
+    const struct gr_holds *holds;   // HOLDS: `held` alone
     const char *text;               // LOG
 };
 
@@ -195,6 +217,7 @@ void gr_node_load_partition(
 // What the partition owes (core/damage.c). The clock is borrowed.
 void gr_node_load_owed(struct gr_node *node, uint32_t partition, const struct gr_clock *owed);
 void gr_node_load_leftover(struct gr_node *node, uint32_t partition);
+void gr_node_load_holds(struct gr_node *node, const struct gr_holds *holds);
 void gr_node_load_hint(struct gr_node *node, const struct gr_hint *hint);
 
 void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_sink *sink);
@@ -212,6 +235,19 @@ int64_t gr_node_count(const struct gr_node *node, uint32_t partition);
 const struct gr_sum *gr_node_tree(const struct gr_node *node, uint32_t partition);
 struct gr_sum gr_node_sum(const struct gr_node *node, uint32_t partition);
 bool gr_node_damaged(const struct gr_node *node, uint32_t partition);
+// It holds all that the partition's owners are to hold; it has some of it, or is dropping it.
+bool gr_node_held(const struct gr_node *node, uint32_t partition);
+bool gr_node_has(const struct gr_node *node, uint32_t partition);
+// As far as it knows, there are so many to vote for each partition; somebody holds anything at all.
+// In a cluster that has just been made nobody does: there all must have said so first.
+bool gr_node_has_voters(const struct gr_node *node, uint8_t votes);
+bool gr_node_is_founded(const struct gr_node *node);
+// What changes hands here (§4.9): partitions that it owns and does not hold yet, those of them that
+// it did not own before, and those that it has and does not own any more.
+struct gr_transfer_view {
+    uint32_t wanted, gained, leaving;
+};
+struct gr_transfer_view gr_node_transfers(const struct gr_node *node);
 // The highest run of that store of which a dot was seen, whatever its random part; 0 if none.
 uint64_t gr_node_run_seen(const struct gr_node *node, uint64_t store);
 bool gr_node_peer_up(const struct gr_node *node, uint16_t peer); // true for itself

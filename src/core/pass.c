@@ -5,7 +5,8 @@
 // sum with the one that every write kept (D5), and leaves the tree behind that exchanges need. Then
 // the scrub goes on: the same walk with sums of its own, slowly, compared with the tree in memory.
 //
-//   A1  A partition is not exchanged, drawn from or counted as covering before its first pass.
+//   A1  A partition is not exchanged, drawn from or counted as covering before its first pass. Only
+//       what is in a store that was made just now needs none: there is nothing in it.
 //   A2  One page at a time; between pages as long a rest as the page took, or longer.
 //   A3  A difference is damage (damage.c); a page that could not be read for lack of time or
 //       memory proves nothing and is read again later.
@@ -22,13 +23,8 @@ static void wake(struct gr_node *node, struct gr_span span)
     gr_timer_set(&node->timers, &node->entropy->pass.timer, gr_instant_after(node->now, span));
 }
 
-static bool is_held(const struct gr_node *node, uint32_t partition)
-{
-    return gr_ring_position(node->ring, partition, node->config.self) >= 0;
-}
-
-// The next partition held here that wants a pass: first those that had none, then those that an
-// operator wants read. False if there is none.
+// The next partition of which something is here that wants a pass: first those that had none, then
+// those that an operator wants read. False if there is none.
 static bool choose(struct gr_node *node)
 {
     struct gr_pass *pass = &node->entropy->pass;
@@ -37,7 +33,7 @@ static bool choose(struct gr_node *node)
         for (uint32_t i = 1; i <= partitions; i++) {
             uint32_t at = (pass->partition + i) % partitions;
             const struct gr_partition *p = &node->partition[at];
-            if (!is_held(node, at) || (first == 2 && p->leaf != NULL) ||
+            if (!gr_holder_has(node, at) || (first == 2 && p->leaf != NULL) ||
                 (first == 1 && !gr_repair_wants_read(node, at)))
                 continue;
             pass->partition = at;
@@ -81,6 +77,15 @@ void gr_pass_timer(struct gr_node *node)
         wake(node, gr_span_ms(REST_MS_MAX));
         return;
     }
+    if (!pass->begun) { // what was loaded is known only now
+        pass->begun = true;
+        gr_holder_count(node);
+        for (uint32_t p = 0; p < node->ring->partitions; p++)
+            gr_repair_judge(node, p);
+        gr_drop_soon(node);
+        gr_hint_on_ring(node);
+        gr_transfer_soon(node);
+    }
     if (!pass->walk.link.in) {
         if (!choose(node)) {
             wake(node, gr_span_ms(REST_MS_MAX));
@@ -121,8 +126,7 @@ static void compare(struct gr_node *node, struct gr_partition *p, struct gr_walk
     p->sum = walk->sum;
     p->leaf = walk->leaf;
     walk->leaf = NULL;
-    gr_assert(node->stats.unread > 0);
-    node->stats.unread--;
+    gr_holder_count(node);
     gr_damage_summed(node, walk->partition);
     gr_repair_judge(node, walk->partition);
 }
@@ -134,6 +138,11 @@ void gr_pass_on_page(struct gr_node *node, uint32_t keys, enum gr_err err)
     struct gr_walk *walk = &pass->walk;
     struct gr_partition *p = &node->partition[walk->partition];
     bool at_end = walk->frontier >= walk->end;
+    if (!gr_holder_has(node, walk->partition)) { // it is being dropped
+        gr_walk_close(node, walk);
+        rest(node);
+        return;
+    }
     if (err == GR_ERR_CORRUPT && !is_being_summed(node, p))
         gr_damage_partition(node, walk->partition, "the store cannot read a partition");
     else if (err == GR_OK && at_end)
@@ -168,9 +177,7 @@ void gr_pass_init(struct gr_node *node)
     pass->timer.kind = GR_TIMER_PASS;
     pass->building = true;
     pass->partition = node->ring->partitions - 1;
-    for (uint32_t p = 0; p < node->ring->partitions; p++)
-        node->stats.partitions += is_held(node, p);
-    node->stats.unread = node->stats.partitions;
+    gr_holder_count(node);
     if (node->config.exchange_interval.ns > 0)
         wake(node, (struct gr_span){0});
 }

@@ -5,12 +5,19 @@
 //
 //   L1  A message is taken at most once, however often it arrives, and only from the run of the
 //       peer that the last link was made with: what an older run sent is too late.
-//   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms; 20 ms until there are 100.
+//   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms, or to another site, where
+//       the way alone may take longer than that, to 5..250 ms; 20 ms until there are 100.
 #include "core/inside.h"
 
 #include <string.h>
 
-enum { SAMPLES_MIN = 100, RECOMPUTE_EVERY = 16, HEDGE_US_MIN = 5000, HEDGE_US_MAX = 100000 };
+enum {
+    SAMPLES_MIN = 100,
+    RECOMPUTE_EVERY = 16,
+    HEDGE_US_MIN = 5000,
+    HEDGE_US_MAX = 100000,
+    FAR_US_MAX = 250000
+};
 
 void gr_peer_init(struct gr_peer *peer)
 {
@@ -35,7 +42,8 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
             second = sample;
         }
     }
-    int64_t clamped = GR_MIN(GR_MAX((int64_t)second, HEDGE_US_MIN), HEDGE_US_MAX);
+    int64_t most = peer->far ? FAR_US_MAX : HEDGE_US_MAX;
+    int64_t clamped = GR_MIN(GR_MAX((int64_t)second, HEDGE_US_MIN), most);
     peer->hedge = (struct gr_span){clamped * 1000};
 }
 

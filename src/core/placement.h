@@ -17,13 +17,13 @@
 #include "base/error.h"
 #include "core/ring.h"
 
-enum { GR_WEIGHT_MAX = 1000 };
+enum { GR_PLACE_WEIGHT_MAX = 1000 };
 
 // Where a member stands, and how much it should hold beside the others. Sites, racks and hosts are
 // any numbers; a rack is one of its site and a host one of its rack.
 struct gr_place {
     uint16_t site, rack, host;
-    uint16_t weight; // up to GR_WEIGHT_MAX; 0: it is to hold nothing
+    uint16_t weight; // up to GR_PLACE_WEIGHT_MAX; 0: it is to hold nothing
 };
 
 // What a plan costs and what it cannot keep.

@@ -91,7 +91,7 @@ static void look_at_exchanges(
             .done = x->item_next - x->item_active,
         };
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
-        const struct gr_served *served = &node->entropy->served[m];
+        const struct gr_served *served = node->entropy->served[m];
         // Nobody says that an exchange of his has ended when there was nothing to join.
         bool silent = since(now, served->heard).ns > node->config.write_timeout.ns;
         if (!served->open || silent || ret->exchange_count == GR_REPAIR_EXCHANGES_MAX)
@@ -170,7 +170,10 @@ struct gr_repair_damage gr_repair_look_damage(const struct gr_node *node, uint32
     };
     if (p->damage != NULL) {
         damage.owed = gr_clock_lacks(&p->clock, &p->damage->owed);
-        damage.given = p->damage->given;
+        for (uint8_t i = 0; i < node->ring->n; i++) {
+            uint16_t m = gr_ring_owners(node->ring, partition)[i];
+            damage.given |= (uint8_t)((p->damage->given[m / 64] >> (m % 64) & 1) << i);
+        }
     }
     return damage;
 }

@@ -44,6 +44,19 @@ static struct gr_put *find(struct gr_node *node, uint64_t id)
 
 // ---- answering -----------------------------------------------------------------------------
 
+// Acknowledgements as they count toward W.
+static uint8_t reached(const struct gr_put *put, uint8_t acks)
+{
+    uint8_t counted = gr_need_reached(&put->need, gr_quorum_counted(&put->quorum));
+    return gr_quorum_by_site(put->write.w) ? GR_MAX(put->reached, counted) : acks;
+}
+
+// Nodes that must be up for a write to be possible.
+static uint8_t needed(const struct gr_write *write, const struct gr_need *need)
+{
+    return GR_MAX(GR_MAX(gr_need_total(need), write->pw), write->dw);
+}
+
 static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome outcome,
     enum gr_err err, uint8_t acks, bool settled)
 {
@@ -66,7 +79,9 @@ static void answer(struct gr_node *node, struct gr_put *put, enum gr_outcome out
         .err = err,
         .acks = acks,
         .primaries = GR_MAX(put->primaries, put->quorum.primary),
-        .needed = put->write.w,
+        .needed = gr_need_total(&put->need),
+        .quorum = put->write.w,
+        .reached = reached(put, acks),
         .durable = put->durable_told,
         .durable_needed = put->write.dw,
         .timeout = put->timeout,
@@ -225,8 +240,8 @@ void gr_put_on_stored(struct gr_node *node, uint64_t call, bool durable)
     struct gr_put *put = find(node, call);
     if (put == NULL)
         return;
-    uint16_t owner = put->list.member[put->own];
-    (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, owner == node->config.self, durable);
+    enum gr_voter by = gr_site_voter(node, &put->list, put->own, node->config.self);
+    (void)gr_quorum_vote(&put->quorum, put->own, GR_VOTE_YES, by, durable);
     gr_put_count_votes(node, put);
 }
 
@@ -239,18 +254,21 @@ void gr_put_on_failed(struct gr_node *node, uint64_t call, enum gr_err err)
 
 // ---- who is there ---------------------------------------------------------------------------
 
-// Nodes that must be up for a write to be possible.
-static uint8_t needed(const struct gr_write *write)
-{
-    return GR_MAX(GR_MAX(write->w, write->pw), write->dw);
-}
-
 static uint8_t owners_up(struct gr_node *node, const struct gr_preference *list)
 {
     uint8_t up = 0;
     for (uint8_t i = 0; i < list->n; i++)
-        up += gr_node_peer_up(node, list->member[i]);
+        up += gr_node_peer_up(node, list->voter[i]);
     return up;
+}
+
+// This node owns the key, and may coordinate: it holds the partition. One that does not yet knows
+// too little of what a put replaces: it hands it on, or stands in like any other.
+static bool may_coordinate(const struct gr_node *node, const struct gr_preference *list)
+{
+    int position = gr_preference_position(list, node->config.self);
+    return position >= 0 && (list->held >> position & 1) &&
+           list->voter[position] == node->config.self;
 }
 
 // How many positions someone could vote for: with those who could stand in for the owners.
@@ -259,20 +277,50 @@ static uint8_t seats_up(
 {
     uint8_t up = owners;
     int at = -1;
+    for (uint8_t i = 0; i < list->n; i++) // an owner that does not hold yet votes for its voter
+        up += !gr_node_peer_up(node, list->voter[i]) && gr_node_peer_up(node, list->member[i]);
     while (up < list->n && (at = gr_node_next_fallback(node, partition, at, true)) >= 0)
         up++;
     return up;
 }
 
+// Who of those a write asks for is there. How many: where W is by site, of as many as that asks
+// for.
+struct attendance {
+    uint8_t up;
+    bool enough; // for the write to be begun
+};
+
+static struct attendance look_round(struct gr_node *node, uint32_t partition,
+    const struct gr_preference *list, const struct gr_write *write, const struct gr_need *need)
+{
+    uint8_t owners = owners_up(node, list), up = seats_up(node, partition, list, owners);
+    bool enough = up >= needed(write, need) && owners >= write->pw;
+    if (!gr_quorum_by_site(write->w))
+        return (struct attendance){up, enough};
+    uint8_t there = gr_site_up(node, partition, list, need);
+    return (struct attendance){there, enough && there == gr_need_total(need)};
+}
+
 // ---- standing in ---------------------------------------------------------------------------
 
-// The position that this node votes for when it stands in: of an owner that is down, or of the one
-// that did not answer.
+// The position that this node votes for when it stands in: of an owner that is down, one of its own
+// site rather than another, or of the one that did not answer.
 static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 {
-    for (uint8_t i = 0; i < put->list.n; i++)
-        if (!node->peer[put->list.member[i]].up)
+    int position = gr_preference_position(&put->list, node->config.self), down = -1;
+    if (position >= 0) // an owner that does not hold yet
+        return (uint8_t)position;
+    for (uint8_t i = 0; i < put->list.n; i++) {
+        uint16_t voter = put->list.voter[i];
+        if (node->peer[voter].up)
+            continue;
+        if (gr_ring_same_site(node->ring, voter, node->config.self))
             return i;
+        down = down < 0 ? i : down;
+    }
+    if (down >= 0)
+        return (uint8_t)down;
     int target = gr_preference_position(&put->list, put->target);
     return target >= 0 ? (uint8_t)target : 0;
 }
@@ -281,7 +329,7 @@ static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 // may still answer. Not GR_OK: nothing was written. The put may be gone afterwards.
 static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
 {
-    if (put->forwarded || gr_preference_position(&put->list, node->config.self) >= 0)
+    if (put->forwarded || may_coordinate(node, &put->list))
         return GR_ERR_UNREACHABLE;
     put->forward_open = open;
     enum gr_err err = gr_hint_stand_in(node, put, own_position(node, put));
@@ -318,15 +366,17 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
     gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
 }
 
-// The owner that is up, was not asked yet and answers fastest; -1 if there is none.
+// The owner that is up, was not asked yet and answers fastest, of this node's site if there is one;
+// -1 if there is none.
 static int best_owner(struct gr_node *node, const struct gr_put *put)
 {
-    const uint16_t *owner = put->list.member;
+    const uint16_t *owner = put->list.voter;
     int best = -1;
     for (int i = 0; i < put->list.n; i++) {
-        if ((put->tried >> i & 1) || owner[i] == node->config.self || !node->peer[owner[i]].up)
+        if ((put->tried >> i & 1) || !(put->list.held >> i & 1) || owner[i] == node->config.self ||
+            !node->peer[owner[i]].up)
             continue;
-        if (best < 0 || node->peer[owner[i]].hedge.ns < node->peer[owner[best]].hedge.ns)
+        if (best < 0 || gr_site_nearer(node, owner[i], owner[best]))
             best = i;
     }
     return best;
@@ -338,11 +388,9 @@ static int best_owner(struct gr_node *node, const struct gr_put *put)
 static void stand_in_or_reject(struct gr_node *node, struct gr_put *put, enum gr_err why)
 {
     enum gr_err_class class = gr_err_info(why)->class;
-    bool absent = why == GR_ERR_UNREACHABLE || why == GR_ERR_QUORUM || class == GR_CLASS_OURS ||
-                  class == GR_CLASS_CORRUPTION;
-    uint8_t owners = owners_up(node, &put->list);
-    uint8_t up = seats_up(node, put->partition, &put->list, owners);
-    if (absent && (up < needed(&put->write) || owners < put->write.pw)) {
+    bool absent = why == GR_ERR_UNREACHABLE || why == GR_ERR_QUORUM || why == GR_ERR_NOT_OWNER ||
+                  class == GR_CLASS_OURS || class == GR_CLASS_CORRUPTION;
+    if (absent && !look_round(node, put->partition, &put->list, &put->write, &put->need).enough) {
         absent = false;
         why = GR_ERR_QUORUM;
     }
@@ -368,7 +416,7 @@ static void try_next_owner(struct gr_node *node, struct gr_put *put, enum gr_err
     if (put->tried != 0)
         gr_probe(&node->probes, GR_PROBE_PUT_NEXT_OWNER);
     put->tried |= (uint16_t)(1u << next);
-    forward(node, put, put->list.member[next]);
+    forward(node, put, put->list.voter[next]);
 }
 
 static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct gr_message *message)
@@ -380,6 +428,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
         if (message->outcome == GR_DONE && message->status == GR_OK) {
             put->primaries = message->primaries;
             put->durable = message->durable_acks;
+            put->reached = message->reached;
             put->context =
                 gr_context_join(&put->call.arena, &put->context, &message->record.context);
             gr_call_account(node, &put->call);
@@ -410,6 +459,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
     put->primaries = message->primaries;
     put->context = gr_context_copy(&put->call.arena, &message->record.context);
     put->durable = message->durable_acks;
+    put->reached = message->reached;
     gr_call_account(node, &put->call);
     answer(node, put, message->outcome, message->status, message->acks, message->settled);
     if (message->settled)
@@ -469,7 +519,7 @@ static void forward_is_late(struct gr_node *node, struct gr_put *put)
         int next = put->elsewhere ? -1 : best_owner(node, put);
         put->elsewhere = true;
         if (next >= 0)
-            forward(node, put, put->list.member[next]);
+            forward(node, put, put->list.voter[next]);
     } else if (stand_in(node, put, true) == GR_OK) {
         gr_probe(&node->probes, GR_PROBE_PUT_RUN_TWICE);
     }
@@ -514,8 +564,8 @@ static enum gr_err check_limits(const struct gr_key *key, const struct gr_write 
     return GR_OK;
 }
 
-static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err err,
-    const struct gr_write *write, uint8_t up, struct gr_span timeout)
+static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err err, uint8_t need,
+    uint8_t up, struct gr_span timeout)
 {
     gr_probe(&node->probes, GR_PROBE_PUT_REJECTED);
     node->stats.rejected++;
@@ -523,7 +573,7 @@ static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err
     struct gr_result result = {.outcome = GR_REJECTED,
         .err = err,
         .acks = up,
-        .needed = needed(write),
+        .needed = need,
         .timeout = timeout,
         .now = node->wall};
     gr_done_tell(node, done, &result, true);
@@ -533,22 +583,22 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     const struct gr_write *write, struct gr_span timeout, bool forwarded)
 {
     uint32_t partition = gr_ring_partition(node->ring, key->slot);
-    struct gr_preference list = gr_ring_preference(node->ring, partition);
-    int position = gr_preference_position(&list, node->config.self);
-    uint8_t owners = owners_up(node, &list);
-    uint8_t up = seats_up(node, partition, &list, owners);
-    uint8_t need = needed(write);
+    struct gr_preference list = gr_holder_list(node, partition);
+    bool coordinates = may_coordinate(node, &list);
+    uint16_t client = done->kind == GR_DONE_PEER ? done->peer : node->config.self;
+    struct gr_need need = gr_site_need(node->ring, &list, write->w, client);
+    struct attendance there = look_round(node, partition, &list, write, &need);
     enum gr_err err = check_limits(key, write);
-    if (err == GR_OK && forwarded && position < 0)
+    if (err == GR_OK && forwarded && !coordinates)
         err = GR_ERR_NOT_OWNER;
-    if (err == GR_OK && need > list.n)
+    if (err == GR_OK && needed(write, &need) > list.n)
         err = GR_ERR_INVALID;
-    if (err == GR_OK && (up < need || owners < write->pw))
+    if (err == GR_OK && !there.enough)
         err = GR_ERR_QUORUM;
     if (err == GR_OK && !gr_node_has_room(node, write->value.size))
         err = GR_ERR_BUSY;
     if (err != GR_OK) {
-        reject(node, done, err, write, up, timeout);
+        reject(node, done, err, needed(write, &need), there.up, timeout);
         return;
     }
     node->stats.puts++;
@@ -562,16 +612,17 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     put->list = list;
     put->forwarded = forwarded;
     put->timeout = timeout;
-    uint8_t w = write->w;
-    if (node->config.canary == GR_CANARY_EARLY_OK && w > 1)
-        w--;
-    gr_quorum_init(&put->quorum, list.n, w, write->pw, write->dw);
+    put->need = need;
+    if (node->config.canary == GR_CANARY_EARLY_OK && need.group[0].least > 1)
+        need.group[0].least--;
+    need.by_site &= node->config.canary != GR_CANARY_AWAY_COUNTS;
+    gr_quorum_init(&put->quorum, list.n, &need, write->pw, write->dw);
     gr_call_account(node, &put->call);
     gr_timer_set(&node->timers, &put->call.timer, put->call.deadline);
-    if (position >= 0 && node->store == GR_OK) {
-        put->tried |= (uint16_t)(1u << position);
+    if (coordinates && node->store == GR_OK) {
+        put->tried |= (uint16_t)(1u << gr_preference_position(&list, node->config.self));
         coordinate(node, put);
     } else {
-        try_next_owner(node, put, position >= 0 ? node->store : GR_ERR_UNREACHABLE);
+        try_next_owner(node, put, coordinates ? node->store : GR_ERR_UNREACHABLE);
     }
 }

@@ -30,6 +30,22 @@ bool gr_record_empty(const struct gr_record *record)
     return record->count == 0 && gr_context_empty(&record->context);
 }
 
+bool gr_record_lacks(const struct gr_record *record, const struct gr_record *other)
+{
+    for (uint32_t i = 0; i < other->count; i++)
+        if (gr_record_find(record, &other->sibling[i].dot) == NULL)
+            return true;
+    return false;
+}
+
+bool gr_record_complete(const struct gr_record *record)
+{
+    for (uint32_t i = 0; i < record->count; i++)
+        if (record->sibling[i].bare)
+            return false;
+    return true;
+}
+
 size_t gr_record_value_bytes(const struct gr_record *record)
 {
     size_t bytes = 0;

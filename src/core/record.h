@@ -62,6 +62,10 @@ enum {
 bool gr_record_empty(const struct gr_record *record);
 // Bytes of all values.
 size_t gr_record_value_bytes(const struct gr_record *record);
+// Some sibling of `other` is not in `record`; every sibling has its value.
+bool gr_record_lacks(const struct gr_record *record, const struct gr_record *other);
+bool gr_record_complete(const struct gr_record *record);
+
 // Joins two filled states: associative, commutative, idempotent. A sibling stays if both have it,
 // or if the other's context does not cover it. Result in `arena`; values are borrowed from a and b.
 struct gr_record gr_record_merge(

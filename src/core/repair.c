@@ -56,7 +56,10 @@ static enum gr_repair_state state_of(struct gr_node *node, uint32_t partition)
 {
     const struct gr_partition *p = &node->partition[partition];
     const struct gr_pair *pair = &repair_of(node)->pair[partition * node->ring->n];
-    bool whole = p->leaf != NULL, behind = p->damage != NULL;
+    if (!gr_holder_has(node, partition))
+        return GR_REPAIR_UNKNOWN;
+    bool lacks = !p->held && gr_holder_owns(node, partition); // it is still being brought (§4.9)
+    bool whole = p->leaf != NULL, behind = p->damage != NULL || lacks;
     for (uint32_t i = 0; i < node->ring->n; i++) {
         if (gr_ring_owners(node->ring, partition)[i] == node->config.self)
             continue;
@@ -82,7 +85,7 @@ void gr_repair_judge(struct gr_node *node, uint32_t partition)
             repair->behind_total[i] = repair->pace.total[i];
     }
     repair->behind -= (was == GR_REPAIR_BEHIND);
-    if (was == GR_REPAIR_BEHIND && is == GR_REPAIR_WHOLE)
+    if (was == GR_REPAIR_BEHIND)
         gr_pace_add(&repair->pace, node->now, GR_PACE_MENDED, 1);
 }
 
@@ -202,6 +205,35 @@ void gr_repair_count(struct gr_node *node, const struct gr_message *message, boo
     struct gr_pace *pace = &repair_of(node)->pace;
     gr_pace_add(pace, node->now, out ? GR_REPAIR_KEYS_OUT : GR_REPAIR_KEYS_IN, 1);
     gr_pace_add(pace, node->now, out ? GR_REPAIR_BYTES_OUT : GR_REPAIR_BYTES_IN, bytes);
+}
+
+void gr_repair_on_ring(struct gr_node *node, const struct gr_ring *before)
+{
+    struct gr_repair *repair = repair_of(node);
+    const struct gr_ring *ring = node->ring;
+    uint32_t pairs = ring->partitions * ring->n;
+    struct gr_pair *old = repair->pair;
+    repair->pair = gr_hook_memory(NULL, pairs * sizeof *repair->pair);
+    for (uint32_t i = 0; i < pairs; i++) {
+        uint16_t member = ring->owner[i];
+        int at = gr_ring_position(before, i / ring->n, member);
+        bool owned = gr_holder_owns(node, i / ring->n);
+        repair->pair[i] = (struct gr_pair){.here = GR_REPAIR_UNKNOWN};
+        if (at < 0 || !owned)
+            continue;
+        struct gr_pair *was = &old[i / ring->n * before->n + (uint32_t)at];
+        repair->pair[i] = *was;
+        was->wish = GR_WISH_NONE;
+    }
+    // What was asked for with one that is no owner any more has failed.
+    for (uint32_t i = 0; i < ring->partitions * before->n; i++) {
+        repair->waiting -= old[i].wish == GR_WISH_WAITS;
+        repair->job_failed += old[i].wish == GR_WISH_WAITS;
+    }
+    gr_hook_memory(old, 0);
+    repair->at = 0;
+    for (uint32_t p = 0; p < ring->partitions; p++)
+        gr_repair_judge(node, p);
 }
 
 // ---- what was asked for ----------------------------------------------------------------------

@@ -348,8 +348,9 @@ enum applied {
 static enum applied apply(
     struct gr_node *node, struct gr_keyop *op, const struct gr_record *stored, enum gr_err *ret_err)
 {
-    if (node->store != GR_OK) { // a clock must not learn what the store will not hold
-        *ret_err = node->store;
+    if (node->store != GR_OK || !gr_holder_admits(node, op)) {
+        // A clock must not learn what the store will not hold.
+        *ret_err = node->store != GR_OK ? node->store : GR_ERR_NOT_OWNER;
         return APPLIED;
     }
     struct gr_partition *p = &node->partition[op->partition];
@@ -371,9 +372,10 @@ static enum applied apply(
     *ret_err = gr_state_admit(node, op, &filled, &incoming);
     if (*ret_err != GR_OK)
         return APPLIED;
-    struct gr_record merged = op->kind == GR_KEYOP_EXPIRE
-                                  ? gr_record_drop_due(&node->scratch, &filled, node->sweep_to)
-                                  : gr_record_merge(&node->scratch, &filled, &incoming);
+    struct gr_record merged =
+        op->kind == GR_KEYOP_EXPIRE ? gr_record_drop_due(&node->scratch, &filled, node->sweep_to)
+        : op->kind == GR_KEYOP_DROP ? GR_RECORD_NOTHING
+                                    : gr_record_merge(&node->scratch, &filled, &incoming);
     if (op->kind == GR_KEYOP_TAKEN && gr_state_is_known(node, op, stored, &merged))
         return APPLIED;
     if (lacks_values(&merged, &GR_CONTEXT_NOTHING)) {
@@ -417,12 +419,15 @@ static enum applied apply(
 // The write is durable, or failed: tells whoever waits and frees the op.
 void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
 {
-    bool acked = op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT;
+    bool own = op->kind == GR_KEYOP_DELTA && op->call != 0; // a hint kept here for this node
+    bool acked = !own && (op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT);
     bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
     if ((acked || put) && !op->told) // else that was what somebody waited for
         gr_node_foreground(node, op->since);
     if (acked)
         gr_keyop_tell_ack(node, op, err, err == GR_OK);
+    else if (own)
+        gr_hint_on_own(node, op->call, err);
     else if (put && err == GR_OK)
         gr_put_on_stored(node, op->call, true);
     else if (op->kind == GR_KEYOP_PUT)
@@ -434,15 +439,17 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
         gr_state_tell(node, op, err, NULL);
     else if (op->kind == GR_KEYOP_TAKEN)
         gr_exchange_on_merged(node, op->call, op->index, err);
+    else if (op->kind == GR_KEYOP_DROP)
+        gr_drop_on_keyop(node, err);
+    else if (op->kind == GR_KEYOP_COVERED)
+        gr_round_covered(node, op);
     gr_keyop_free(node, op);
 }
 
 // P3: what others may count on waits for the store; housekeeping waits for nothing.
 void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
 {
-    bool waits = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_DELTA ||
-                 op->kind == GR_KEYOP_HINT || op->kind == GR_KEYOP_STAND_IN;
-    if (!waits || op->write_number <= node->synced ||
+    if (!gr_keyop_waits(op) || op->write_number <= node->synced ||
         node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
         gr_keyop_end(node, op, GR_OK);
     else if (node->config.durability == GR_DURABILITY_COMMIT)
@@ -630,6 +637,7 @@ void gr_replica_on_synced(struct gr_node *node, uint64_t number)
 {
     gr_replica_on_applied(node, number);
     node->synced = GR_MAX(node->synced, number);
+    gr_holder_on_synced(node);
     while (node->unsynced.first != NULL) {
         struct gr_keyop *op = GR_CONTAINER(node->unsynced.first, struct gr_keyop, link);
         if (op->write_number > number)

@@ -12,8 +12,15 @@
 //       failed.
 //   S5  Substitutes are asked in the order of the walk, which is the same on every node, so that
 //       gets look for hints where puts leave them.
+//   S6  An owner that does not hold the partition yet is sent every write, beside the one who votes
+//       in its place; its answer counts only where that one does not answer, as a substitute's.
+//   S7  Of what is sent at first, another site gets one copy: the first of its voters that is up
+//       passes it on to the others, who acknowledge to this node. Whoever has not after its hedge
+//       delay is sent it from here, and only then may somebody stand in. A newcomer (S6), and the
+//       voter of this node's own seat, are sent it from here at first.
 //
 //   seat: owner asked --ack--> voted
+//           | passed on by another (S7), hedge delay over: asked from here
 //           | refused, unreachable, link down, hedge delay over
 //         substitute asked --ack--> voted        (the owner's late ack still adds "primary")
 //           | the same                 \--nobody left--> waits for those asked, then NO or MUTE
@@ -44,10 +51,21 @@ static bool is_waiting(const struct gr_put *put, uint8_t position)
     return false;
 }
 
-// Sends the write to one node for one seat; false if it certainly did not leave.
-static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position)
+// The owner of the seat, who does not hold yet: another votes.
+static bool is_newcomer(const struct gr_put *put, const struct gr_asked *asked)
+{
+    const struct gr_preference *list = &put->list;
+    return asked->member == list->member[asked->position] &&
+           asked->member != list->voter[asked->position];
+}
+
+// Sends the write to one node for one seat, who is to pass it on to those of the list; false if it
+// certainly did not leave.
+static bool send_delta(struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position,
+    const uint64_t *relay, uint32_t relay_count)
 {
     uint16_t owner = put->list.member[position];
+    bool of_list = member == owner || member == put->list.voter[position];
     bool buffered = node->config.durability == GR_DURABILITY_BUFFERED;
     struct gr_message message = {
         .type = GR_MSG_DELTA,
@@ -58,14 +76,129 @@ static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8
         .dot = put->dot,
         // The seat of the coordinator is the one of the N that is synced first, whoever answers.
         .durable = put->write.dw > 0 || (buffered && position == put->own),
-        .owed_to = owner == member ? 0 : (uint32_t)owner + 1,
+        .owed_to = of_list ? 0 : node->ring->member[owner].id,
+        .relay_list = relay,
+        .relay_count = relay_count,
     };
-    if (put->asked_count == GR_ASKED_MAX || !gr_node_send(node, member, &message))
-        return false;
+    return gr_node_send(node, member, &message);
+}
+
+static void note_asked(
+    struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position, uint16_t via)
+{
     put->seat[position].asked = put->asked_count;
     put->seat[position].asked_at = node->now;
-    put->asked[put->asked_count++] = (struct gr_asked){.member = member, .position = position};
+    put->asked[put->asked_count++] =
+        (struct gr_asked){.member = member, .via = via, .position = position};
+}
+
+static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8_t position)
+{
+    if (put->asked_count == GR_ASKED_MAX || find_asked(put, member) != NULL ||
+        !send_delta(node, put, member, position, NULL, 0))
+        return false;
+    note_asked(node, put, member, position, member);
     return true;
+}
+
+// ---- other sites ---------------------------------------------------------------------------
+
+// The voter of the seat may be given the write by that one of its own, other, site (S7).
+static bool may_relay(struct gr_node *node, struct gr_put *put, uint16_t relay, uint8_t position)
+{
+    uint16_t voter = put->list.voter[position];
+    return position != put->own && voter == put->list.member[position] &&
+           voter != node->config.self && gr_node_peer_up(node, voter) &&
+           find_asked(put, voter) == NULL && gr_ring_same_site(node->ring, voter, relay) &&
+           !gr_ring_same_site(node->ring, voter, node->config.self);
+}
+
+// Asks the voter of the seat, and through it those of later seats that are at its site. False: it
+// certainly did not leave.
+static bool ask_voters(struct gr_node *node, struct gr_put *put, uint8_t first)
+{
+    uint16_t relay = put->list.voter[first];
+    uint64_t *passed = gr_arena_array(&node->scratch, uint64_t, put->list.n);
+    uint32_t count = 0;
+    uint8_t seat[GR_REPLICAS_MAX];
+    for (uint8_t i = first + 1; i < put->list.n && may_relay(node, put, relay, first); i++) {
+        if (!may_relay(node, put, relay, i))
+            continue;
+        seat[count] = i;
+        passed[count++] = node->ring->member[put->list.voter[i]].id;
+    }
+    if (!send_delta(node, put, relay, first, passed, count))
+        return false;
+    note_asked(node, put, relay, first, relay);
+    for (uint32_t i = 0; i < count; i++)
+        note_asked(node, put, put->list.voter[seat[i]], seat[i], relay);
+    if (count > 0)
+        gr_probe(&node->probes, GR_PROBE_PUT_RELAYED);
+    return true;
+}
+
+// Whoever was to pass the write on has not, or not in time: it is sent from here. False: it was
+// before, or cannot be.
+static bool bypass(struct gr_node *node, struct gr_put *put, uint8_t position)
+{
+    struct gr_seat *seat = &put->seat[position];
+    struct gr_asked *asked = &put->asked[seat->asked];
+    bool relayed = asked->via != asked->member && !asked->answered && !put->released;
+    asked->via = asked->member;
+    seat->doubtful |= relayed; // what was passed on may still come, whatever it says to this one
+    if (!relayed || node->config.canary == GR_CANARY_RELAY_NOT_BYPASSED ||
+        !send_delta(node, put, asked->member, position, NULL, 0))
+        return false;
+    gr_probe(&node->probes, GR_PROBE_PUT_RELAY_BYPASSED);
+    seat->asked_at = node->now;
+    return true;
+}
+
+// Canary relay-acks-for-all: one of a site speaks for those that it passed the write on to.
+static void ack_for_all(struct gr_node *node, struct gr_put *put, uint16_t relay, bool durable)
+{
+    for (int i = 0; i < put->asked_count; i++)
+        if (put->asked[i].via == relay && put->asked[i].member != relay &&
+            node->config.canary == GR_CANARY_RELAY_ACKS_FOR_ALL)
+            (void)gr_quorum_vote(
+                &put->quorum, put->asked[i].position, GR_VOTE_YES, GR_VOTER_OWNER, durable);
+}
+
+// ---- standing in ---------------------------------------------------------------------------
+
+// S6: the seat's owner, who was sent the write from the beginning, is the first that may stand in.
+// False: it has not been asked, or said no.
+static bool on_newcomer(struct gr_node *node, struct gr_put *put, uint8_t position)
+{
+    struct gr_seat *seat = &put->seat[position];
+    for (int i = 0; i < put->asked_count; i++) {
+        const struct gr_asked *asked = &put->asked[i];
+        if (asked->position != position || !is_newcomer(put, asked) ||
+            (asked->answered && !seat->newcomer))
+            continue;
+        gr_probe(&node->probes, GR_PROBE_PUT_NEWCOMER);
+        if (seat->newcomer)
+            (void)gr_quorum_vote(&put->quorum, position, GR_VOTE_YES,
+                gr_site_voter(node, &put->list, position, asked->member), seat->newcomer_durable);
+        else
+            seat->asked = i; // it is given as long as anybody
+        return true;
+    }
+    return false;
+}
+
+static void on_newcomer_ack(struct gr_node *node, struct gr_put *put, const struct gr_asked *asked,
+    const struct gr_message *ack)
+{
+    uint8_t position = asked->position;
+    struct gr_seat *seat = &put->seat[position];
+    if (ack->status != GR_OK)
+        return;
+    seat->newcomer = true;
+    seat->newcomer_durable |= ack->durable;
+    if (seat->late)
+        (void)gr_quorum_vote(&put->quorum, position, GR_VOTE_YES,
+            gr_site_voter(node, &put->list, position, asked->member), ack->durable);
 }
 
 // Asks the next healthy node of the walk to stand in. When nobody is left, and nobody who was asked
@@ -74,13 +207,17 @@ static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
 {
     gr_assert(position != put->own);
     struct gr_seat *seat = &put->seat[position];
+    bool first = !seat->late;
+    seat->late = true;
+    if (first && on_newcomer(node, put, position))
+        return;
     while (!seat->closed && !put->released) {
-        int next = gr_node_next_fallback(node, put->partition, put->fallback, false);
+        int next = gr_site_next_fallback(
+            node, put->partition, put->list.voter[position], &seat->walk, false);
         if (next < 0 || put->asked_count == GR_ASKED_MAX) {
             seat->closed = true;
             break;
         }
-        put->fallback = next;
         if (ask(node, put, (uint16_t)next, position)) {
             gr_probe(&node->probes, GR_PROBE_PUT_SUBSTITUTE);
             return;
@@ -89,7 +226,7 @@ static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
     if (is_voted(put, position) || is_waiting(put, position))
         return;
     (void)gr_quorum_vote(
-        &put->quorum, position, seat->doubtful ? GR_VOTE_MUTE : GR_VOTE_NO, !seat->doubtful, false);
+        &put->quorum, position, seat->doubtful ? GR_VOTE_MUTE : GR_VOTE_NO, GR_VOTER_AWAY, false);
 }
 
 bool gr_replicate_open(const struct gr_put *put)
@@ -125,14 +262,20 @@ void gr_replicate_start(struct gr_node *node, struct gr_put *put, uint8_t own,
     put->dot = *dot;
     put->delta = gr_record_borrow(&put->call.arena, delta);
     put->context = put->delta.context;
-    put->fallback = -1;
     put->sent_at = node->now;
-    const uint16_t *owner = put->list.member;
+    const uint16_t *owner = put->list.member, *voter = put->list.voter;
+    bool both = node->config.canary != GR_CANARY_WRITE_NEW_ONLY;
     for (uint8_t i = 0; i < put->list.n; i++)
         put->seat[i] = (struct gr_seat){.asked = -1};
-    for (uint8_t i = 0; i < put->list.n; i++)
-        if (owner[i] != node->config.self && !ask(node, put, owner[i], i) && i != own)
+    for (uint8_t i = 0; i < put->list.n; i++) {
+        if (owner[i] != voter[i] && owner[i] != node->config.self)
+            (void)ask(node, put, owner[i], i);
+        if (!both && owner[i] != voter[i])
+            put->list.voter[i] = owner[i];
+        if (voter[i] != node->config.self && find_asked(put, voter[i]) == NULL &&
+            !ask_voters(node, put, i) && i != own)
             stand_in(node, put, i);
+    }
     gr_call_account(node, &put->call);
     set_timer(node, put);
 }
@@ -144,16 +287,20 @@ void gr_replicate_on_ack(
     if (asked == NULL || put->state != GR_PUT_REPLICATING)
         return;
     uint8_t position = asked->position;
-    bool primary = put->list.member[position] == peer;
-    if (!asked->answered)
+    enum gr_voter by = gr_site_voter(node, &put->list, position, peer);
+    bool first = !asked->answered; // of what was passed on to it and of what was sent to it
+    if (first)
         gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
     asked->answered = true;
-    if (message->status == GR_OK) {
+    if (is_newcomer(put, asked)) {
+        on_newcomer_ack(node, put, asked, message);
+    } else if (message->status == GR_OK) {
         bool stood_in = put->quorum.vote[position] == GR_VOTE_YES;
-        if (gr_quorum_vote(&put->quorum, position, GR_VOTE_YES, primary, message->durable) &&
-            stood_in && primary)
+        if (gr_quorum_vote(&put->quorum, position, GR_VOTE_YES, by, message->durable) && stood_in &&
+            by == GR_VOTER_OWNER)
             gr_probe(&node->probes, GR_PROBE_PUT_OWNER_AFTER_ALL);
-    } else if (!is_voted(put, position) && position != put->own) {
+        ack_for_all(node, put, peer, message->durable);
+    } else if (first && !is_voted(put, position) && position != put->own) {
         stand_in(node, put, position);
     }
     gr_put_count_votes(node, put);
@@ -166,8 +313,15 @@ void gr_replicate_on_link_down(struct gr_node *node, struct gr_put *put, uint16_
         // What was sent may have arrived, and its acknowledgement may not come.
         asked->answered = true;
         put->seat[asked->position].doubtful = true;
-        if (!is_voted(put, asked->position) && asked->position != put->own)
+        bool waits = is_newcomer(put, asked) && !put->seat[asked->position].late;
+        if (!is_voted(put, asked->position) && asked->position != put->own && !waits)
             stand_in(node, put, asked->position);
+    }
+    for (int i = 0; i < put->asked_count; i++) {
+        const struct gr_asked *behind = &put->asked[i];
+        if (behind->via == peer && behind->member != peer && !behind->answered &&
+            !is_voted(put, behind->position) && !bypass(node, put, behind->position))
+            stand_in(node, put, behind->position);
     }
     gr_put_count_votes(node, put);
 }
@@ -179,7 +333,8 @@ void gr_replicate_timer(struct gr_node *node, struct gr_put *put)
         if (is_voted(put, i) || i == put->own || seat->closed || seat->asked < 0)
             continue;
         struct gr_span hedge = node->peer[put->asked[seat->asked].member].hedge;
-        if (gr_instant_reached(node->now, gr_instant_after(seat->asked_at, hedge)))
+        if (gr_instant_reached(node->now, gr_instant_after(seat->asked_at, hedge)) &&
+            !bypass(node, put, i))
             stand_in(node, put, i);
     }
     set_timer(node, put);

@@ -45,6 +45,7 @@ struct gr_request {
     struct gr_key key;       // GET PUT UPDATE EXPLAIN; SCAN and COUNT: only bucket
     uint8_t r, pr;           // 0 = the cluster's R; 0 = none
     uint8_t w, pw, dw;       // 0 = the cluster's W; 0 = none; 0 = none
+                             // r and w may be GR_QUORUM_LOCAL or GR_QUORUM_EACH
     struct gr_span timeout;  // 0 = the default
 
     // PUT and UPDATE
@@ -81,6 +82,8 @@ struct gr_result {
     enum gr_outcome outcome;
     enum gr_err err;
     uint8_t acks, needed;   // answers or acknowledgements counted, and how many were asked for
+    uint8_t quorum;         // R or W as it was asked for; GR_QUORUM_LOCAL, GR_QUORUM_EACH: then
+    uint8_t reached;        // of `needed`, how many there are at the sites where they count
     uint8_t primaries;      // of `acks`: those of the key's owners, not of nodes that stand in
     uint8_t durable;        // writes: of those acknowledgements, how many were durable
     uint8_t durable_needed; // writes: how many had to be (DW)

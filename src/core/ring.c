@@ -7,6 +7,7 @@
 //   G1  The N members of a preference list are distinct.
 //   G2  The ring of a node never changes under it: a new ring is a new table.
 //   G3  Every node computes the same fallback order from the same ring.
+//   G4  Members with the same label, the empty one too, are at one site, and no others.
 //
 // Owns: a ring owns its member and owner arrays. Bounds: 1024 members, 16384 partitions, N <= 7.
 #include "core/ring.h"
@@ -68,6 +69,22 @@ int gr_key_compare(const struct gr_key *a, const struct gr_key *b)
     return order != 0 ? order : gr_bytes_compare(a->key, b->key);
 }
 
+uint64_t gr_member_id(struct gr_bytes name)
+{
+    return gr_hash64(name, 0) >> 1 | 1;
+}
+
+void gr_ring_find_sites(struct gr_ring *ring)
+{
+    for (uint16_t m = 0; m < ring->member_count; m++) {
+        struct gr_bytes site = gr_bytes_text(ring->member[m].site);
+        uint16_t head = 0;
+        while (head < m && !gr_bytes_equal(gr_bytes_text(ring->member[head].site), site))
+            head++;
+        ring->member[m].site_head = head;
+    }
+}
+
 void gr_ring_init(struct gr_ring *ring, uint32_t partitions, uint8_t n,
     const struct gr_member *member, uint16_t member_count)
 {
@@ -84,17 +101,76 @@ void gr_ring_init(struct gr_ring *ring, uint32_t partitions, uint8_t n,
         .owner = gr_hook_memory(NULL, (size_t)partitions * n * sizeof(uint16_t)),
     };
     memcpy(ring->member, member, member_count * sizeof *member);
+    for (uint16_t m = 0; m < member_count; m++)
+        if (member[m].id == 0)
+            ring->member[m].id =
+                member[m].name[0] == 0 ? m + 1u : gr_member_id(gr_bytes_text(member[m].name));
+    gr_ring_find_sites(ring);
     // Round and round: each member is first, second, third ... of as many partitions as any other.
     for (uint32_t p = 0; p < partitions; p++)
         for (uint8_t i = 0; i < n; i++)
             ring->owner[(size_t)p * n + i] = (uint16_t)((p + i) % member_count);
 }
 
+void gr_ring_follow(struct gr_ring *ring, const struct gr_ring *before,
+    const struct gr_member *member, uint16_t member_count, uint8_t n, const uint16_t *owner)
+{
+    gr_assert(member_count >= before->member_count);
+    struct gr_ring first;
+    gr_ring_init(&first, before->partitions, n, member, member_count);
+    memcpy(first.owner, owner, (size_t)first.partitions * n * sizeof *owner);
+    first.version = before->version + 1;
+    first.before_n = before->n;
+    size_t bytes = (size_t)before->partitions * before->n * sizeof *before->owner;
+    first.before = gr_hook_memory(NULL, bytes);
+    memcpy(first.before, before->owner, bytes);
+    *ring = first;
+}
+
 void gr_ring_deinit(struct gr_ring *ring)
 {
+    gr_hook_memory(ring->before, 0);
     gr_hook_memory(ring->member, 0);
     gr_hook_memory(ring->owner, 0);
     *ring = (struct gr_ring){0};
+}
+
+uint64_t gr_ring_digest(const struct gr_ring *ring)
+{
+    uint64_t digest = ring->version;
+    for (uint32_t i = 0; i < ring->partitions * ring->n; i++) {
+        uint64_t id = ring->member[ring->owner[i]].id;
+        uint8_t bytes[8];
+        for (int k = 0; k < 8; k++)
+            bytes[k] = (uint8_t)(id >> 8 * k);
+        digest = gr_hash64(gr_bytes(bytes, sizeof bytes), digest);
+    }
+    return digest;
+}
+
+static bool is_shown_before(const char *a, const char *b)
+{
+    struct gr_bytes left = gr_bytes_text(a), right = gr_bytes_text(b);
+    return left.size != right.size ? left.size < right.size : gr_bytes_compare(left, right) < 0;
+}
+
+void gr_ring_by_name(const struct gr_ring *ring, uint16_t *ret)
+{
+    for (uint16_t m = 0; m < ring->member_count; m++) {
+        uint16_t at = m;
+        for (; at > 0 && is_shown_before(ring->member[m].name, ring->member[ret[at - 1]].name);
+             at--)
+            ret[at] = ret[at - 1];
+        ret[at] = m;
+    }
+}
+
+int gr_ring_find(const struct gr_ring *ring, uint64_t id)
+{
+    for (uint16_t m = 0; m < ring->member_count; m++)
+        if (ring->member[m].id == id)
+            return m;
+    return -1;
 }
 
 uint32_t gr_ring_partition(const struct gr_ring *ring, uint16_t slot)
@@ -117,17 +193,24 @@ const uint16_t *gr_ring_owners(const struct gr_ring *ring, uint32_t partition)
 
 struct gr_preference gr_ring_preference(const struct gr_ring *ring, uint32_t partition)
 {
-    struct gr_preference list = {.n = ring->n};
+    struct gr_preference list = {.n = ring->n, .held = (uint8_t)((1u << ring->n) - 1)};
     memcpy(list.member, gr_ring_owners(ring, partition), ring->n * sizeof *list.member);
+    memcpy(list.voter, list.member, sizeof list.voter);
     return list;
 }
 
 int gr_preference_position(const struct gr_preference *list, uint16_t member)
 {
     for (int i = 0; i < list->n; i++)
-        if (list->member[i] == member)
+        if (list->member[i] == member || list->voter[i] == member)
             return i;
     return -1;
+}
+
+int gr_preference_voted(const struct gr_preference *list, uint16_t member)
+{
+    int position = gr_preference_position(list, member);
+    return position >= 0 && list->voter[position] == member ? position : -1;
 }
 
 int gr_ring_position(const struct gr_ring *ring, uint32_t partition, uint16_t member)
@@ -149,48 +232,48 @@ static bool shares_host(const struct gr_ring *ring, uint32_t partition, uint16_t
     return false;
 }
 
-static uint64_t fallback_rank(uint32_t partition, uint16_t member)
+// By id: places are not the same everywhere.
+static uint64_t fallback_rank(uint32_t partition, uint64_t id)
 {
-    uint8_t bytes[6] = {(uint8_t)partition, (uint8_t)(partition >> 8), (uint8_t)(partition >> 16),
-        (uint8_t)(partition >> 24), (uint8_t)member, (uint8_t)(member >> 8)};
-    return gr_hash64(gr_bytes(bytes, sizeof bytes), 0);
+    uint8_t bytes[4] = {(uint8_t)(partition >> 24), (uint8_t)(partition >> 16),
+        (uint8_t)(partition >> 8), (uint8_t)partition};
+    return gr_hash64(gr_bytes(bytes, sizeof bytes), id);
 }
 
 // The order of those that stand in: hosts that own nothing of the partition first.
 struct place {
     bool shared;
-    uint64_t rank;
-    uint16_t member;
+    uint64_t rank, id;
 };
 
 static struct place place_of(const struct gr_ring *ring, uint32_t partition, uint16_t member)
 {
-    return (struct place){
-        shares_host(ring, partition, member), fallback_rank(partition, member), member};
+    uint64_t id = ring->member[member].id;
+    return (struct place){shares_host(ring, partition, member), fallback_rank(partition, id), id};
 }
 
 static bool is_before(const struct place *a, const struct place *b)
 {
     if (a->shared != b->shared)
         return !a->shared;
-    return a->rank != b->rank ? a->rank < b->rank : a->member < b->member;
+    return a->rank != b->rank ? a->rank < b->rank : a->id < b->id;
 }
 
 int gr_ring_next_fallback(
     const struct gr_ring *ring, uint32_t partition, int after, const bool *usable)
 {
     struct place last = {0}, best = {0};
+    int next = -1;
     if (after >= 0)
         last = place_of(ring, partition, (uint16_t)after);
-    bool found = false;
     for (uint16_t m = 0; m < ring->member_count; m++) {
-        if (!usable[m] || gr_ring_position(ring, partition, m) >= 0)
+        if (!usable[m] || ring->member[m].out || gr_ring_position(ring, partition, m) >= 0)
             continue;
         struct place place = place_of(ring, partition, m);
-        if ((after >= 0 && !is_before(&last, &place)) || (found && !is_before(&place, &best)))
+        if ((after >= 0 && !is_before(&last, &place)) || (next >= 0 && !is_before(&place, &best)))
             continue;
         best = place;
-        found = true;
+        next = m;
     }
-    return found ? best.member : -1;
+    return next;
 }

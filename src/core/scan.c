@@ -118,7 +118,7 @@ void gr_scan_on_message(struct gr_node *node, uint16_t peer, const struct gr_mes
     struct gr_message refusal = {.type = GR_MSG_PAGE, .id = message->id, .status = GR_ERR_BUSY};
     if (message->partition >= node->ring->partitions || message->limit > LIMIT_MAX)
         refusal.status = GR_ERR_INVALID;
-    else if (gr_ring_position(node->ring, message->partition, node->config.self) < 0)
+    else if (!gr_holder_shows(node, message->partition))
         refusal.status = GR_ERR_NOT_OWNER;
     else if (node->partition[message->partition].damage != NULL)
         refusal.status = GR_ERR_CORRUPT;
@@ -261,10 +261,13 @@ static void merge_pages(struct gr_node *node, struct gr_scan *scan)
 
 static bool ask(struct gr_node *node, struct gr_scan *scan, uint8_t position)
 {
-    uint16_t member = scan->list.member[position];
-    if (member == node->config.self && node->partition[scan->partition].damage != NULL)
+    uint16_t member = scan->list.voter[position];
+    bool own = member == node->config.self;
+    if (!(scan->list.held >> position & 1) ||
+        (own && (node->partition[scan->partition].damage != NULL ||
+                    !gr_holder_shows(node, scan->partition))))
         return false; // what is missing here is unknown, not absent
-    if (member == node->config.self) {
+    if (own) {
         read_page(node, (struct gr_scanop){.call = scan->call.id}, scan->partition, scan->cursor,
             scan->limit);
         return true;
@@ -283,7 +286,7 @@ static bool ask(struct gr_node *node, struct gr_scan *scan, uint8_t position)
 // Keeps R holders asked: this node first, then the preference list. Fails when too few are left.
 static void ask_more(struct gr_node *node, struct gr_scan *scan)
 {
-    const uint16_t *owner = scan->list.member;
+    const uint16_t *owner = scan->list.voter;
     uint8_t busy = 0;
     for (uint8_t i = 0; i < scan->list.n; i++)
         busy += scan->page[i].state == ASKED || scan->page[i].state == ANSWERED;
@@ -303,7 +306,7 @@ static void ask_more(struct gr_node *node, struct gr_scan *scan)
 static void ask_partition(struct gr_node *node, struct gr_scan *scan)
 {
     scan->partition = gr_ring_partition(node->ring, (uint16_t)(scan->cursor >> 38));
-    scan->list = gr_ring_preference(node->ring, scan->partition);
+    scan->list = gr_holder_list(node, scan->partition);
     memset(scan->page, 0, sizeof scan->page);
     scan->call.deadline = gr_instant_after(node->now, node->config.read_timeout);
     gr_timer_set(&node->timers, &scan->call.timer, scan->call.deadline);
@@ -404,7 +407,8 @@ void gr_scan_start(struct gr_node *node, const struct gr_request *request)
 struct gr_count {
     struct gr_call call;
     int64_t keys;
-    bool *asked;      // by member: it has not counted yet
+    bool *asked; // by member: it has not counted yet
+    uint16_t members;
     uint32_t waiting; // how many
 };
 
@@ -426,7 +430,7 @@ void gr_count_on_counted(
     struct gr_node *node, struct gr_call *call, uint16_t member, const struct gr_message *message)
 {
     struct gr_count *count = (struct gr_count *)call;
-    if (!count->asked[member])
+    if (member >= count->members || !count->asked[member])
         return;
     count->asked[member] = false;
     if (message->status != GR_OK) {
@@ -441,7 +445,7 @@ void gr_count_on_counted(
 void gr_count_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t peer)
 {
     struct gr_count *count = (struct gr_count *)call;
-    if (count->asked[peer])
+    if (peer < count->members && count->asked[peer])
         answer_count(node, count, GR_ERR_READ_QUORUM);
 }
 
@@ -450,15 +454,16 @@ void gr_count_timer(struct gr_node *node, struct gr_call *call)
     answer_count(node, (struct gr_count *)call, GR_ERR_READ_QUORUM);
 }
 
-// The member that counts a partition: this node if it is an owner, else the first that is up.
+// The member that counts a partition: this node if it holds it, else the first that does and is up.
 static int counter_of(struct gr_node *node, uint32_t partition)
 {
-    const uint16_t *owner = gr_ring_owners(node->ring, partition);
-    if (gr_ring_position(node->ring, partition, node->config.self) >= 0)
+    struct gr_preference list = gr_holder_list(node, partition);
+    if (gr_holder_shows(node, partition))
         return node->config.self;
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        if (node->peer[owner[i]].up)
-            return owner[i];
+    for (uint8_t i = 0; i < list.n; i++)
+        if ((list.held >> i & 1) && list.voter[i] != node->config.self &&
+            node->peer[list.voter[i]].up)
+            return list.voter[i];
     return -1;
 }
 
@@ -472,7 +477,8 @@ void gr_count_start(struct gr_node *node, const struct gr_request *request)
     struct gr_count *count =
         gr_call_new(node, GR_CALL_COUNT, sizeof *count, &done, node->config.read_timeout);
     uint32_t partitions = node->ring->partitions;
-    count->asked = gr_arena_take_zero(&count->call.arena, node->ring->member_count);
+    count->members = node->ring->member_count;
+    count->asked = gr_arena_take_zero(&count->call.arena, count->members);
     gr_call_account(node, &count->call);
     int32_t *counter = gr_arena_array(&node->scratch, int32_t, partitions);
     uint16_t *list = gr_arena_array(&node->scratch, uint16_t, partitions);

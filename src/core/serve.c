@@ -27,7 +27,7 @@ static void forget_offers(struct gr_node *node, const struct gr_served *served)
     for (struct gr_link *link = offers->first, *after; link != NULL; link = after) {
         struct gr_keyop *op = GR_CONTAINER(link, struct gr_keyop, link);
         after = link->after;
-        if (served != &node->entropy->served[op->peer])
+        if (served != node->entropy->served[op->peer])
             continue;
         gr_list_remove(offers, link);
         gr_keyop_free(node, op);
@@ -68,7 +68,7 @@ static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t part
     if (gr_sweep_strips(node, partition))
         return true;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
-        const struct gr_served *served = &node->entropy->served[m];
+        const struct gr_served *served = node->entropy->served[m];
         bool silent = node->now.ns - served->heard.ns > node->config.write_timeout.ns;
         if (m != peer && served->open && served->differs && !silent &&
             served->partition == partition)
@@ -82,12 +82,13 @@ static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t p
 {
     if (partition >= node->ring->partitions)
         return GR_ERR_INVALID;
-    if (gr_ring_position(node->ring, partition, node->config.self) < 0 ||
-        gr_ring_position(node->ring, partition, peer) < 0)
+    if (!gr_holder_has(node, partition))
         return GR_ERR_NOT_OWNER;
     if (!gr_entropy_ready(node, partition))
         return GR_ERR_LOADING;
-    if (gr_exchange_is_with(node, peer, partition) && node->config.self < peer)
+    const struct gr_member *member = node->ring->member;
+    if (gr_exchange_is_with(node, peer, partition) &&
+        member[node->config.self].id < member[peer].id)
         return GR_ERR_BUSY; // both began the same: one is enough
     if (is_occupied(node, peer, partition))
         return GR_ERR_BUSY;
@@ -96,7 +97,7 @@ static enum gr_err refusal(const struct gr_node *node, uint16_t peer, uint32_t p
 
 static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     enum gr_err err = refusal(node, peer, message->partition);
     close_served(node, served);
     if (err != GR_OK) {
@@ -130,7 +131,7 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
 
 static void show_leaves(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     served->differs = true;
     bool late = node->config.canary == GR_CANARY_LATE_COMPARE;
     const struct gr_sum *leaf_of =
@@ -171,7 +172,7 @@ static void ask(struct gr_node *node, struct gr_served *served, const struct gr_
 // The next page of the range that is being walked, or the first of a new one.
 static void walk(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     struct gr_walk *at = &served->walk;
     bool goes_on = at->link.in && at->frontier == message->cursor &&
                    at->end == message->cursor_end && at->frontier > at->first;
@@ -216,7 +217,7 @@ static uint32_t with_written(struct gr_node *node, const struct gr_served *serve
 void gr_serve_on_page(
     struct gr_node *node, uint16_t peer, const struct gr_event *event, enum gr_err err)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     struct gr_walk *at = &served->walk;
     uint32_t partition = served->partition;
     if (err == GR_ERR_CORRUPT)
@@ -267,7 +268,7 @@ static void take_offers(struct gr_node *node)
         gr_list_remove(&entropy->offers, &op->link);
         const struct gr_message asked = {.id = op->peer_call, .index = op->index};
         uint16_t peer = op->peer;
-        enum gr_err err = trouble(node, &entropy->served[peer]);
+        enum gr_err err = trouble(node, entropy->served[peer]);
         if (err == GR_OK) {
             node->memory -= op->arena.bytes; // until it is submitted
             gr_slice_bytes(node, gr_record_value_bytes(&op->incoming));
@@ -287,7 +288,7 @@ void gr_serve_timer(struct gr_node *node)
 
 static void take(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    const struct gr_served *served = &node->entropy->served[peer];
+    const struct gr_served *served = node->entropy->served[peer];
     if (gr_ring_partition(node->ring, message->key.slot) != served->partition ||
         !gr_state_is_sound(&message->record)) {
         answer(node, peer, message, GR_MSG_TAKEN, GR_ERR_INVALID);
@@ -314,7 +315,7 @@ static void take(struct gr_node *node, uint16_t peer, const struct gr_message *m
 // none.
 static bool names_late(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     struct gr_entry *entry = gr_arena_array(&node->scratch, struct gr_entry, LATE_MAX);
     struct gr_message page = {.type = GR_MSG_PAGE, .id = message->id, .entry = entry};
     const struct gr_key *key = NULL;
@@ -328,7 +329,7 @@ static bool names_late(struct gr_node *node, uint16_t peer, const struct gr_mess
 
 static void join(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     bool valid = message->clock_count == 1 && message->partition == served->partition;
     enum gr_err err = !valid ? GR_ERR_INVALID : served->watch.overflow ? GR_ERR_BUSY : GR_OK;
     if (err == GR_OK && names_late(node, peer, message))
@@ -337,6 +338,7 @@ static void join(struct gr_node *node, uint16_t peer, const struct gr_message *m
         gr_state_join(node, served->partition, &message->clock_list[0]);
         gr_damage_gave(node, served->partition, peer, served->lacking);
         gr_repair_joined(node, served->partition, peer, served->watch.since);
+        gr_transfer_joined(node, served->partition, peer, served->lacking);
     }
     close_served(node, served);
     answer(node, peer, message, GR_MSG_JOINED, err);
@@ -366,7 +368,7 @@ static bool take_up(
 
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
-    struct gr_served *served = &node->entropy->served[peer];
+    struct gr_served *served = node->entropy->served[peer];
     if (message->type == GR_MSG_BEGIN)
         begin(node, peer, message);
     served->heard = node->now;
@@ -392,7 +394,17 @@ void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_me
 
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer)
 {
-    close_served(node, &node->entropy->served[peer]);
+    close_served(node, node->entropy->served[peer]);
+}
+
+void gr_serve_members(struct gr_node *node, uint16_t from, uint16_t to)
+{
+    struct gr_entropy *entropy = node->entropy;
+    entropy->served = gr_hook_memory(entropy->served, to * sizeof *entropy->served);
+    for (uint16_t m = from; m < to; m++) {
+        entropy->served[m] = gr_hook_memory(NULL, sizeof **entropy->served);
+        *entropy->served[m] = (struct gr_served){.open = false};
+    }
 }
 
 void gr_entropy_deinit(struct gr_node *node)
@@ -409,9 +421,15 @@ void gr_entropy_deinit(struct gr_node *node)
     gr_arena_deinit(&entropy->exchange.there.arena);
     gr_arena_deinit(&entropy->exchange.arena);
     gr_clock_deinit(&entropy->exchange.theirs);
+    gr_clock_deinit(&entropy->exchange.kept);
     gr_watch_close(node, &entropy->exchange.watch, entropy->exchange.partition);
-    for (uint16_t m = 0; m < node->ring->member_count; m++)
-        close_served(node, &entropy->served[m]);
+    for (uint16_t m = 0; m < node->member_capacity; m++) {
+        close_served(node, entropy->served[m]);
+        gr_hook_memory(entropy->served[m], 0);
+    }
+    gr_timer_stop(&node->timers, &entropy->transfer.timer);
+    gr_leave_deinit(node);
+    gr_drop_deinit(node);
     for (uint32_t i = 0; i < entropy->round.count; i++)
         gr_clock_deinit(&entropy->round.clock[i]);
     gr_hook_memory(entropy->round.clock, 0);

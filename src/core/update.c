@@ -140,6 +140,8 @@ static void on_read(struct gr_node *node, struct gr_update *update, const struct
         .acks = read->acks,
         .primaries = read->primaries,
         .needed = read->needed,
+        .quorum = read->quorum,
+        .reached = read->reached,
         .timeout = read->timeout,
         .existed = old != NULL,
         .integer = effect.integer,
@@ -195,6 +197,8 @@ void gr_update_on_result(struct gr_node *node, uint64_t id, const struct gr_resu
     answer->durable = result->durable;
     answer->durable_needed = result->durable_needed;
     answer->needed = result->needed;
+    answer->quorum = result->quorum;
+    answer->reached = result->reached;
     answer->timeout = result->timeout;
     answer->written = result->written;
     finish(node, update, answer);

@@ -247,5 +247,8 @@ void gr_walk_on_page(struct gr_node *node, struct gr_walk *walk, const struct gr
     case GR_WALK_WITNESS:
         gr_witness_on_page(node, walk, event, err);
         break;
+    case GR_WALK_DROP:
+        gr_drop_on_page(node, event, err);
+        break;
     }
 }

@@ -129,18 +129,17 @@ void gr_witness_on_page(
         gr_replica_on_witness(node, ticket, sound);
 }
 
-void gr_witness_call(struct gr_node *node, const struct gr_key *key, uint16_t member)
+void gr_witness_call(struct gr_node *node, const struct gr_key *key, int member)
 {
     uint32_t p = gr_ring_partition(node->ring, key->slot);
-    if (gr_ring_position(node->ring, p, node->config.self) < 0 ||
-        gr_ring_position(node->ring, p, member) < 0 || member == node->config.self ||
+    if (member < 0 || !gr_holder_has(node, p) || member == node->config.self ||
         node->store != GR_OK || !gr_entropy_ready(node, p) || node->partition[p].damage != NULL ||
         !gr_node_background(node, 1))
         return;
     struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_READ, key, 0);
     if (op == NULL)
         return;
-    op->peer = member;
+    op->peer = (uint16_t)member;
     op->repairs = true;
     if (gr_replica_submit(node, op) != GR_OK)
         gr_unreachable("a reader waits for no turn");

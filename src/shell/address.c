@@ -73,6 +73,20 @@ bool gr_address_is_loopback(const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 }
 
+bool gr_address_is_any(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, address, sizeof(in));
+        return in.sin_addr.s_addr == htonl(INADDR_ANY);
+    }
+    struct sockaddr_in6 in6;
+    if (address->sa_family != AF_INET6)
+        return false;
+    memcpy(&in6, address, sizeof(in6));
+    return IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
+}
+
 void gr_address_format(const struct sockaddr *address, char ret[GR_ADDRESS_TEXT_BYTES])
 {
     char host[INET6_ADDRSTRLEN];

@@ -2,7 +2,6 @@
 //
 //   I1  What is read is whole: every key once, every member well formed and distinct, R and W
 //       within N, N within the members. A file that is not so is refused with its line.
-//   I2  Two members that read the same file have the same ring: the ring follows from the lines.
 #include "shell/cluster.h"
 
 #include <stdarg.h>
@@ -17,29 +16,43 @@
 
 enum { FORMAT = 1, SYNC_INTERVAL_MS_DEFAULT = 100, SYNC_INTERVAL_MS_MAX = 1000 };
 
-void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_t n, uint8_t r,
-    uint8_t w, const struct gr_member *member, uint16_t count)
+static void set_members(struct gr_cluster *cluster, const struct gr_card *member, uint16_t count)
 {
-    gr_assert(r >= 1 && r <= n && w >= 1 && w <= n);
-    *ret_cluster =
-        (struct gr_cluster){.r = r, .w = w, .sync_interval = gr_span_ms(SYNC_INTERVAL_MS_DEFAULT)};
+    cluster->member_count = count;
+    cluster->member = gr_hook_memory(NULL, count * sizeof(*member));
+    memcpy(cluster->member, member, count * sizeof(*member));
+    for (uint16_t i = 0; i < count; i++)
+        cluster->member[i].weight = GR_MAX(member[i].weight, 1);
+}
+
+void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_t n, uint8_t r,
+    uint8_t w, const struct gr_card *member, uint16_t count)
+{
+    gr_assert(gr_quorum_fits(r, n) && gr_quorum_fits(w, n));
+    *ret_cluster = (struct gr_cluster){
+        .partitions = partitions,
+        .n = n,
+        .r = r,
+        .w = w,
+        .sync_interval = gr_span_ms(SYNC_INTERVAL_MS_DEFAULT),
+    };
     gr_assert(
         getrandom(ret_cluster->id, sizeof(ret_cluster->id), 0) == (ssize_t)sizeof(ret_cluster->id));
     gr_assert(getrandom(ret_cluster->secret, sizeof(ret_cluster->secret), 0) ==
               (ssize_t)sizeof(ret_cluster->secret));
-    gr_ring_init(&ret_cluster->ring, partitions, n, member, count);
+    set_members(ret_cluster, member, count);
 }
 
 void gr_cluster_deinit(struct gr_cluster *cluster)
 {
-    gr_ring_deinit(&cluster->ring);
+    gr_hook_memory(cluster->member, 0);
     explicit_bzero(cluster->secret, sizeof(cluster->secret));
 }
 
 int gr_cluster_find(const struct gr_cluster *cluster, const char *name)
 {
-    for (int i = 0; i < cluster->ring.member_count; i++)
-        if (strcmp(cluster->ring.member[i].name, name) == 0)
+    for (int i = 0; i < cluster->member_count; i++)
+        if (strcmp(cluster->member[i].name, name) == 0)
             return i;
     return -1;
 }
@@ -69,7 +82,7 @@ struct parser {
     uint64_t number[KEY_COUNT];
     uint8_t id[GR_CLUSTER_ID_BYTES];
     uint8_t secret[GR_CLUSTER_SECRET_BYTES];
-    struct gr_member *member;
+    struct gr_card *member;
     int *member_line;
     uint16_t member_count;
     char *ret_why;
@@ -115,21 +128,38 @@ static enum gr_err read_name(struct parser *parser, const char *word, char *ret,
     return GR_OK;
 }
 
+// One of the words behind a member's addresses.
+static enum gr_err read_label(struct parser *parser, const char *word, struct gr_card *member)
+{
+    uint64_t weight = 0;
+    if (strncmp(word, "site=", 5) == 0)
+        return read_name(parser, word + 5, member->site, sizeof(member->site));
+    if (strncmp(word, "rack=", 5) == 0)
+        return read_name(parser, word + 5, member->rack, sizeof(member->rack));
+    if (strncmp(word, "weight=", 7) != 0)
+        return fault(parser, "\"%.60s\" is none of site=, rack= and weight=", word);
+    if (!gr_text_parse_number(word + 7, 1, GR_WEIGHT_MAX, &weight))
+        return fault(parser, "weight is a number from 1 to %d", GR_WEIGHT_MAX);
+    member->weight = (uint32_t)weight;
+    return GR_OK;
+}
+
 static enum gr_err read_member(struct parser *parser, char *value)
 {
-    char *word[4] = {0}, *rest = value, *save = NULL;
+    char *word[7] = {0}, *rest = value, *save = NULL;
     size_t count = 0;
     for (char *at; (at = strtok_r(rest, " \t", &save)) != NULL; rest = NULL) {
         if (count < GR_COUNT(word))
             word[count] = at;
         count++;
     }
-    if (count != GR_COUNT(word))
-        return fault(parser, "a member is: name host peer-address redis-address");
+    if (count < 4 || count > GR_COUNT(word))
+        return fault(parser, "a member is: name host peer-address redis-address, and if wanted "
+                             "site=, rack= and weight=");
     if (parser->member_count >= GR_MEMBERS_MAX)
         return fault(parser, "there are more than %d members", GR_MEMBERS_MAX);
-    struct gr_member *member = &parser->member[parser->member_count];
-    *member = (struct gr_member){0};
+    struct gr_card *member = &parser->member[parser->member_count];
+    *member = (struct gr_card){.weight = 1};
     enum gr_err err = read_name(parser, word[0], member->name, sizeof(member->name));
     if (err == GR_OK)
         err = read_name(parser, word[1], member->host, sizeof(member->host));
@@ -137,10 +167,12 @@ static enum gr_err read_member(struct parser *parser, char *value)
         err = read_address(parser, word[2], member->peer, sizeof(member->peer));
     if (err == GR_OK)
         err = read_address(parser, word[3], member->resp, sizeof(member->resp));
+    for (size_t i = 4; i < count && err == GR_OK; i++)
+        err = read_label(parser, word[i], member);
     if (err != GR_OK)
         return err;
     for (uint16_t i = 0; i < parser->member_count; i++) {
-        const struct gr_member *other = &parser->member[i];
+        const struct gr_card *other = &parser->member[i];
         if (strcmp(other->name, member->name) == 0)
             return fault(parser, "the name %s is already taken in line %d", member->name,
                 parser->member_line[i]);
@@ -205,9 +237,17 @@ static enum gr_err read_value(struct parser *parser, enum key key, const char *v
         if (err == GR_OK && (parser->number[key] & (parser->number[key] - 1)) != 0)
             return fault(parser, "partitions is a power of two");
         return err;
-    case KEY_N:
     case KEY_R:
     case KEY_W:
+        if (strcmp(value, "local") == 0 || strcmp(value, "each") == 0) {
+            parser->number[key] = value[0] == 'l' ? GR_QUORUM_LOCAL : GR_QUORUM_EACH;
+            return GR_OK;
+        }
+        if (!gr_text_parse_number(value, 1, GR_REPLICAS_MAX, &parser->number[key]))
+            return fault(parser, "%s is a number from 1 to %d, local or each", key_names[key],
+                GR_REPLICAS_MAX);
+        return GR_OK;
+    case KEY_N:
         return read_number(parser, key, value, 1, GR_REPLICAS_MAX);
     case KEY_DURABILITY:
         for (int i = 0; i < GR_DURABILITY_COUNT; i++)
@@ -266,8 +306,9 @@ static enum gr_err read_lines(struct parser *parser, char *text)
     if (parser->number[KEY_N] > parser->member_count)
         return fault(parser, "n is %d, but there are only %d members", (int)parser->number[KEY_N],
             parser->member_count);
-    if (parser->number[KEY_R] > parser->number[KEY_N] ||
-        parser->number[KEY_W] > parser->number[KEY_N])
+    uint8_t n = (uint8_t)parser->number[KEY_N];
+    if (!gr_quorum_fits((uint8_t)parser->number[KEY_R], n) ||
+        !gr_quorum_fits((uint8_t)parser->number[KEY_W], n))
         return fault(parser, "r and w are at most n");
     return GR_OK;
 }
@@ -287,6 +328,8 @@ enum gr_err gr_cluster_read(
     err = read_lines(&parser, text);
     if (err == GR_OK) {
         *ret_cluster = (struct gr_cluster){
+            .partitions = (uint32_t)parser.number[KEY_PARTITIONS],
+            .n = (uint8_t)parser.number[KEY_N],
             .r = (uint8_t)parser.number[KEY_R],
             .w = (uint8_t)parser.number[KEY_W],
             .durability = (enum gr_durability)parser.number[KEY_DURABILITY],
@@ -294,8 +337,7 @@ enum gr_err gr_cluster_read(
         };
         memcpy(ret_cluster->id, parser.id, sizeof(parser.id));
         memcpy(ret_cluster->secret, parser.secret, sizeof(parser.secret));
-        gr_ring_init(&ret_cluster->ring, (uint32_t)parser.number[KEY_PARTITIONS],
-            (uint8_t)parser.number[KEY_N], parser.member, parser.member_count);
+        set_members(ret_cluster, parser.member, parser.member_count);
     }
     explicit_bzero(text, strlen(text));
     explicit_bzero(parser.secret, sizeof(parser.secret));
@@ -321,27 +363,47 @@ static void print(struct gr_writer *out, const char *format, ...)
     gr_write_bytes(out, gr_bytes(line, (size_t)size));
 }
 
+static void print_quorum(struct gr_writer *out, const char *name, uint8_t asked)
+{
+    if (gr_quorum_by_site(asked))
+        print(out, "%s = %s\n", name, asked == GR_QUORUM_LOCAL ? "local" : "each");
+    else
+        print(out, "%s = %u\n", name, asked);
+}
+
+static void print_label(struct gr_writer *out, const char *name, const char *value)
+{
+    if (value[0] != '\0')
+        print(out, " %s=%s", name, value);
+}
+
 enum gr_err gr_cluster_write(
     const char *path, const struct gr_cluster *cluster, char *ret_why, size_t why_size)
 {
-    const struct gr_ring *ring = &cluster->ring;
     char id[2 * GR_CLUSTER_ID_BYTES + 1], secret[2 * GR_CLUSTER_SECRET_BYTES + 1];
     gr_text_format_hex(cluster->id, sizeof(cluster->id), id);
     gr_text_format_hex(cluster->secret, sizeof(cluster->secret), secret);
     struct gr_writer out;
     gr_writer_init(&out, GR_CLUSTER_FILE_BYTES_MAX);
-    print(&out, "# Gramme cluster file: the same at every member, and secret.\n"
-                "# The order of the members is the order of the ring: do not change it.\n");
+    print(&out,
+        "# Gramme cluster file: the same at every member, and secret.\n"
+        "# These members found the cluster; who comes later is not here. Their order is that\n"
+        "# of the first ring: do not change it.\n");
     print(&out, "format = %d\ncluster = %s\nsecret = %s\n", FORMAT, id, secret);
-    print(&out, "partitions = %u\nn = %u\nr = %u\nw = %u\n", ring->partitions, ring->n, cluster->r,
-        cluster->w);
+    print(&out, "partitions = %u\nn = %u\n", cluster->partitions, cluster->n);
+    print_quorum(&out, "r", cluster->r);
+    print_quorum(&out, "w", cluster->w);
     print(&out, "durability = %s\nsync_interval = %lldms\n",
         gr_durability_name(cluster->durability), (long long)(cluster->sync_interval.ns / 1000000));
     print(&out, "# member = name host peer-address redis-address\n");
-    for (uint16_t i = 0; i < ring->member_count; i++) {
-        const struct gr_member *member = &ring->member[i];
-        print(
-            &out, "member = %s %s %s %s\n", member->name, member->host, member->peer, member->resp);
+    for (uint16_t i = 0; i < cluster->member_count; i++) {
+        const struct gr_card *member = &cluster->member[i];
+        print(&out, "member = %s %s %s %s", member->name, member->host, member->peer, member->resp);
+        print_label(&out, "site", member->site);
+        print_label(&out, "rack", member->rack);
+        if (member->weight > 1)
+            print(&out, " weight=%u", member->weight);
+        print(&out, "\n");
     }
     gr_write_u8(&out, 0);
     gr_assert(!out.bad);

@@ -14,17 +14,22 @@
 //     member = node1 machine 127.0.0.1:7390 127.0.0.1:7379
 //     member = node2 machine 127.0.0.1:7490 127.0.0.1:7479
 //
+// r and w may also be `local` or `each` (core/site.c).
+//
 // The lines durability (commit, interval or buffered: when a replica acknowledges a write, see
 // core/ring.h) and sync_interval (how long a write of the last two may wait for its sync, 1ms to
 // 1s) may be missing, and are then as above.
 //
-// A member is its name, its host (a key's replicas avoid sharing one), its address for peers and
-// its address for Redis clients. The order of the lines is the order of the ring: never change it.
+// The members are those that found the cluster, and own equal parts of its first ring; who comes
+// later is not here (shell/roster.c). A member is its name, its host (a key's replicas avoid
+// sharing one), its address for peers and its address for Redis clients; then, if wanted, site=,
+// rack= and weight=. The order of the lines is that of the first ring: all founders must have the
+// same.
 #ifndef GR_SHELL_CLUSTER_H
 #define GR_SHELL_CLUSTER_H
 
 #include "base/error.h"
-#include "core/ring.h"
+#include "core/layout.h"
 
 enum {
     GR_CLUSTER_ID_BYTES = 16,
@@ -32,20 +37,22 @@ enum {
     GR_CLUSTER_FILE_BYTES_MAX = 1 << 20,
 };
 
-// Owns the ring.
+// Owns its members.
 struct gr_cluster {
     uint8_t id[GR_CLUSTER_ID_BYTES];
     uint8_t secret[GR_CLUSTER_SECRET_BYTES];
-    uint8_t r, w; // the defaults of requests; n and partitions are the ring's
+    uint32_t partitions;
+    uint8_t n, r, w; // r and w as in a request (core/ring.h): by site too
     enum gr_durability durability;
     struct gr_span sync_interval;
-    struct gr_ring ring;
+    uint16_t member_count;
+    struct gr_card *member;
 };
 
 // A new cluster with an id and a secret of its own (getrandom). partitions is a power of two up to
-// GR_PARTITIONS_MAX; 1 <= r, w <= n <= count; names are distinct. Copies the members.
+// GR_PARTITIONS_MAX; r and w fit n <= count; names are distinct. Copies the members.
 void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_t n, uint8_t r,
-    uint8_t w, const struct gr_member *member, uint16_t count);
+    uint8_t w, const struct gr_card *member, uint16_t count);
 void gr_cluster_deinit(struct gr_cluster *cluster);
 
 // On failure *ret_cluster is untouched and ret_why holds one sentence that names file and line:

@@ -23,11 +23,20 @@ enum gr_config_kind {
 
 // symbol, name, kind, default, least, most, choices, help
 #define GR_SETTINGS(X)                                                                             \
-    X(NAME, "name", TEXT, "", 0, 0, "", "this node's name in the cluster file")                    \
+    X(NAME, "name", TEXT, "", 0, 0, "", "this node's name, its own in the cluster")                \
     X(DATA, "data", PATH, "", 0, 0, "", "directory for this node's data")                          \
-    X(CLUSTER, "cluster", PATH, "", 0, 0, "", "the cluster file: members, secret, replicas")       \
+    X(CLUSTER, "cluster", PATH, "", 0, 0, "", "the cluster file: founders, secret, replicas")      \
     X(RESP, "resp", LISTEN, "127.0.0.1:7379", 0, 0, "", "address for Redis clients")               \
     X(PEER, "peer", LISTEN, "127.0.0.1:7390", 0, 0, "", "address for the other nodes")             \
+    X(JOIN, "join", TEXT, "", 0, 0, "",                                                            \
+        "peer addresses of members, with commas between: any of them lets this node in")           \
+    X(HOST, "host", TEXT, "", 0, 0, "", "machine that this node is on, if not this one's name")    \
+    X(RACK, "rack", TEXT, "", 0, 0, "", "rack of its machine")                                     \
+    X(SITE, "site", TEXT, "", 0, 0, "", "site of its rack")                                        \
+    X(WEIGHT, "weight", COUNT, "1", 1, 1000, "", "share of the data that it asks for")             \
+    X(ANNOUNCE_PEER, "announce_peer", TEXT, "", 0, 0, "", "where nodes reach it, if not at peer")  \
+    X(ANNOUNCE_RESP, "announce_resp", TEXT, "", 0, 0, "",                                          \
+        "where Redis clients reach it, if not at resp")                                            \
     X(ENGINE, "engine", CHOICE, "rocksdb", 0, 0, "rocksdb memory", "storage engine")               \
     X(INSECURE, "insecure", FLAG, "no", 0, 1, "", "listen beyond loopback without encryption")     \
     X(MAXCLIENTS, "maxclients", COUNT, "10000", 1, 1000000, "", "Redis connections at most")       \

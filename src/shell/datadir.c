@@ -235,8 +235,7 @@ static enum gr_err load_identity(const char *dir, const struct identity *wanted,
 static struct identity identity_of(
     const struct gr_cluster *cluster, const char *name, const char *engine)
 {
-    struct identity wanted = {
-        .format = GR_DATADIR_FORMAT, .about.partitions = cluster->ring.partitions};
+    struct identity wanted = {.format = GR_DATADIR_FORMAT, .about.partitions = cluster->partitions};
     struct gr_datadir_about *about = &wanted.about;
     gr_assert(strlen(name) < sizeof(about->name) && strlen(engine) < sizeof(about->engine));
     gr_text_format_hex(cluster->id, sizeof(cluster->id), about->cluster);

@@ -3,6 +3,7 @@
 //     IDENTITY   flat text: format, cluster, name, store, engine, partitions
 //     LOCK       held with flock while the process lives
 //     store/     the engine's files
+//     FACTS      what this node knew of the cluster when it last ran; see facts.h
 //     SALVAGE, SALVAGED, store.new, store.rescue, store.damaged-*    see salvage.h
 #ifndef GR_SHELL_DATADIR_H
 #define GR_SHELL_DATADIR_H

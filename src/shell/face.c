@@ -43,20 +43,20 @@ static bool ready(void *host)
 static const struct gr_ring *ring(void *host)
 {
     const struct gr_server *server = host;
-    return &server->cluster.ring;
+    return &server->roster.ring;
 }
 
 static uint16_t self(void *host)
 {
-    const struct gr_server *server = host;
-    return server->self;
+    (void)host;
+    return 0; // RO1 of roster.c
 }
 
 static bool peer_up(void *host, uint16_t member)
 {
     const struct gr_server *server = host;
-    if (member == server->self || server->node == NULL)
-        return member == server->self;
+    if (member == 0 || server->node == NULL)
+        return member == 0;
     return gr_node_peer_up(server->node, member);
 }
 
@@ -93,6 +93,16 @@ static uint64_t repair(void *host, const struct gr_repair_ask *ask)
     return view.job.number + server->turn.ask_count;
 }
 
+static const struct gr_cluster_view *cluster(void *host)
+{
+    return gr_plan_look(host);
+}
+
+static const char *stage(void *host, const struct gr_stage_ask *ask, char *why)
+{
+    return gr_plan_ask(host, ask, why);
+}
+
 static const struct gr_token_key *token_key(void *host)
 {
     const struct gr_server *server = host;
@@ -117,8 +127,8 @@ static int64_t held_keys(const struct gr_server *server)
     int64_t keys = 0;
     if (server->node == NULL)
         return 0;
-    for (uint32_t i = 0; i < server->cluster.ring.partitions; i++)
-        if (gr_ring_position(&server->cluster.ring, i, server->self) >= 0)
+    for (uint32_t i = 0; i < server->cluster.partitions; i++)
+        if (gr_ring_position(&server->roster.ring, i, 0) >= 0)
             keys += gr_node_count(server->node, i);
     return keys;
 }
@@ -208,12 +218,12 @@ static void settings(
 static const char *find_member(
     const struct gr_server *server, struct gr_bytes name, uint16_t *ret_member)
 {
-    const struct gr_ring *members = &server->cluster.ring;
+    const struct gr_ring *members = &server->roster.ring;
     for (uint16_t i = 0; i < members->member_count; i++) {
         if (!gr_bytes_equal(name, gr_bytes_text(members->member[i].name)))
             continue;
         *ret_member = i;
-        return i != server->self ? NULL : "a node cannot be cut off from itself";
+        return i != 0 ? NULL : "a node cannot be cut off from itself";
     }
     return "there is no member of that name";
 }
@@ -224,7 +234,7 @@ static const char *link_action(
     struct gr_server *server = host;
     uint16_t member = 0;
     if (strcmp(action, "HEAL") == 0 && name_count == 0) {
-        for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
+        for (uint16_t i = 1; i < server->links.count; i++)
             gr_links_cut(server, i, false);
         return NULL;
     }
@@ -259,6 +269,8 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .node = node,
         .now = now,
         .repair = repair,
+        .cluster = cluster,
+        .stage = stage,
         .link = gr_config_flag(server->config, GR_SETTING_DEMO) ? link_action : NULL,
     };
 }

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4096 };
+#include "base/bytes.h"
+
+enum { PATH_BYTES_MAX = 4096, READ_BYTES = 65536 };
 
 static enum gr_err refuse(
     const char *verb, const char *path, int number, char *ret_why, size_t why_size)
@@ -20,27 +22,52 @@ static enum gr_err refuse(
     return number == ENOSPC || number == EDQUOT ? GR_ERR_NO_SPACE : GR_ERR_IO;
 }
 
-enum gr_err gr_file_read(
-    const char *path, size_t bytes_max, char **ret_text, char *ret_why, size_t why_size)
+enum gr_err gr_file_read_bytes(const char *path, size_t bytes_max, uint8_t **ret_bytes,
+    size_t *ret_size, char *ret_why, size_t why_size)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return refuse("read", path, errno, ret_why, why_size);
-    char *text = gr_hook_memory(NULL, bytes_max + 1);
+    // One byte more than there may be: for the zero, or to see that there are too many.
+    struct gr_writer read;
+    gr_writer_init(&read, bytes_max + 1);
+    size_t ask, got;
     errno = 0;
-    size_t size = fread(text, 1, bytes_max + 1, file);
+    do {
+        ask = GR_MIN(READ_BYTES, read.size_max - read.size);
+        got = fread(gr_writer_reserve(&read, ask), 1, ask, file);
+        read.size += got;
+    } while (got == ask && read.size <= bytes_max);
     int number = ferror(file) != 0 ? errno : 0;
     fclose(file);
-    if (number == 0 && size <= bytes_max && memchr(text, 0, size) == NULL) {
-        text[size] = '\0';
-        *ret_text = text;
+    if (number == 0 && read.size <= bytes_max) {
+        read.data[read.size] = 0;
+        *ret_bytes = read.data;
+        *ret_size = read.size;
         return GR_OK;
     }
-    gr_hook_memory(text, 0);
+    gr_writer_deinit(&read);
     if (number != 0)
         return refuse("read", path, number, ret_why, why_size);
-    snprintf(ret_why, why_size, "%.300s is no text file of at most %zu bytes.", path, bytes_max);
+    snprintf(ret_why, why_size, "%.300s has more than %zu bytes.", path, bytes_max);
     return GR_ERR_INVALID;
+}
+
+enum gr_err gr_file_read(
+    const char *path, size_t bytes_max, char **ret_text, char *ret_why, size_t why_size)
+{
+    uint8_t *bytes;
+    size_t size;
+    enum gr_err err = gr_file_read_bytes(path, bytes_max, &bytes, &size, ret_why, why_size);
+    if (err != GR_OK)
+        return err;
+    if (memchr(bytes, 0, size) != NULL) {
+        gr_hook_memory(bytes, 0);
+        snprintf(ret_why, why_size, "%.300s is no text file: there is a zero byte in it.", path);
+        return GR_ERR_INVALID;
+    }
+    *ret_text = (char *)bytes;
+    return GR_OK;
 }
 
 // Syncs the directory that `path` is in; 0 or errno.
@@ -61,23 +88,22 @@ static int sync_parent(const char *path)
     return number;
 }
 
-static int write_all(int file, const char *text)
+static int write_all(int file, struct gr_bytes bytes)
 {
-    size_t size = strlen(text);
-    while (size > 0) {
-        ssize_t written = write(file, text, size);
+    while (bytes.size > 0) {
+        ssize_t written = write(file, bytes.data, bytes.size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
             return written < 0 ? errno : EIO;
-        text += written;
-        size -= (size_t)written;
+        bytes.data += written;
+        bytes.size -= (size_t)written;
     }
     return fsync(file) != 0 ? errno : 0;
 }
 
-enum gr_err gr_file_write(
-    const char *path, const char *text, int mode, char *ret_why, size_t why_size)
+enum gr_err gr_file_write_bytes(
+    const char *path, struct gr_bytes bytes, int mode, char *ret_why, size_t why_size)
 {
     char beside[PATH_BYTES_MAX];
     if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
@@ -88,7 +114,7 @@ enum gr_err gr_file_write(
     int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (file < 0)
         return refuse("write", beside, errno, ret_why, why_size);
-    int number = write_all(file, text);
+    int number = write_all(file, bytes);
     close(file);
     if (number == 0 && rename(beside, path) != 0)
         number = errno;
@@ -97,6 +123,12 @@ enum gr_err gr_file_write(
     else
         unlink(beside);
     return number == 0 ? GR_OK : refuse("write", path, number, ret_why, why_size);
+}
+
+enum gr_err gr_file_write(
+    const char *path, const char *text, int mode, char *ret_why, size_t why_size)
+{
+    return gr_file_write_bytes(path, gr_bytes_text(text), mode, ret_why, why_size);
 }
 
 enum gr_err gr_file_make_dir(const char *path, int mode, char *ret_why, size_t why_size)

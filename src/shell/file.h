@@ -5,13 +5,19 @@
 #include "base/base.h"
 #include "base/error.h"
 
-// The whole file as a text that ends with 0; the caller frees it with gr_hook_memory(text, 0). On
-// failure ret_why holds one sentence: GR_ERR_NOT_FOUND, GR_ERR_IO, GR_ERR_INVALID (over bytes_max,
-// or with a zero byte in it).
+// The whole file; the caller frees it with gr_hook_memory(bytes, 0). Behind it, not counted, is a
+// zero. On failure ret_why holds one sentence: GR_ERR_NOT_FOUND, GR_ERR_IO, GR_ERR_INVALID (over
+// bytes_max).
+GR_MUST_USE enum gr_err gr_file_read_bytes(const char *path, size_t bytes_max, uint8_t **ret_bytes,
+    size_t *ret_size, char *ret_why, size_t why_size);
+// The same as a text that ends with 0. GR_ERR_INVALID also means that there is a zero byte in it.
 GR_MUST_USE enum gr_err gr_file_read(
     const char *path, size_t bytes_max, char **ret_text, char *ret_why, size_t why_size);
 // Written beside as path.new with `mode`, synced, renamed, and the directory synced: after a power
-// cut there is the old file or the new one, whole.
+// cut there is the old file or the new one, whole. On failure ret_why holds one sentence:
+// GR_ERR_NOT_FOUND (the directory), GR_ERR_IO, GR_ERR_NO_SPACE.
+GR_MUST_USE enum gr_err gr_file_write_bytes(
+    const char *path, struct gr_bytes bytes, int mode, char *ret_why, size_t why_size);
 GR_MUST_USE enum gr_err gr_file_write(
     const char *path, const char *text, int mode, char *ret_why, size_t why_size);
 

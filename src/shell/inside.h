@@ -1,9 +1,13 @@
 // What the files of the server share. Private to the shell; the outside sees server.h.
 //
 //   server.c   start, stop, and a new run after the store has failed
+//   prepare.c  what is looked at before
 //   turn.c     the turn of the loop: events in, effects out, commit, flush
 //   link.c     the links to the other members
+//   dial.c     whom of them this node calls, and when
 //   talk.c     what members tell each other of themselves
+//   roster.c   and what follows from it: who there is, who owns what, who holds what
+//   plan.c     what operators stage and commit
 //   client.c   the Redis listener and its connections
 //   face.c     what the Redis face asks of its host: settings, numbers, cutting links
 //
@@ -17,6 +21,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "core/layout.h"
 #include "shell/cluster.h"
 #include "shell/config.h"
 #include "shell/datadir.h"
@@ -52,18 +57,27 @@ struct gr_peer_link {
 
 struct gr_links {
     uv_tcp_t listener;
-    char local[64];            // of the listener
-    struct gr_peer_link *peer; // one per member, the own one unused
-    struct gr_list conns;      // all connections, in whatever state
-    struct gr_list dirty;      // connections with something to flush
-    uint32_t strangers;        // accepted, handshake not done
-    bool news;                 // a link went down that the node believes up
+    char local[64];             // of the listener
+    struct gr_peer_link **peer; // one for each place of the ring's table, the own one unused
+    uint16_t count;
+    struct gr_list conns; // all connections, in whatever state
+    struct gr_list dirty; // connections with something to flush
+    uint32_t strangers;   // accepted, handshake not done
+    bool news;            // a link went down that the node believes up
     char said[GR_HANDSHAKE_REASON_BYTES];
     struct gr_arena arena; // of the frame that is being stepped
+    // The way in, while no link is up: the setting `join`.
+    uv_timer_t seek;
+    uv_getaddrinfo_t lookup;
+    bool seeking;           // looking up
+    struct gr_conn *sought; // on its way there
+    uint32_t turn;          // of the addresses
 };
 
 // Takes the loop's handles; dials nothing yet.
 void gr_links_init(struct gr_server *server);
+// There is another ring: who is new gets a link, and who has a new address is dialled there.
+void gr_links_grow(struct gr_server *server);
 // Listens; NULL or why not.
 const char *gr_links_listen(struct gr_server *server, const struct sockaddr *address);
 // A run begins: dials whom this node dials.
@@ -89,6 +103,27 @@ uint16_t gr_links_up(const struct gr_server *server); // how many
 // A frame of talk. False: there is no link.
 bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk);
 
+// Ends the links to those who were removed, and tells them.
+void gr_links_part(struct gr_server *server);
+// Connects to a member, or if that is NULL to one who is not known yet.
+void gr_links_connect(
+    struct gr_server *server, struct gr_peer_link *peer, const struct sockaddr *address);
+bool gr_link_is_up(const struct gr_peer_link *peer);
+const char *gr_link_name(const struct gr_peer_link *peer);
+// Trouble is logged when it is news: not again and again while the same thing goes wrong.
+void gr_link_say(char said[GR_HANDSHAKE_REASON_BYTES], const char *who, const char *what);
+
+// dial.c
+void gr_dial_init(struct gr_server *server);
+void gr_dial_add(struct gr_peer_link *peer);
+void gr_dial_begin(struct gr_server *server);
+void gr_dial_end(struct gr_server *server);
+void gr_dial_close(struct gr_server *server);
+// Of the two, this node is the one that dials.
+bool gr_dial_is_ours(const struct gr_peer_link *peer);
+// After a while, if it may be dialled at all.
+void gr_dial_later(struct gr_peer_link *peer);
+
 // ---- talk of members -------------------------------------------------------------------------
 
 struct gr_talks {
@@ -103,9 +138,79 @@ void gr_talks_end(struct gr_server *server);   // or ends
 void gr_talks_close(struct gr_server *server);
 void gr_talks_deinit(struct gr_server *server);
 void gr_talks_greet(struct gr_server *server, uint16_t member); // a link is up
+// What this node says.
+void gr_talks_say(struct gr_server *server, const struct gr_fact *fact);
+// One whom nobody knows yet says who it is. False: it says something else.
+bool gr_talks_meet(struct gr_server *server, uint64_t id, struct gr_bytes bytes);
 // What a frame of that member says. False: it does not parse.
 bool gr_talks_take(struct gr_server *server, uint16_t member, struct gr_bytes bytes);
 enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member);
+
+// ---- roster ----------------------------------------------------------------------------------
+
+struct gr_roster {
+    struct gr_ring ring;     // of this node: its table has this node at 0
+    struct gr_layout layout; // that it follows; version 0: none is known yet
+    struct gr_arena arena;   // of the layout
+    uint8_t r, w;   // requests go by them: as somebody has set them, or as the cluster file says
+    uint64_t taken; // hash of the last layout that was looked at
+    struct gr_card card;                  // this node's own
+    uint64_t held[GR_HOLDS_WORDS_MAX];    // what this node has said that it holds
+    bool holds_news[GR_MEMBERS_MAX];      // the node is to be told what it holds
+    bool news, any_holds_news;            // for gr_roster_settle
+    char path[GR_DATADIR_PATH_BYTES + 8]; // the file FACTS
+    uv_timer_t save;
+    uint64_t save_ms; // when it fires; 0: everything is saved
+    bool save_said;   // that it failed was logged
+};
+
+void gr_roster_init(struct gr_server *server);
+// Behind gr_talks_init and the data directory: reads what was known. On failure ret_why holds one
+// sentence: GR_ERR_NOT_FOUND (no founder, and nobody to join), GR_ERR_INVALID (a setting), or as of
+// gr_facts_read.
+GR_MUST_USE enum gr_err gr_roster_open(struct gr_server *server, char *ret_why, size_t why_size);
+void gr_roster_close(struct gr_server *server);
+void gr_roster_deinit(struct gr_server *server);
+// A run begins: the node is told what all hold.
+void gr_roster_begin(struct gr_server *server);
+// Something was heard; gr_roster_settle makes of it what it means.
+void gr_roster_learned(struct gr_server *server, const struct gr_fact *fact);
+// Steps the node: not within a step. True if there was anything.
+bool gr_roster_settle(struct gr_server *server);
+// A HOLDS effect.
+void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds);
+// Appends the frame that says that a store was removed.
+void gr_roster_tell_banned(struct gr_server *server, uint64_t store, struct gr_writer *out);
+// Appends the frame that says what this node is.
+void gr_roster_introduce(struct gr_server *server, struct gr_writer *out);
+// The address of the setting `join` whose turn it is. False: there is none.
+bool gr_roster_join(const struct gr_config *config, uint32_t turn, char ret[GR_CONFIG_TEXT_MAX]);
+// Writes the file FACTS within that time.
+void gr_roster_save(struct gr_server *server, uint64_t within_ms);
+
+// The same at once. On failure ret_why holds one sentence.
+GR_MUST_USE enum gr_err gr_roster_save_now(
+    struct gr_server *server, char *ret_why, size_t why_size);
+// What requests go by that do not say otherwise, and who has set it.
+uint8_t gr_roster_agreed(
+    const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret);
+// It was removed, and is refused for ever.
+bool gr_roster_is_banned(const struct gr_server *server, uint64_t store);
+
+// ---- plans -----------------------------------------------------------------------------------
+
+struct gr_plan {
+    struct gr_arena arena; // of the last look
+    struct gr_cluster_view view;
+    const char **note;
+};
+
+const struct gr_cluster_view *gr_plan_look(struct gr_server *server);
+const char *gr_plan_ask(struct gr_server *server, const struct gr_stage_ask *ask, char *why);
+// The node goes by another layout from now on: was the plan of the old one lost?
+void gr_plan_replaced(
+    struct gr_server *server, const struct gr_layout *old, const struct gr_layout *new);
+void gr_plan_deinit(struct gr_server *server);
 
 // ---- clients ---------------------------------------------------------------------------------
 
@@ -193,8 +298,7 @@ struct gr_turn_state {
 
 struct gr_server {
     const struct gr_config *config;
-    struct gr_cluster cluster;
-    uint16_t self;
+    struct gr_cluster cluster; // the file
     struct gr_datadir datadir;
     struct gr_token_key token_key;
     uv_loop_t loop;
@@ -205,6 +309,7 @@ struct gr_server {
     uv_timer_t stop;   // while stopping: looks whether all is done
     uint64_t started_ms, stop_ms, looked_ms;
     bool stopping, stopped;
+    bool removed; // from the cluster: it stops
 
     // The run; node and storage are NULL between two runs.
     struct gr_storage *storage;
@@ -216,6 +321,7 @@ struct gr_server {
     bool run_said;        // that a new run cannot begin was logged
     enum gr_err run_why;  // why there is no run, or none that takes writes; GR_OK
     uint64_t outrun;      // a run of this store that peers know and that is not in it; 0: none
+    bool waiting;         // there is no run before it is told of a ring
     bool serving;         // requests are taken: see gr_server_look
     bool announced;       // the line "ready" was printed
 
@@ -233,10 +339,28 @@ struct gr_server {
     struct gr_turn_state turn;
     struct gr_links links;
     struct gr_talks talks;
+    struct gr_roster roster;
+    struct gr_plan plan;
     struct gr_clients clients;
 };
 
-// The store has failed: a new run is wanted. server.c
+// Links may be: there is a node, or it waits to be told of a ring. server.c
+bool gr_server_talks(const struct gr_server *server);
+// This node's store was removed from the cluster: it says so and stops.
+void gr_server_removed(struct gr_server *server);
+// There may be a ring now, which it waited for.
+void gr_server_told(struct gr_server *server);
+// prepare.c: each returns an exit code, having said why.
+int gr_prepare_complain(int code, const char *why);
+int gr_prepare_settings(const struct gr_config *config);
+int gr_prepare_cluster(struct gr_server *server);
+// The address of a listener: the setting, or where the others are told that this member is.
+int gr_prepare_address(const struct gr_server *server, enum gr_setting setting,
+    const char *member_address, struct sockaddr_storage *ret);
+// Raises the limit of open files as far as needed; serves fewer clients where that is not allowed.
+int gr_prepare_files(struct gr_server *server);
+
+// The store has failed: a new run is wanted.
 void gr_server_run_failed(struct gr_server *server);
 // A link came up, or time has passed: is the node ready to serve?
 void gr_server_look(struct gr_server *server);

@@ -1,5 +1,5 @@
 // The links to the other members: one TCP connection for each pair, dialled by the member with the
-// higher index (DESIGN.md §7).
+// larger id (DESIGN.md §7): whatever their places in either's table, both say alike who that is.
 //
 //      dialler                                       acceptor
 //      resting --retry timer--> looking up           listening
@@ -16,6 +16,10 @@
 //   I2  Every connection that is not up has a deadline; one that is up is closed when nothing was
 //       heard for SILENCE_MS. Both sides send at least a keepalive each second.
 //   I3  What cannot be understood ends the connection: nothing behind it can be trusted.
+//   I4  Whoever proves the secret may say who he is: his card, the first frame of either side,
+//   makes
+//       him a member, who owns nothing until a plan says otherwise. One who has no run yet, and who
+//       dialled though the other should have, only talks (a visit): the node hears nothing of it.
 //
 // Ownership: a gr_conn is in links->conns until its socket is gone; peer->conn and peer->dialled
 // borrow it, and forget it when it begins to close.
@@ -33,8 +37,6 @@
 #include "wire/frame.h"
 
 enum {
-    BACKOFF_MS_MIN = 50,
-    BACKOFF_MS_MAX = 2000,
     HANDSHAKE_MS = 5000,
     SILENCE_MS = 5000,
     KEEPALIVE_MS = 900, // looked at once a second
@@ -50,6 +52,7 @@ struct gr_conn {
     struct gr_link in_all, in_dirty;
     struct gr_peer_link *peer; // whom it was dialled for, or who has shown to be there; or NULL
     bool dialled, done;
+    bool visit; // I4
     struct gr_handshake handshake;
     struct gr_writer in, out;
     uint64_t opened_ms, heard_ms, sent_ms;
@@ -57,13 +60,18 @@ struct gr_conn {
     char from[GR_ADDRESS_TEXT_BYTES]; // who dialled
 };
 
-static const char *name_of(const struct gr_peer_link *peer)
+const char *gr_link_name(const struct gr_peer_link *peer)
 {
-    return peer->server->cluster.ring.member[peer->member].name;
+    return peer->server->roster.ring.member[peer->member].name;
+}
+
+bool gr_link_is_up(const struct gr_peer_link *peer)
+{
+    return peer->conn != NULL && !peer->conn->visit;
 }
 
 // Trouble is logged when it is news: not again and again while the same thing goes wrong.
-static void say(char said[GR_HANDSHAKE_REASON_BYTES], const char *who, const char *what)
+void gr_link_say(char said[GR_HANDSHAKE_REASON_BYTES], const char *who, const char *what)
 {
     if (strncmp(said, what, GR_HANDSHAKE_REASON_BYTES - 1) == 0)
         return;
@@ -72,8 +80,6 @@ static void say(char said[GR_HANDSHAKE_REASON_BYTES], const char *who, const cha
 }
 
 // ---- the end of a connection -----------------------------------------------------------------
-
-static void dial_later(struct gr_peer_link *peer);
 
 static void mark_dirty(struct gr_conn *conn)
 {
@@ -91,27 +97,29 @@ static void conn_close(struct gr_conn *conn, const char *why)
     gr_stream_close(&conn->stream);
     if (conn->in_dirty.in)
         gr_list_remove(&links->dirty, &conn->in_dirty);
-    if (!conn->dialled && !conn->done)
+    if (!conn->dialled && peer == NULL)
         links->strangers--;
+    if (links->sought == conn)
+        links->sought = NULL;
     if (peer == NULL) {
         if (why != NULL)
-            say(links->said, conn->from, why);
+            gr_link_say(links->said, conn->from, why);
         return;
     }
     if (peer->conn == conn) {
         peer->conn = NULL;
         links->news = true;
-        if (why != NULL)
-            gr_log(GR_LOG_WARN, "peer %s: link is down: %s", name_of(peer), why);
+        if (why != NULL && !conn->visit)
+            gr_log(GR_LOG_WARN, "peer %s: link is down: %s", gr_link_name(peer), why);
         // One that never lasts is not dialled ever faster.
         if (uv_now(&conn->server->loop) - conn->opened_ms > HANDSHAKE_MS)
             peer->backoff_ms = 0;
     } else if (why != NULL) {
-        say(peer->said, name_of(peer), why);
+        gr_link_say(peer->said, gr_link_name(peer), why);
     }
     if (peer->dialled == conn)
         peer->dialled = NULL;
-    dial_later(peer);
+    gr_dial_later(peer);
 }
 
 static void on_closed(struct gr_stream *stream)
@@ -141,11 +149,11 @@ static const char *const advice[GR_REFUSAL_COUNT] = {
     [GR_REFUSAL_VERSION] = "bring both to the same version of gramme",
     [GR_REFUSAL_CLUSTER] = "give both the same cluster file",
     [GR_REFUSAL_PARTITIONS] = "give both the same cluster file",
-    [GR_REFUSAL_REPLICAS] = "give both the same cluster file",
     [GR_REFUSAL_ITSELF] = "check the peer addresses in the cluster file",
     [GR_REFUSAL_SAME_MEMBER] = "stop one of the two, or give it its own name",
-    [GR_REFUSAL_WRONG_MEMBER] = "give both the same cluster file",
+    [GR_REFUSAL_WRONG_MEMBER] = "check the peer addresses in the cluster file",
     [GR_REFUSAL_SECRET] = "give both the same cluster file",
+    [GR_REFUSAL_FOUNDERS] = "give both one cluster file, and one a new data directory",
     [GR_REFUSAL_DURABILITY] = "give both the same cluster file",
 };
 
@@ -169,34 +177,17 @@ static void tell(struct gr_peer_link *peer, bool up)
     gr_turn_step(peer->server, &event);
 }
 
-// Who is there is known now: the link is up, or not wanted.
-static void on_done(struct gr_conn *conn)
+// The link is up, or a visit begins, or it is not wanted.
+static void attach(struct gr_conn *conn, struct gr_peer_link *peer)
 {
     struct gr_server *server = conn->server;
     const struct gr_handshake_peer *other = &conn->handshake.peer;
-    const struct gr_ring *ring = &server->cluster.ring;
-    if (other->member >= ring->member_count ||
-        strcmp(ring->member[other->member].name, other->name) != 0) {
-        char why[GR_HANDSHAKE_REASON_BYTES];
-        snprintf(why, sizeof(why),
-            "%s is member %u there and not here; give both the same cluster "
-            "file",
-            other->name, other->member);
-        conn_close(conn, why);
-        return;
-    }
-    struct gr_peer_link *peer = &server->links.peer[other->member];
-    if (!conn->dialled) {
-        if (other->member < server->self) {
-            conn_close(conn, "a member dialled that should be dialled; give both the same cluster "
-                             "file");
-            return;
-        }
-        server->links.strangers--;
-    }
-    conn->done = true;
+    conn->visit =
+        conn->dialled != gr_dial_is_ours(peer) || other->run == 0 || server->actor.run == 0;
     conn->peer = peer;
-    if (peer->cut) {
+    if (!conn->dialled)
+        server->links.strangers--;
+    if (peer->cut || (conn->visit && gr_link_is_up(peer))) {
         conn_close(conn, NULL);
         return;
     }
@@ -206,13 +197,66 @@ static void on_done(struct gr_conn *conn)
     if (peer->told)
         tell(peer, false);
     peer->conn = conn;
-    peer->dialled = NULL;
-    peer->said[0] = '\0';
-    gr_log(GR_LOG_INFO, "peer %s: link is up", name_of(peer));
-    gr_server_seen(server, name_of(peer), other->seen);
-    tell(peer, true);
+    if (!conn->visit) {
+        peer->dialled = NULL;
+        peer->said[0] = '\0';
+        gr_log(GR_LOG_INFO, "peer %s: link is up", gr_link_name(peer));
+        gr_server_seen(server, gr_link_name(peer), other->seen);
+        tell(peer, true);
+    }
     gr_talks_greet(server, peer->member);
     gr_server_look(server);
+}
+
+// It is told that it was removed, and nothing else.
+static void refuse_removed(struct gr_conn *conn)
+{
+    char why[GR_HANDSHAKE_REASON_BYTES];
+    gr_roster_tell_banned(conn->server, conn->handshake.peer.store, &conn->out);
+    gr_stream_flush(&conn->stream, &conn->out);
+    snprintf(why, sizeof(why), "%s was removed from the cluster, with its store %016llx",
+        conn->handshake.peer.name, (unsigned long long)conn->handshake.peer.store);
+    conn_close(conn, why);
+}
+
+// Who is there is proven now. Each says first what it is.
+static void on_done(struct gr_conn *conn)
+{
+    struct gr_server *server = conn->server;
+    const struct gr_handshake_peer *other = &conn->handshake.peer;
+    int place = gr_ring_find(&server->roster.ring, other->member);
+    conn->done = true;
+    if (gr_roster_is_banned(server, other->store)) {
+        refuse_removed(conn);
+        return;
+    }
+    gr_roster_introduce(server, &conn->out);
+    mark_dirty(conn);
+    if (place >= 0)
+        attach(conn, server->links.peer[place]);
+}
+
+void gr_links_part(struct gr_server *server)
+{
+    for (uint16_t i = 1; i < server->links.count; i++) {
+        struct gr_peer_link *peer = server->links.peer[i];
+        if (peer->conn != NULL && gr_roster_is_banned(server, peer->conn->handshake.peer.store))
+            refuse_removed(peer->conn);
+    }
+}
+
+// The first frame of one who is not known yet: his card (I4).
+static void on_guest(struct gr_conn *conn, struct gr_bytes talk)
+{
+    struct gr_server *server = conn->server;
+    const struct gr_handshake_peer *other = &conn->handshake.peer;
+    int place = -1;
+    if (gr_talks_meet(server, other->member, talk))
+        place = gr_ring_find(&server->roster.ring, other->member);
+    if (place >= 0)
+        attach(conn, server->links.peer[place]);
+    else
+        conn_close(conn, "it did not say who it is, or there are too many members");
 }
 
 static size_t take_handshake(struct gr_conn *conn, struct gr_bytes input)
@@ -238,7 +282,12 @@ static void take_frame(struct gr_conn *conn, struct gr_bytes body)
         return; // A keepalive.
     struct gr_bytes talk;
     gr_arena_clear(&server->links.arena);
-    if (gr_frame_is_talk(body, &talk)) {
+    bool is_talk = gr_frame_is_talk(body, &talk);
+    if (conn->peer == NULL) {
+        on_guest(conn, is_talk ? talk : gr_bytes(NULL, 0));
+        return;
+    }
+    if (is_talk) {
         if (!gr_talks_take(server, conn->peer->member, talk))
             conn_close(conn, "it sent talk that does not parse");
         return;
@@ -247,6 +296,8 @@ static void take_frame(struct gr_conn *conn, struct gr_bytes body)
         conn_close(conn, "it sent a message that does not parse");
         return;
     }
+    if (conn->visit)
+        return;
     struct gr_event event = {
         .type = GR_EVENT_MESSAGE, .peer = conn->peer->member, .message = &message};
     gr_turn_step(server, &event);
@@ -310,13 +361,13 @@ static uint64_t seen(void *host, uint64_t store)
     return server->node != NULL ? gr_node_run_seen(server->node, store) : 0;
 }
 
-static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *peer)
+static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *peer, bool dials)
 {
     struct gr_conn *conn = gr_hook_memory(NULL, sizeof(*conn));
     memset(conn, 0, sizeof(*conn));
     conn->server = server;
     conn->peer = peer;
-    conn->dialled = peer != NULL;
+    conn->dialled = dials;
     conn->opened_ms = conn->heard_ms = conn->sent_ms = uv_now(&server->loop);
     gr_writer_init(&conn->in, (size_t)GR_FRAME_BYTES_MAX + GR_STREAM_READ_BYTES);
     gr_writer_init(&conn->out, (size_t)OUT_BYTES_MAX + GR_FRAME_BYTES_MAX);
@@ -324,10 +375,8 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
     gr_list_append(&server->links.conns, &conn->in_all);
 
     struct gr_handshake_identity self = {
-        .partitions = server->cluster.ring.partitions,
-        .n = server->cluster.ring.n,
-        .ring_version = server->cluster.ring.version,
-        .member = server->self,
+        .partitions = server->cluster.partitions,
+        .origin = server->roster.layout.version == 0 ? 0 : gr_layout_origin(&server->roster.layout),
         .durability = (uint8_t)server->cluster.durability,
         .store = server->actor.store,
         .run = server->actor.run,
@@ -335,13 +384,13 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
         .host = server,
         .frame_version_min = GR_FRAME_VERSION,
         .frame_version_max = GR_FRAME_VERSION,
-        .expected = peer != NULL ? peer->member : GR_HANDSHAKE_ANYONE,
+        .expected = peer != NULL ? server->roster.ring.member[peer->member].id : 0,
     };
     uint8_t nonce[GR_HANDSHAKE_NONCE_BYTES];
     gr_assert(getrandom(nonce, sizeof(nonce), 0) == (ssize_t)sizeof(nonce));
     memcpy(self.cluster, server->cluster.id, sizeof(self.cluster));
     memcpy(self.secret, server->cluster.secret, sizeof(self.secret));
-    snprintf(self.name, sizeof(self.name), "%s", server->cluster.ring.member[server->self].name);
+    snprintf(self.name, sizeof(self.name), "%s", server->roster.ring.member[0].name);
     gr_handshake_init(&conn->handshake, &self, conn->dialled, nonce);
     explicit_bzero(self.secret, sizeof(self.secret));
     return conn;
@@ -360,14 +409,14 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct gr_server *server = listener->data;
     if (status < 0) {
-        say(server->links.said, "listener", uv_strerror(status));
+        gr_link_say(server->links.said, "listener", uv_strerror(status));
         return;
     }
-    struct gr_conn *conn = conn_new(server, NULL);
+    struct gr_conn *conn = conn_new(server, NULL, false);
     server->links.strangers++;
     if (uv_accept(listener, (uv_stream_t *)&conn->stream.tcp) != 0)
         conn_close(conn, NULL);
-    else if (server->node == NULL || server->stopping)
+    else if (!gr_server_talks(server) || server->stopping)
         conn_close(conn, NULL);
     else if (server->links.strangers > STRANGERS_MAX)
         conn_close(conn, "too many connections wait for their handshake");
@@ -386,65 +435,20 @@ static void on_connect(uv_connect_t *connect, int status)
         conn_begin(conn);
 }
 
-static void dial_address(struct gr_peer_link *peer, const struct sockaddr *address)
+void gr_links_connect(
+    struct gr_server *server, struct gr_peer_link *peer, const struct sockaddr *address)
 {
-    struct gr_conn *conn = peer->dialled = conn_new(peer->server, peer);
+    struct gr_conn *conn = conn_new(server, peer, true);
+    if (peer != NULL) {
+        peer->dialled = conn;
+    } else {
+        server->links.sought = conn;
+        snprintf(conn->from, sizeof(conn->from), "to join");
+    }
     conn->connect.data = conn;
     int failed = uv_tcp_connect(&conn->connect, &conn->stream.tcp, address, on_connect);
     if (failed != 0)
         conn_close(conn, uv_strerror(failed));
-}
-
-static bool may_dial(const struct gr_peer_link *peer)
-{
-    const struct gr_server *server = peer->server;
-    return peer->member < server->self && !peer->cut && !peer->resolving && peer->conn == NULL &&
-           peer->dialled == NULL && server->node != NULL && !server->stopped;
-}
-
-static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
-{
-    struct gr_peer_link *peer = lookup->data;
-    peer->resolving = false;
-    if (may_dial(peer)) {
-        if (status == 0) {
-            dial_address(peer, found->ai_addr);
-        } else {
-            say(peer->said, name_of(peer), uv_strerror(status));
-            dial_later(peer);
-        }
-    }
-    uv_freeaddrinfo(found);
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-    struct gr_peer_link *peer = timer->data;
-    struct gr_server *server = peer->server;
-    struct gr_address address;
-    if (!may_dial(peer))
-        return;
-    gr_assert(gr_address_parse(server->cluster.ring.member[peer->member].peer, &address));
-    char port[8];
-    snprintf(port, sizeof(port), "%u", address.port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int failed =
-        uv_getaddrinfo(&server->loop, &peer->lookup, on_resolved, address.host, port, &hints);
-    peer->resolving = failed == 0;
-    if (failed != 0) {
-        say(peer->said, name_of(peer), uv_strerror(failed));
-        dial_later(peer);
-    }
-}
-
-static void dial_later(struct gr_peer_link *peer)
-{
-    if (!may_dial(peer))
-        return;
-    uint32_t most = GR_MAX(GR_MIN(peer->backoff_ms * 2, BACKOFF_MS_MAX), BACKOFF_MS_MIN);
-    peer->backoff_ms = most;
-    uint64_t wait = most / 2 + gr_random_below(&peer->server->random, most / 2 + 1);
-    uv_timer_start(&peer->retry, on_retry, wait, 0);
 }
 
 // ---- begin and end ---------------------------------------------------------------------------
@@ -452,19 +456,27 @@ static void dial_later(struct gr_peer_link *peer)
 void gr_links_init(struct gr_server *server)
 {
     struct gr_links *links = &server->links;
-    uint16_t count = server->cluster.ring.member_count;
-    links->peer = gr_hook_memory(NULL, count * sizeof(*links->peer));
-    memset(links->peer, 0, count * sizeof(*links->peer));
     gr_assert(uv_tcp_init(&server->loop, &links->listener) == 0);
     links->listener.data = server;
-    for (uint16_t i = 0; i < count; i++) {
-        struct gr_peer_link *peer = &links->peer[i];
+    gr_dial_init(server);
+}
+
+void gr_links_grow(struct gr_server *server)
+{
+    struct gr_links *links = &server->links;
+    uint16_t count = server->roster.ring.member_count;
+    links->peer = gr_hook_memory(links->peer, count * sizeof(*links->peer));
+    for (; links->count < count; links->count++) {
+        struct gr_peer_link *peer = gr_hook_memory(NULL, sizeof(*peer));
+        memset(peer, 0, sizeof(*peer));
         peer->server = server;
-        peer->member = i;
-        peer->lookup.data = peer;
-        gr_assert(uv_timer_init(&server->loop, &peer->retry) == 0);
-        peer->retry.data = peer;
+        peer->member = links->count;
+        gr_dial_add(peer);
+        links->peer[links->count] = peer;
     }
+    for (uint16_t i = 1; i < count; i++) // of some the address may have been news
+        if (!uv_is_active((uv_handle_t *)&links->peer[i]->retry))
+            gr_dial_later(links->peer[i]);
 }
 
 const char *gr_links_listen(struct gr_server *server, const struct sockaddr *address)
@@ -478,10 +490,7 @@ const char *gr_links_listen(struct gr_server *server, const struct sockaddr *add
 
 void gr_links_begin(struct gr_server *server)
 {
-    for (uint16_t i = 0; i < server->self; i++) {
-        server->links.peer[i].backoff_ms = 0;
-        uv_timer_start(&server->links.peer[i].retry, on_retry, 0, 0);
-    }
+    gr_dial_begin(server);
 }
 
 void gr_links_end(struct gr_server *server)
@@ -491,24 +500,24 @@ void gr_links_end(struct gr_server *server)
         after = at->after;
         conn_close(GR_CONTAINER(at, struct gr_conn, in_all), NULL);
     }
-    for (uint16_t i = 0; i < server->cluster.ring.member_count; i++) {
-        uv_timer_stop(&links->peer[i].retry);
-        links->peer[i].told = false;
-    }
+    for (uint16_t i = 0; i < links->count; i++)
+        links->peer[i]->told = false;
+    gr_dial_end(server);
     links->news = false;
 }
 
 void gr_links_close(struct gr_server *server)
 {
     uv_close((uv_handle_t *)&server->links.listener, NULL);
-    for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
-        uv_close((uv_handle_t *)&server->links.peer[i].retry, NULL);
+    gr_dial_close(server);
 }
 
 void gr_links_deinit(struct gr_server *server)
 {
     gr_assert(server->links.conns.count == 0);
     gr_arena_deinit(&server->links.arena);
+    for (uint16_t i = 0; i < server->links.count; i++)
+        gr_hook_memory(server->links.peer[i], 0);
     gr_hook_memory(server->links.peer, 0);
 }
 
@@ -516,16 +525,16 @@ void gr_links_deinit(struct gr_server *server)
 
 void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_message *message)
 {
-    struct gr_peer_link *peer = &server->links.peer[member];
+    struct gr_peer_link *peer = server->links.peer[member];
     struct gr_conn *conn = peer->conn;
-    if (conn == NULL)
+    if (!gr_link_is_up(peer))
         return;
     gr_frame_encode(&conn->out, message);
     mark_dirty(conn);
     if (conn->out.bad) {
         conn->out.bad = false;
         gr_log(GR_LOG_WARN, "peer %s: a message is too large to be sent and was dropped",
-            name_of(peer));
+            gr_link_name(peer));
     } else if (conn->out.size > OUT_BYTES_MAX) {
         conn_close(conn, "it does not read: 256 MiB wait to be sent");
     }
@@ -533,7 +542,7 @@ void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_me
 
 bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk)
 {
-    struct gr_conn *conn = server->links.peer[member].conn;
+    struct gr_conn *conn = member < server->links.count ? server->links.peer[member]->conn : NULL;
     if (conn == NULL || conn->out.size > OUT_BYTES_MAX / 2)
         return false;
     gr_frame_talk(&conn->out, talk);
@@ -548,9 +557,9 @@ bool gr_links_tell(struct gr_server *server)
     if (!links->news)
         return false;
     links->news = false;
-    for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
-        if (links->peer[i].told && links->peer[i].conn == NULL)
-            tell(&links->peer[i], false);
+    for (uint16_t i = 0; i < links->count; i++)
+        if (links->peer[i]->told && !gr_link_is_up(links->peer[i]))
+            tell(links->peer[i], false);
     return true;
 }
 
@@ -585,7 +594,7 @@ void gr_links_look(struct gr_server *server)
         struct gr_conn *conn = GR_CONTAINER(at, struct gr_conn, in_all);
         if (conn->stream.closing)
             continue;
-        if (!conn->done) {
+        if (!conn->done || conn->peer == NULL) {
             if (now - conn->opened_ms > HANDSHAKE_MS)
                 conn_close(conn, "no handshake within 5 s");
             continue;
@@ -602,14 +611,14 @@ void gr_links_look(struct gr_server *server)
 
 void gr_links_cut(struct gr_server *server, uint16_t member, bool cut)
 {
-    struct gr_peer_link *peer = &server->links.peer[member];
+    struct gr_peer_link *peer = server->links.peer[member];
     if (peer->cut == cut)
         return;
     peer->cut = cut;
-    gr_log(GR_LOG_INFO, "peer %s: link is %s", name_of(peer), cut ? "cut" : "healed");
+    gr_log(GR_LOG_INFO, "peer %s: link is %s", gr_link_name(peer), cut ? "cut" : "healed");
     if (!cut) {
         peer->backoff_ms = 0;
-        dial_later(peer);
+        gr_dial_later(peer);
         return;
     }
     uv_timer_stop(&peer->retry);
@@ -632,7 +641,7 @@ bool gr_links_sent(const struct gr_server *server)
 uint16_t gr_links_up(const struct gr_server *server)
 {
     uint16_t up = 0;
-    for (uint16_t i = 0; i < server->cluster.ring.member_count; i++)
-        up += server->links.peer[i].conn != NULL;
+    for (uint16_t i = 0; i < server->links.count; i++)
+        up += gr_link_is_up(server->links.peer[i]) && !server->roster.ring.member[i].out;
     return up;
 }

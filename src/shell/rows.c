@@ -109,7 +109,7 @@ static enum gr_err find_before(struct walk *walk, uint64_t end, uint64_t *positi
 static enum gr_err find_next(struct walk *walk, uint64_t *position)
 {
     static const enum gr_disk_kind kinds[] = {GR_DISK_CLOCK, GR_DISK_PARTITION, GR_DISK_HINT,
-        GR_DISK_META, GR_DISK_LEFTOVER, GR_DISK_RECORD, GR_DISK_DUE};
+        GR_DISK_META, GR_DISK_LEFTOVER, GR_DISK_RECORD, GR_DISK_HOLDS, GR_DISK_DUE};
     enum gr_err err = try(walk, UINT64_MAX);
     for (size_t i = 0; err == GR_OK && i < GR_COUNT(kinds); i++) {
         uint64_t begin = (uint64_t)kinds[i] << 56;

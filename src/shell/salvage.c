@@ -338,7 +338,7 @@ static enum gr_err fill(const struct gr_salvage_config *config, const struct gr_
     if (err != GR_OK)
         return err;
     feed.batch = gr_store_batch_new();
-    gr_salvage_init(&feed.rows, config->cluster->ring.partitions);
+    gr_salvage_init(&feed.rows, config->cluster->partitions);
     err = feed_all(&feed, datadir, aside, ret_why, why_size);
     uint64_t number = 0;
     struct gr_disk_sink sink = {put, never, feed.batch};

@@ -272,6 +272,18 @@ static enum gr_err feed_owed(struct gr_node *node, uint32_t partitions, struct g
     return GR_OK;
 }
 
+static enum gr_err feed_holds(struct gr_node *node, uint32_t partitions, struct gr_bytes key,
+    struct gr_bytes value, struct gr_arena *arena)
+{
+    struct gr_holds holds;
+    enum gr_err err = gr_disk_read_holds(key, value, arena, &holds);
+    if (err == GR_OK && holds.words != (partitions + 63) / 64)
+        err = GR_ERR_CORRUPT;
+    if (err == GR_OK)
+        gr_node_load_holds(node, &holds);
+    return err;
+}
+
 static enum gr_err feed_hint(
     struct gr_node *node, struct gr_bytes key, struct gr_bytes value, struct gr_arena *arena)
 {
@@ -279,8 +291,6 @@ static enum gr_err feed_hint(
     enum gr_err err = gr_disk_read_hint(key, value, arena, &hint);
     if (err != GR_OK)
         return err;
-    if (hint.owner >= gr_node_config(node)->ring->member_count)
-        return GR_ERR_CORRUPT;
     gr_node_load_hint(node, &hint);
     return GR_OK;
 }
@@ -300,6 +310,8 @@ static enum gr_err feed_kind(struct gr_store *store, struct gr_store_snapshot *s
             err = feed_clock(node, partitions, key, value, &arena);
         else if (kind == GR_DISK_PARTITION)
             err = feed_partition(node, partitions, key, value);
+        else if (kind == GR_DISK_HOLDS)
+            err = feed_holds(node, partitions, key, value, &arena);
         else if (kind == GR_DISK_OWED)
             err = feed_owed(node, partitions, key, value, &arena);
         else if (kind == GR_DISK_HINT)
@@ -321,7 +333,8 @@ enum gr_err gr_scan_load(struct gr_store *store, uint32_t partitions, struct gr_
         enum gr_disk_kind kind;
         const char *name;
     } kinds[] = {{GR_DISK_CLOCK, "clock"}, {GR_DISK_PARTITION, "partition"},
-        {GR_DISK_LEFTOVER, "left-over context"}, {GR_DISK_OWED, "damage"}, {GR_DISK_HINT, "hint"}};
+        {GR_DISK_HOLDS, "holder's"}, {GR_DISK_LEFTOVER, "left-over context"},
+        {GR_DISK_OWED, "damage"}, {GR_DISK_HINT, "hint"}};
     struct gr_store_snapshot *snapshot = gr_store_snapshot_open(store);
     enum gr_err err = GR_OK;
     for (size_t i = 0; err == GR_OK && i < GR_COUNT(kinds); i++) {

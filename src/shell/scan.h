@@ -13,7 +13,7 @@ struct gr_scan_page {
     gr_cursor cursor, cursor_end; // RECORDS: cursor_end 0 means the partition's
     struct gr_wall wall;
     uint64_t number;   // of the node's last write that the snapshot contains; the caller's
-    uint16_t owner;    // HINTS
+    uint64_t owner;    // HINTS
     struct gr_key key; // HINTS: only of this one, unless it is empty; in the arena
     // The answer, in the arena.
     struct gr_context context; // RECORDS: the bases of the snapshot's clock rows

@@ -1,9 +1,12 @@
 // Start, stop, and a new run after the store has failed; see server.h.
 //
-//      settings -> cluster file -> listeners bound -> data directory -> run
+//      settings -> cluster file -> data directory -> what was known -> listeners bound -> run
+//                                                                  |                       ^
+//                                                                  '-> let in by a member --'
 //
 //      run: store opened, a new actor durable in it, clocks fed to a new node, members dialled
-//        | enough links are up, or GRACE_MS have passed
+//        | enough links are up, and enough are known to hold; or GRACE_MS have passed, and
+//        | somebody is known to hold anything
 //        v
 //      serving: "ready" is said, requests are taken (before that they are answered -LOADING)
 //        | the store fails (a write, a sync)
@@ -38,23 +41,19 @@
 #include "wire/mac.h"
 
 enum {
-    EXIT_OK = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
     STOP_MS = 2000,
     STOP_LOOK_MS = 10,
     RUN_WAIT_MS_MIN = 1000,
     RUN_WAIT_MS_MAX = 60000,
-    RUN_GOOD_MS = 60000,  // a run that lasted so long was no quick failure
-    ASLEEP_MS = 2500,     // between two looks that should be a second apart
-    GRACE_MS = 1000,      // for links to come up before a node that is alone serves nevertheless
-    FILES_RESERVED = 700, // the store's tables (512), logs, peers and what the process needs itself
-    CLIENTS_MIN = 16,
+    RUN_GOOD_MS = 60000, // a run that lasted so long was no quick failure
+    ASLEEP_MS = 2500,    // between two looks that should be a second apart
+    GRACE_MS = 1000,     // for links to come up before a node that is alone serves nevertheless
     SPACE_BYTES_MIN = 64 << 20,
     SALVAGES_MAX = 3, // in one process: then the disk is bad, and more directories do not help
 };
 
 static void on_run(uv_timer_t *timer);
+static void stop(struct gr_server *server);
 
 // ---- runs ------------------------------------------------------------------------------------
 
@@ -62,12 +61,14 @@ static struct gr_node *make_node(struct gr_server *server)
 {
     const struct gr_config *config = server->config;
     struct gr_node_config node = gr_node_config_default();
-    node.self = server->self;
+    node.self = 0; // RO1 of roster.c
     node.actor = server->actor;
     node.run = server->actor.run;
-    node.ring = &server->cluster.ring;
-    node.r = server->cluster.r;
-    node.w = server->cluster.w;
+    node.ring = &server->roster.ring;
+    node.newcomer = true;
+    node.blank = server->datadir.created && server->actor.run >> 32 == 1;
+    node.r = server->roster.r;
+    node.w = server->roster.w;
     node.durability = server->cluster.durability;
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
@@ -94,15 +95,29 @@ static void announce(struct gr_server *server)
     fflush(stdout);
 }
 
+// By site it is most of those at a site: with most of all there are these too, mostly.
+static int quorum_of(const struct gr_server *server, uint8_t asked)
+{
+    return gr_quorum_by_site(asked) ? server->roster.ring.n / 2 + 1 : asked;
+}
+
 void gr_server_look(struct gr_server *server)
 {
-    const struct gr_ring *ring = &server->cluster.ring;
-    uint8_t quorum = GR_MAX(server->cluster.r, server->cluster.w);
+    const struct gr_ring *ring = &server->roster.ring;
+    int quorum = GR_MAX(quorum_of(server, server->roster.r), quorum_of(server, server->roster.w));
+    int others = 0;
+    if (server->node == NULL || server->serving)
+        return;
+    for (uint16_t m = 1; m < ring->member_count; m++)
+        others += !ring->member[m].out;
     // With so many members up no preference list lacks a quorum. Before that, a node that has just
     // started would refuse what it can do a moment later.
-    bool enough = gr_links_up(server) + 1 >= ring->member_count - (ring->n - quorum);
-    if (server->node == NULL || server->serving ||
-        (!enough && uv_is_active((uv_handle_t *)&server->grace)))
+    bool enough = gr_links_up(server) >= others - (ring->n - quorum);
+    bool patient = uv_is_active((uv_handle_t *)&server->grace);
+    bool known = patient ? gr_node_has_voters(server->node, (uint8_t)quorum) &&
+                               gr_node_transfers(server->node).wanted == 0
+                         : gr_node_is_founded(server->node);
+    if ((!enough && patient) || !known)
         return;
     server->serving = true;
     uv_timer_stop(&server->grace);
@@ -129,7 +144,49 @@ void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run)
 
 static void on_grace(uv_timer_t *timer)
 {
-    gr_server_look(timer->data);
+    struct gr_server *server = timer->data;
+    gr_server_look(server);
+    if (!server->serving && server->node != NULL)
+        gr_log(GR_LOG_INFO, "nobody is known to hold any data yet: a cluster that was just made "
+                            "serves once all of its members have come up");
+}
+
+bool gr_server_talks(const struct gr_server *server)
+{
+    return server->node != NULL || server->waiting;
+}
+
+void gr_server_removed(struct gr_server *server)
+{
+    if (server->stopping)
+        return;
+    gr_log(GR_LOG_ERROR,
+        "this node was removed from the cluster, and its store %016llx is refused for ever: it "
+        "stops. Started with an empty data directory it can join again",
+        (unsigned long long)server->datadir.store_id);
+    server->removed = true;
+    stop(server);
+}
+
+static void begin_talks(struct gr_server *server)
+{
+    gr_links_begin(server);
+    gr_talks_begin(server);
+}
+
+static void end_talks(struct gr_server *server)
+{
+    gr_talks_end(server);
+    gr_links_end(server);
+}
+
+void gr_server_told(struct gr_server *server)
+{
+    if (!server->waiting || server->roster.layout.version == 0)
+        return;
+    server->waiting = false;
+    end_talks(server);
+    uv_timer_start(&server->run, on_run, 0, 0);
 }
 
 static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_size)
@@ -138,11 +195,10 @@ static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_
         .engine = gr_store_engine_named(gr_config_text(server->config, GR_SETTING_ENGINE)),
         .dir = server->datadir.store_path,
         .cache_bytes = (uint64_t)gr_config_number(server->config, GR_SETTING_CACHE),
-        .partitions = server->cluster.ring.partitions,
+        .partitions = server->cluster.partitions,
         .loop = &server->loop,
+        .sync_interval = server->cluster.sync_interval, // of what nobody waits for
     };
-    if (server->cluster.durability != GR_DURABILITY_COMMIT)
-        config.sync_interval = server->cluster.sync_interval;
     gr_assert(config.engine != NULL && server->node == NULL);
     struct gr_storage *storage = NULL;
     enum gr_err err = gr_storage_open(&config, &storage, ret_why, why_size);
@@ -169,8 +225,8 @@ static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_
     server->run_ending = false;
     gr_log(GR_LOG_INFO, "run %u of store %016llx begins", (unsigned)(server->actor.run >> 32),
         (unsigned long long)server->actor.store);
-    gr_links_begin(server);
-    gr_talks_begin(server);
+    gr_roster_begin(server);
+    begin_talks(server);
     uv_timer_start(&server->grace, on_grace, GRACE_MS, 0);
     gr_server_look(server);
     return GR_OK;
@@ -255,8 +311,7 @@ static void end_run(struct gr_server *server)
         return;
     uv_timer_stop(&server->grace);
     server->serving = false;
-    gr_talks_end(server);
-    gr_links_end(server);
+    end_talks(server);
     gr_clients_end(server);
     gr_turn_end(server);
     gr_node_free(server->node);
@@ -293,7 +348,7 @@ static void on_run(uv_timer_t *timer)
     server->run_why = damaged ? begin_salvage(server, why, again, sizeof(again))
                               : begin_run(server, again, sizeof(again));
     if (server->run_why == GR_OK) {
-        if (!server->salvaging)
+        if (!server->salvaging && server->announced)
             gr_log(GR_LOG_INFO, "the store is open again");
         server->run_said = false;
         return;
@@ -341,9 +396,13 @@ static void finish(struct gr_server *server)
                 gr_store_trouble(gr_storage_store(server->storage)));
     }
     gr_clients_end(server);
+    if (server->waiting)
+        end_talks(server);
+    server->waiting = false;
     end_run(server);
     gr_clients_stop_listening(server);
     gr_links_close(server);
+    gr_roster_close(server);
     gr_talks_close(server);
     gr_turn_close(server);
     for (size_t i = 0; i < GR_COUNT(server->signal); i++)
@@ -372,6 +431,11 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     gr_log(GR_LOG_INFO, "stopping (%s)", number == SIGINT ? "SIGINT" : "SIGTERM");
+    stop(server);
+}
+
+static void stop(struct gr_server *server)
+{
     server->stopping = true;
     server->stop_ms = uv_now(&server->loop);
     gr_clients_stop_listening(server);
@@ -392,114 +456,6 @@ static void on_second(uv_timer_t *timer)
 }
 
 // ---- starting --------------------------------------------------------------------------------
-
-static int complain(int code, const char *why)
-{
-    fprintf(stderr, "gramme: %s\n", why);
-    return code;
-}
-
-static int check_settings(const struct gr_config *config)
-{
-    static const enum gr_setting needed[] = {GR_SETTING_NAME, GR_SETTING_DATA, GR_SETTING_CLUSTER};
-    for (size_t i = 0; i < GR_COUNT(needed); i++) {
-        if (gr_config_text(config, needed[i])[0] != '\0')
-            continue;
-        const struct gr_setting_info *info = gr_setting_info(needed[i]);
-        fprintf(stderr, "gramme: the setting %s is missing: %s.\n", info->name, info->help);
-        return EXIT_USAGE;
-    }
-    return EXIT_OK;
-}
-
-static int read_cluster(struct gr_server *server)
-{
-    char why[GR_WHY_BYTES];
-    const char *path = gr_config_text(server->config, GR_SETTING_CLUSTER);
-    const char *name = gr_config_text(server->config, GR_SETTING_NAME);
-    if (gr_cluster_read(path, &server->cluster, why, sizeof(why)) != GR_OK)
-        return complain(EXIT_FAILED, why);
-    int self = gr_cluster_find(&server->cluster, name);
-    if (self < 0) {
-        snprintf(why, sizeof(why),
-            "%.200s has no member named %.63s: set name to one of its "
-            "members.",
-            path, name);
-        gr_cluster_deinit(&server->cluster);
-        return complain(EXIT_USAGE, why);
-    }
-    struct stat about;
-    if (stat(path, &about) == 0 && (about.st_mode & 077) != 0)
-        gr_log(GR_LOG_WARN, "others on this machine can read the secret in %s: chmod 600 it", path);
-    server->self = (uint16_t)self;
-    server->token_key = (struct gr_token_key){.number = 1};
-    memcpy(server->token_key.cluster, server->cluster.id, sizeof(server->token_key.cluster));
-    gr_mac(server->cluster.secret, "gramme context tokens 1",
-        gr_bytes(server->cluster.id, sizeof(server->cluster.id)), server->token_key.secret);
-    return EXIT_OK;
-}
-
-// The address of a listener: the setting, or where the cluster file says that this member is.
-static int find_address(const struct gr_server *server, enum gr_setting setting,
-    const char *member_address, struct sockaddr_storage *ret)
-{
-    const struct gr_config *config = server->config;
-    const char *name = gr_setting_info(setting)->name;
-    const char *text = gr_config_text(config, setting);
-    char why[GR_WHY_BYTES];
-    if (strcmp(gr_config_origin(config, setting), "default") == 0)
-        text = member_address;
-    struct gr_address address;
-    gr_assert(gr_address_parse(text, &address));
-    const char *failed = gr_address_resolve(&address, ret);
-    if (failed != NULL) {
-        snprintf(
-            why, sizeof(why), "%s = %.200s: the host cannot be found: %s.", name, text, failed);
-        return complain(EXIT_FAILED, why);
-    }
-    if (gr_address_is_loopback((const struct sockaddr *)ret) ||
-        gr_config_flag(config, GR_SETTING_INSECURE))
-        return EXIT_OK;
-    snprintf(why, sizeof(why),
-        "%s = %.200s can be reached from other machines, and there is neither encryption nor a "
-        "password yet: listen on 127.0.0.1, or set insecure = yes if you trust that network.",
-        name, text);
-    return complain(EXIT_USAGE, why);
-}
-
-// Raises the limit of open files as far as needed; serves fewer clients where that is not allowed.
-static int raise_files(struct gr_server *server)
-{
-    struct rlimit limit;
-    char why[GR_WHY_BYTES];
-    uint32_t wanted = (uint32_t)gr_config_number(server->config, GR_SETTING_MAXCLIENTS);
-    server->clients.max = wanted;
-    server->clients.held_max = (size_t)gr_config_number(server->config, GR_SETTING_CLIENT_MEMORY);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return EXIT_OK;
-    rlim_t reserved = FILES_RESERVED + (rlim_t)2 * server->cluster.ring.member_count;
-    rlim_t need = wanted + reserved;
-    if (limit.rlim_cur < need) {
-        limit.rlim_cur = GR_MIN(need, limit.rlim_max);
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            (void)getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur >= need)
-        return EXIT_OK;
-    if (limit.rlim_cur < reserved + CLIENTS_MIN) {
-        snprintf(why, sizeof(why),
-            "Only %llu files may be open at once and %llu are needed: raise the limit (ulimit -n "
-            "%llu) and start again.",
-            (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need);
-        return complain(EXIT_FAILED, why);
-    }
-    server->clients.max = (uint32_t)(limit.rlim_cur - reserved);
-    gr_log(GR_LOG_WARN,
-        "only %llu files may be open at once: maxclients is %u instead of %u; for all of them "
-        "raise the limit (ulimit -n %llu)",
-        (unsigned long long)limit.rlim_cur, server->clients.max, wanted, (unsigned long long)need);
-    return EXIT_OK;
-}
 
 static void init_timer(struct gr_server *server, uv_timer_t *timer)
 {
@@ -529,25 +485,34 @@ static void init_loop(struct gr_server *server)
     gr_turn_init(server);
     gr_links_init(server);
     gr_talks_init(server);
+    gr_roster_init(server);
     gr_clients_init(server);
 }
 
-static int listen_both(struct gr_server *server, const struct sockaddr_storage *resp,
-    const struct sockaddr_storage *peer)
+static int listen_both(struct gr_server *server)
 {
     char text[GR_ADDRESS_TEXT_BYTES], why[GR_WHY_BYTES];
-    const struct sockaddr *address = (const struct sockaddr *)peer;
+    struct sockaddr_storage resp, peer;
+    const struct gr_card *card = &server->roster.card;
+    int code = gr_prepare_address(server, GR_SETTING_RESP, card->resp, &resp);
+    if (code == GR_SERVER_OK)
+        code = gr_prepare_address(server, GR_SETTING_PEER, card->peer, &peer);
+    if (code != GR_SERVER_OK)
+        return code;
+    gr_address_format((const struct sockaddr *)&resp, server->clients.local);
+    gr_address_format((const struct sockaddr *)&peer, server->links.local);
+    const struct sockaddr *address = (const struct sockaddr *)&peer;
     const char *failed = gr_links_listen(server, address);
     if (failed == NULL) {
-        address = (const struct sockaddr *)resp;
+        address = (const struct sockaddr *)&resp;
         failed = gr_clients_listen(server, address);
     }
     if (failed == NULL)
-        return EXIT_OK;
+        return GR_SERVER_OK;
     gr_address_format(address, text);
     snprintf(why, sizeof(why),
         "Cannot listen on %s: %s. End what listens there, or set another address.", text, failed);
-    return complain(EXIT_FAILED, why);
+    return gr_prepare_complain(GR_SERVER_FAILED, why);
 }
 
 static int open_data(struct gr_server *server)
@@ -558,60 +523,80 @@ static int open_data(struct gr_server *server)
         gr_config_text(config, GR_SETTING_NAME), gr_config_text(config, GR_SETTING_ENGINE),
         &server->datadir, why, sizeof(why));
     if (err != GR_OK)
-        return complain(EXIT_FAILED, why);
+        return gr_prepare_complain(GR_SERVER_FAILED, why);
     if (!gr_salvage_last(&server->datadir, &server->salvaged))
         server->salvaged.aside[0] = '\0';
-    if (begin_run(server, why, sizeof(why)) == GR_OK)
-        return EXIT_OK;
-    gr_datadir_close(&server->datadir);
-    return complain(EXIT_FAILED, why);
+    return GR_SERVER_OK;
 }
 
-static int serve(struct gr_server *server, const struct sockaddr_storage *resp,
-    const struct sockaddr_storage *peer)
+// Everything before the loop runs: what is wrong now ends the process, and says why.
+static int start(struct gr_server *server)
 {
-    gr_address_format((const struct sockaddr *)resp, server->clients.local);
-    gr_address_format((const struct sockaddr *)peer, server->links.local);
-    init_loop(server);
-    int code = listen_both(server, resp, peer);
-    if (code == EXIT_OK)
-        code = open_data(server);
-    if (code == EXIT_OK) {
-        uv_run(&server->loop, UV_RUN_DEFAULT);
-        gr_datadir_close(&server->datadir);
-        gr_log(GR_LOG_INFO, "stopped");
-    } else {
-        finish(server);
-        uv_run(&server->loop, UV_RUN_DEFAULT);
+    char why[GR_WHY_BYTES];
+    int code = open_data(server);
+    if (code != GR_SERVER_OK)
+        return code;
+    enum gr_err err = gr_roster_open(server, why, sizeof(why));
+    if (err != GR_OK)
+        return gr_prepare_complain(
+            err == GR_ERR_INVALID || err == GR_ERR_NOT_FOUND ? GR_SERVER_USAGE : GR_SERVER_FAILED,
+            why);
+    if (gr_roster_is_banned(server, server->datadir.store_id)) {
+        snprintf(why, sizeof(why),
+            "This node was removed from the cluster, and its store %016llx is refused for ever: "
+            "start it with an empty data directory to join again.",
+            (unsigned long long)server->datadir.store_id);
+        return gr_prepare_complain(GR_SERVER_REMOVED, why);
     }
+    code = gr_prepare_files(server);
+    if (code == GR_SERVER_OK)
+        code = listen_both(server);
+    if (code != GR_SERVER_OK)
+        return code;
+    server->waiting = server->roster.layout.version == 0;
+    if (server->waiting) {
+        gr_log(GR_LOG_INFO, "waits to be told of the ring by a member, at %s",
+            gr_config_text(server->config, GR_SETTING_JOIN));
+        begin_talks(server);
+        return GR_SERVER_OK;
+    }
+    return begin_run(server, why, sizeof(why)) == GR_OK
+               ? GR_SERVER_OK
+               : gr_prepare_complain(GR_SERVER_FAILED, why);
+}
+
+static int serve(struct gr_server *server)
+{
+    init_loop(server);
+    int code = start(server);
+    if (code != GR_SERVER_OK)
+        finish(server);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    gr_datadir_close(&server->datadir);
+    if (code == GR_SERVER_OK)
+        gr_log(GR_LOG_INFO, "stopped");
     gr_assert(uv_loop_close(&server->loop) == 0);
     gr_clients_deinit(server);
     gr_links_deinit(server);
+    gr_roster_deinit(server);
+    gr_plan_deinit(server);
     gr_talks_deinit(server);
-    return code;
+    return server->removed ? GR_SERVER_REMOVED : code;
 }
 
 int gr_server_run(const struct gr_config *config)
 {
     gr_log_level(gr_log_level_named(gr_config_text(config, GR_SETTING_LOG_LEVEL)));
-    int code = check_settings(config);
-    if (code != EXIT_OK)
+    int code = gr_prepare_settings(config);
+    if (code != GR_SERVER_OK)
         return code;
     struct gr_server *server = gr_hook_memory(NULL, sizeof(*server));
     memset(server, 0, sizeof(*server));
     server->config = config;
     server->datadir.lock = -1;
-    code = read_cluster(server);
-    if (code == EXIT_OK) {
-        const struct gr_member *member = &server->cluster.ring.member[server->self];
-        struct sockaddr_storage resp, peer;
-        code = find_address(server, GR_SETTING_RESP, member->resp, &resp);
-        if (code == EXIT_OK)
-            code = find_address(server, GR_SETTING_PEER, member->peer, &peer);
-        if (code == EXIT_OK)
-            code = raise_files(server);
-        if (code == EXIT_OK)
-            code = serve(server, &resp, &peer);
+    code = gr_prepare_cluster(server);
+    if (code == GR_SERVER_OK) {
+        code = serve(server);
         gr_cluster_deinit(&server->cluster);
     }
     explicit_bzero(&server->token_key, sizeof(server->token_key));

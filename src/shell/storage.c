@@ -439,7 +439,7 @@ void gr_storage_scan(struct gr_storage *storage, const struct gr_effect *effect)
         .lenient = effect->lenient,
         .limit = effect->limit,
         .wall = effect->wall,
-        .owner = effect->peer,
+        .owner = effect->owner,
     };
     if (effect->key.key.size > 0)
         job->page.key = gr_key_copy(&job->arena, &effect->key);

@@ -3,9 +3,8 @@
 // It lives as long as the process, and stands still between two runs: then there are no links, and
 // nobody is to blame for that.
 //
-//   TK1 The machine's table has this node first and the others in the order of the ring, so either
-//       numbering follows from the other. Others may talk of members that are not in this node's
-//       cluster file: they stand behind those, and nobody is there to be sent anything.
+//   TK1 A member has the same place in the machine's table and in the ring (RO1 of roster.c); one
+//       that was just heard of is in the first sooner, and has no link until it is in the other.
 #include <sys/random.h>
 
 #include "shell/inside.h"
@@ -18,44 +17,25 @@ static struct gr_instant instant_now(void)
     return (struct gr_instant){(int64_t)uv_hrtime()};
 }
 
-// TK1.
-static uint16_t place_of(const struct gr_server *server, uint16_t member)
-{
-    return member == server->self ? 0 : (uint16_t)(member < server->self ? member + 1 : member);
-}
-
-static uint16_t member_of(const struct gr_server *server, uint16_t place)
-{
-    return place == 0 ? server->self : (uint16_t)(place <= server->self ? place - 1 : place);
-}
-
-static uint64_t id_of(const struct gr_server *server, uint16_t member)
-{
-    return gr_member_id(gr_bytes_text(server->cluster.ring.member[member].name));
-}
-
 static bool send_talk(void *host, uint16_t to, struct gr_talk *talk)
 {
-    struct gr_server *server = host;
-    if (to >= server->cluster.ring.member_count)
-        return false;
-    return gr_links_talk(server, member_of(server, to), talk);
+    return gr_links_talk(host, to, talk);
 }
 
 static void learned(void *host, const struct gr_fact *fact)
 {
     struct gr_server *server = host;
+    gr_roster_learned(server, fact);
     int place = gr_members_find(&server->talks.members, fact->key);
-    if (fact->kind != GR_FACT_STATUS || place <= 0 || place >= server->cluster.ring.member_count)
+    if (fact->kind != GR_FACT_STATUS || place <= 0 || place >= server->links.count)
         return;
-    uint16_t member = member_of(server, (uint16_t)place);
     enum gr_status status = gr_members_status(&server->talks.members, (uint16_t)place);
-    bool *down = &server->links.peer[member].down;
+    bool *down = &server->links.peer[place]->down;
     if (status == GR_STATUS_SUSPECT || *down == (status == GR_STATUS_DOWN))
         return;
     *down = status == GR_STATUS_DOWN;
     gr_log(*down ? GR_LOG_WARN : GR_LOG_INFO, "peer %s: the cluster takes it for %s",
-        server->cluster.ring.member[member].name, gr_status_name(status));
+        server->roster.ring.member[place].name, gr_status_name(status));
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -78,18 +58,13 @@ void gr_talks_init(struct gr_server *server)
 {
     struct gr_talks *talks = &server->talks;
     struct gr_members_config config = {
-        .self = id_of(server, server->self),
+        .self = gr_member_id(gr_bytes_text(gr_config_text(server->config, GR_SETTING_NAME))),
         .period = gr_span_ms(PERIOD_MS),
         .timeout = gr_span_ms(TIMEOUT_MS),
     };
     gr_assert(getrandom(&config.seed, sizeof(config.seed), 0) == (ssize_t)sizeof(config.seed));
     struct gr_members_host host = {server, send_talk, learned};
     gr_members_init(&talks->members, &config, &host, instant_now());
-    for (uint16_t m = 0; m < server->cluster.ring.member_count; m++) {
-        struct gr_fact fact = gr_fact_make(GR_FACT_MEMBER, id_of(server, m), 1, gr_bytes(NULL, 0));
-        gr_members_load(&talks->members, &fact);
-    }
-    gr_assert(talks->members.count == server->cluster.ring.member_count);
     gr_assert(uv_timer_init(&server->loop, &talks->timer) == 0);
     talks->timer.data = server;
 }
@@ -117,7 +92,32 @@ void gr_talks_deinit(struct gr_server *server)
 
 void gr_talks_greet(struct gr_server *server, uint16_t member)
 {
-    gr_members_greet(&server->talks.members, place_of(server, member), instant_now());
+    gr_members_greet(&server->talks.members, member, instant_now());
+}
+
+void gr_talks_say(struct gr_server *server, const struct gr_fact *fact)
+{
+    (void)gr_members_say(&server->talks.members, fact);
+    if (gr_server_talks(server))
+        arm(server);
+}
+
+bool gr_talks_meet(struct gr_server *server, uint64_t id, struct gr_bytes bytes)
+{
+    struct gr_talks *talks = &server->talks;
+    struct gr_talk talk;
+    gr_arena_clear(&talks->arena);
+    if (gr_talk_decode(bytes, &talks->arena, &talk) != GR_OK || talk.type != GR_TALK_FACTS)
+        return false;
+    for (uint32_t i = 0; i < talk.fact_count; i++)
+        if (talk.fact_list[i].kind == GR_FACT_MEMBER && talk.fact_list[i].key == id) {
+            gr_talks_say(server, &talk.fact_list[i]);
+            gr_members_meet(&talks->members, id); // it may have been an old card
+            server->roster.news = true;
+            (void)gr_roster_settle(server);
+            return true;
+        }
+    return false;
 }
 
 bool gr_talks_take(struct gr_server *server, uint16_t member, struct gr_bytes bytes)
@@ -127,12 +127,13 @@ bool gr_talks_take(struct gr_server *server, uint16_t member, struct gr_bytes by
     gr_arena_clear(&talks->arena);
     if (gr_talk_decode(bytes, &talks->arena, &talk) != GR_OK)
         return false;
-    gr_members_on_message(&talks->members, place_of(server, member), &talk, instant_now());
+    gr_members_on_message(&talks->members, member, &talk, instant_now());
     arm(server);
+    (void)gr_roster_settle(server);
     return true;
 }
 
 enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member)
 {
-    return gr_members_status(&server->talks.members, place_of(server, member));
+    return gr_members_status(&server->talks.members, member);
 }

@@ -77,6 +77,9 @@ static void emit(void *host, const struct gr_effect *effect)
     case GR_EFFECT_ACKED:
         gr_clients_acked(server, effect->ticket, effect->acks, effect->durable);
         return;
+    case GR_EFFECT_HOLDS:
+        gr_roster_holds(server, effect->holds);
+        return;
     case GR_EFFECT_LOG:
         gr_log(GR_LOG_WARN, "node: %s (partition %u)", effect->text, effect->partition);
         return;
@@ -240,6 +243,7 @@ void gr_turn_end(struct gr_server *server)
 static bool step_ready(struct gr_server *server)
 {
     bool any = gr_links_tell(server);
+    any |= gr_roster_settle(server);
     struct gr_instant deadline = gr_node_deadline(server->node);
     if (deadline.ns != GR_NEVER.ns && gr_instant_reached(instant_now(), deadline)) {
         struct gr_event tick = {.type = GR_EVENT_TICK};
@@ -318,7 +322,10 @@ void gr_turn(struct gr_server *server)
         return;
     turn->inside = true;
     if (server->node == NULL) {
-        // Between two runs sessions answer what needs no node, and LOADING.
+        // Between two runs sessions answer what needs no node, and LOADING; before the first one
+        // members may be talked to.
+        (void)gr_roster_settle(server);
+        gr_links_flush(server);
         for (int i = 0; i < ROUNDS_MAX && gr_clients_flush(server); i++)
             continue;
         turn->inside = false;

@@ -151,10 +151,10 @@ static void write_dot(struct gr_writer *out, const struct gr_dot *dot)
 
 static struct gr_bytes hint_key(struct gr_arena *arena, const struct gr_hint *hint)
 {
-    gr_assert(hint->owner < GR_MEMBERS_MAX);
+    gr_assert(hint->owner > 0 && hint->owner <= GR_MEMBER_ID_MAX);
     struct gr_writer row =
-        key_begin(arena, GR_DISK_HINT, 2 + tail_bytes(&hint->key) + DOT_BYTES + 1);
-    gr_write_u16_big(&row, hint->owner);
+        key_begin(arena, GR_DISK_HINT, 8 + tail_bytes(&hint->key) + DOT_BYTES + 1);
+    gr_write_u64_big(&row, hint->owner);
     write_tail(&row, &hint->key);
     write_dot(&row, &hint->dot);
     gr_write_u8(&row, hint->stood_in);
@@ -217,15 +217,15 @@ struct gr_disk_range gr_disk_range_leftover(struct gr_arena *arena, uint32_t par
     return partition_range(arena, GR_DISK_LEFTOVER, partition);
 }
 
-struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint16_t owner, gr_cursor cursor)
+struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint64_t owner, gr_cursor cursor)
 {
-    gr_assert(owner < GR_MEMBERS_MAX);
-    struct gr_writer from = key_begin(arena, GR_DISK_HINT, 2 + 2 + 8);
-    struct gr_writer to = key_begin(arena, GR_DISK_HINT, 2);
-    gr_write_u16_big(&from, owner);
+    gr_assert(owner <= GR_MEMBER_ID_MAX);
+    struct gr_writer from = key_begin(arena, GR_DISK_HINT, 8 + 2 + 8);
+    struct gr_writer to = key_begin(arena, GR_DISK_HINT, 8);
+    gr_write_u64_big(&from, owner);
     gr_write_u16_big(&from, (uint16_t)(cursor >> 38));
     gr_write_u64_big(&from, cursor << 26);
-    gr_write_u16_big(&to, (uint16_t)(owner + 1));
+    gr_write_u64_big(&to, owner + 1);
     return (struct gr_disk_range){key_end(&from), key_end(&to)};
 }
 
@@ -307,6 +307,10 @@ static void write_record(struct gr_arena *arena, struct gr_writer *value,
 static void write_clock(struct gr_arena *arena, struct gr_writer *value, uint32_t partition,
     const struct gr_clock_row *row, const struct gr_disk_sink *sink)
 {
+    if (row->base == 0 && row->interval_count == 0) { // it has begun anew
+        sink->remove(sink->host, gr_disk_clock_key(arena, partition, row->actor));
+        return;
+    }
     value_begin(value);
     gr_write_varint(value, row->base);
     gr_write_varint(value, row->interval_count);
@@ -366,6 +370,20 @@ static void write_owed(struct gr_arena *arena, struct gr_writer *value,
     value_end(value, row_key, sink);
 }
 
+static void write_holds(struct gr_arena *arena, struct gr_writer *value,
+    const struct gr_holds *holds, const struct gr_disk_sink *sink)
+{
+    struct gr_writer row = key_begin(arena, GR_DISK_HOLDS, 0);
+    value_begin(value);
+    gr_write_varint(value, holds->words);
+    for (uint32_t i = 0; i < holds->words; i++) {
+        gr_assert((holds->held[i] & holds->dropping[i]) == 0);
+        gr_write_u64(value, holds->held[i]);
+        gr_write_u64(value, holds->dropping[i]);
+    }
+    value_end(value, key_end(&row), sink);
+}
+
 void gr_disk_write(
     const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink)
 {
@@ -382,7 +400,9 @@ void gr_disk_write(
         write_hint(&arena, &value, &w->hint[i], w->hint_remove, sink);
     for (uint32_t i = 0; i < w->row_count; i++)
         write_clock(&arena, &value, w->partition, w->row[i], sink);
-    if (w->key.key.size > 0 || w->owed_changed)
+    if (w->holds != NULL)
+        write_holds(&arena, &value, w->holds, sink);
+    if (w->key.key.size > 0 || w->owed_changed || w->holds != NULL)
         write_partition(&arena, &value, w, self, sink);
     gr_writer_deinit(&value);
     gr_arena_deinit(&arena);
@@ -588,7 +608,7 @@ enum gr_err gr_disk_read_hint(
     struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_hint *ret)
 {
     struct gr_reader key = open_key(row_key, GR_DISK_HINT);
-    struct gr_hint hint = {.owner = gr_read_u16_big(&key)};
+    struct gr_hint hint = {.owner = gr_read_u64_big(&key)};
     hint.key = read_tail_before(&key, DOT_BYTES + 1);
     hint.dot.actor.store = gr_read_u64_big(&key);
     hint.dot.actor.run = gr_read_u64_big(&key);
@@ -596,8 +616,9 @@ enum gr_err gr_disk_read_hint(
     uint8_t stood_in = gr_read_u8(&key);
     hint.stood_in = stood_in == 1;
     struct gr_bytes content = content_of(row_key, value);
-    if (!gr_reader_done(&key) || content.size == 0 || hint.owner >= GR_MEMBERS_MAX ||
-        stood_in > 1 || hint.dot.counter == 0 || hint.dot.counter > GR_COUNTER_MAX)
+    if (!gr_reader_done(&key) || content.size == 0 || hint.owner == 0 ||
+        hint.owner > GR_MEMBER_ID_MAX || stood_in > 1 || hint.dot.counter == 0 ||
+        hint.dot.counter > GR_COUNTER_MAX)
         return GR_ERR_CORRUPT;
     struct gr_field_in in;
     gr_field_in_init(&in, content, arena, UINT32_MAX);
@@ -606,5 +627,29 @@ enum gr_err gr_disk_read_hint(
     if (!gr_reader_done(&in.reader) || !gr_context_covers(&hint.record.context, &hint.dot))
         return GR_ERR_CORRUPT;
     *ret = hint;
+    return GR_OK;
+}
+
+enum gr_err gr_disk_read_holds(
+    struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_holds *ret)
+{
+    struct gr_reader key = open_key(row_key, GR_DISK_HOLDS);
+    struct gr_bytes content = content_of(row_key, value);
+    if (!gr_reader_done(&key) || content.size == 0)
+        return GR_ERR_CORRUPT;
+    struct gr_field_in in;
+    gr_field_in_init(&in, content, arena, UINT32_MAX);
+    uint32_t words = (uint32_t)gr_field_read_varint(&in, GR_HOLDS_WORDS_MAX);
+    uint64_t *held = gr_arena_array(arena, uint64_t, words);
+    uint64_t *dropping = gr_arena_array(arena, uint64_t, words);
+    bool both = false;
+    for (uint32_t i = 0; i < words; i++) {
+        held[i] = gr_read_u64(&in.reader);
+        dropping[i] = gr_read_u64(&in.reader);
+        both |= (held[i] & dropping[i]) != 0;
+    }
+    if (!gr_reader_done(&in.reader) || words == 0 || both)
+        return GR_ERR_CORRUPT;
+    *ret = (struct gr_holds){.words = words, .held = held, .dropping = dropping};
     return GR_OK;
 }

@@ -13,7 +13,7 @@
 
 enum {
     GR_DISK_FORMAT = 1, // first byte of every value
-    GR_DISK_KEY_BYTES_MAX = 1 + 2 + 2 + 8 + 1 + GR_BUCKET_BYTES_MAX + GR_KEY_BYTES_MAX + 24,
+    GR_DISK_KEY_BYTES_MAX = 1 + 8 + 2 + 8 + 1 + GR_BUCKET_BYTES_MAX + GR_KEY_BYTES_MAX + 24,
 };
 
 // The first byte of a row's key.
@@ -25,6 +25,7 @@ enum gr_disk_kind {
     GR_DISK_LEFTOVER = 'o',  // partition, slot, hash, bucket, key -> nothing
     GR_DISK_OWED = 'd',      // partition -> the clock that it owes since it was damaged
     GR_DISK_HINT = 'i',      // owner, slot, hash, bucket, key, dot, stood in -> since, the delta
+    GR_DISK_HOLDS = 'w',     // (one row) -> of each partition: is it held, is it being dropped
     GR_DISK_META = 'm',      // a name -> whatever the shell keeps there
 };
 
@@ -42,7 +43,7 @@ struct gr_disk_sink {
 // that is NULL or empty becomes a removal; with an empty w->key (a write of clocks alone) no row of
 // a key is touched. Due rows are removed before others are added, so a minute may be in both lists.
 // No sibling may be bare. The partition's row is written with every record, because the sum changes
-// with each; a write of clocks alone leaves it as it is.
+// with each; a write of clocks alone leaves it as it is. A clock row that says nothing goes.
 void gr_disk_write(
     const struct gr_store_write *w, struct gr_actor self, const struct gr_disk_sink *sink);
 
@@ -76,7 +77,7 @@ struct gr_disk_range gr_disk_range_cursors(struct gr_arena *arena, gr_cursor fro
 struct gr_disk_range gr_disk_range_clock(struct gr_arena *arena, uint32_t partition);
 struct gr_disk_range gr_disk_range_leftover(struct gr_arena *arena, uint32_t partition);
 // The hints owed to a member, from a cursor on: 0 means all of them.
-struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint16_t owner, gr_cursor cursor);
+struct gr_disk_range gr_disk_range_hints(struct gr_arena *arena, uint64_t owner, gr_cursor cursor);
 // The due rows of every minute that is over at `wall`: all that they name is due then.
 struct gr_disk_range gr_disk_range_due(struct gr_arena *arena, struct gr_wall wall);
 
@@ -118,6 +119,8 @@ GR_MUST_USE enum gr_err gr_disk_read_leftover(
 GR_MUST_USE enum gr_err gr_disk_read_hint(
     struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_hint *ret);
 
+GR_MUST_USE enum gr_err gr_disk_read_holds(
+    struct gr_bytes row_key, struct gr_bytes value, struct gr_arena *arena, struct gr_holds *ret);
 // The clock's rows are in `arena`.
 GR_MUST_USE enum gr_err gr_disk_read_owed(struct gr_bytes row_key, struct gr_bytes value,
     struct gr_arena *arena, uint32_t *ret_partition, struct gr_clock *ret_owed);

@@ -34,6 +34,41 @@ static uint32_t checksum_of(struct gr_bytes body)
     return (uint32_t)gr_hash64(body, 0);
 }
 
+// ---- a write on its way to replicas ----------------------------------------------------------
+
+static void write_delta(struct gr_field_out *out, const struct gr_message *m)
+{
+    gr_write_varint(out->writer, m->owed_to);
+    gr_write_u8(out->writer, m->durable);
+    gr_write_varint(out->writer, m->asked_by);
+    gr_assert(m->relay_count < GR_REPLICAS_MAX);
+    gr_write_u8(out->writer, (uint8_t)m->relay_count);
+    for (uint32_t i = 0; i < m->relay_count; i++)
+        gr_write_varint(out->writer, m->relay_list[i]);
+    gr_field_write_dot(out, &m->dot);
+    gr_field_write_record(out, &m->record, false);
+}
+
+static void read_delta(struct gr_field_in *in, struct gr_message *m)
+{
+    m->owed_to = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
+    m->durable = gr_field_read_u8(in, 1);
+    m->asked_by = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
+    m->relay_count = gr_field_read_u8(in, GR_REPLICAS_MAX - 1);
+    if ((m->owed_to != 0) + (m->asked_by != 0) + (m->relay_count != 0) > 1)
+        gr_reader_fail(&in->reader);
+    uint64_t *list =
+        m->relay_count > 0 ? gr_arena_array(in->arena, uint64_t, m->relay_count) : NULL;
+    for (uint32_t i = 0; i < m->relay_count; i++) {
+        list[i] = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
+        if (list[i] == 0)
+            gr_reader_fail(&in->reader);
+    }
+    m->relay_list = list;
+    m->dot = gr_field_read_dot(in);
+    m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
+}
+
 // ---- a put on its way to its coordinator -----------------------------------------------------
 
 static void write_write(struct gr_field_out *out, const struct gr_write *write)
@@ -65,7 +100,9 @@ static struct gr_write read_write(struct gr_field_in *in)
     uint8_t flags = gr_field_read_u8(in, WRITE_REMOVE | WRITE_PLAIN);
     write.remove = flags & WRITE_REMOVE;
     write.plain = flags & WRITE_PLAIN;
-    write.w = gr_field_read_u8(in, GR_REPLICAS_MAX);
+    write.w = gr_read_u8(&in->reader);
+    if (write.w > GR_REPLICAS_MAX && !gr_quorum_by_site(write.w))
+        gr_reader_fail(&in->reader);
     write.pw = gr_field_read_u8(in, GR_REPLICAS_MAX);
     write.dw = gr_field_read_u8(in, GR_REPLICAS_MAX);
     write.value = gr_read_block(&in->reader, write.remove ? 0 : GR_VALUE_BYTES_MAX);
@@ -231,9 +268,11 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
         gr_write_u64(w, m->hash);
         return;
     case GR_MSG_PROBED:
+        write_partitions(out, m);
         write_hashes(out, m);
         return;
     case GR_MSG_COVER:
+        gr_write_u8(w, m->durable);
         write_partitions(out, m);
         write_clocks(out, m);
         return;
@@ -270,7 +309,7 @@ static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
         write_clocks(out, m);
         return;
     case GR_MSG_WITNESS:
-        gr_write_varint(w, m->index);
+        gr_write_varint(w, m->member);
         return;
     default:
         return; // JOINED has its status alone
@@ -284,9 +323,13 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
         m->hash = gr_read_u64(&in->reader);
         return;
     case GR_MSG_PROBED:
+        read_partitions(in, m);
         read_hashes(in, m);
+        if (m->hash_count != m->partition_count)
+            gr_reader_fail(&in->reader);
         return;
     case GR_MSG_COVER:
+        m->durable = gr_field_read_u8(in, 1);
         read_partitions(in, m);
         read_clocks(in, m);
         if (m->clock_count != m->partition_count)
@@ -326,7 +369,7 @@ static void read_entropy(struct gr_field_in *in, struct gr_message *m)
         read_clocks(in, m);
         return;
     case GR_MSG_WITNESS:
-        m->index = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX - 1);
+        m->member = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
         return;
     default:
         return;
@@ -366,6 +409,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     case GR_MSG_FORWARDED:
         gr_write_u8(w, (uint8_t)m->outcome);
         gr_write_u8(w, m->acks);
+        gr_write_u8(w, m->reached);
         gr_write_u8(w, m->primaries);
         gr_write_u8(w, m->durable_acks);
         gr_write_u8(w, m->settled);
@@ -373,10 +417,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         gr_field_write_context(out, &m->record.context);
         return;
     case GR_MSG_DELTA:
-        gr_write_varint(w, m->owed_to);
-        gr_write_u8(w, m->durable);
-        gr_field_write_dot(out, &m->dot);
-        gr_field_write_record(out, &m->record, false);
+        write_delta(out, m);
         return;
     case GR_MSG_ACK:
         gr_write_u8(w, m->durable);
@@ -431,6 +472,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
     case GR_MSG_FORWARDED:
         m->outcome = (enum gr_outcome)gr_field_read_u8(in, GR_INDETERMINATE);
         m->acks = gr_read_u8(&in->reader);
+        m->reached = gr_read_u8(&in->reader);
         m->primaries = gr_read_u8(&in->reader);
         m->durable_acks = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
@@ -438,17 +480,14 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         m->record.context = gr_field_read_context(in);
         return;
     case GR_MSG_DELTA:
-        m->owed_to = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX);
-        m->durable = gr_field_read_u8(in, 1);
-        m->dot = gr_field_read_dot(in);
-        m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
+        read_delta(in, m);
         return;
     case GR_MSG_ACK:
         m->durable = gr_field_read_u8(in, 1);
         return;
     case GR_MSG_READ:
         m->bare = gr_field_read_u8(in, 1);
-        m->owed_to = (uint32_t)gr_field_read_varint(in, GR_MEMBERS_MAX);
+        m->owed_to = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
         return;
     case GR_MSG_STATE:
         m->record = gr_field_read_record(in, GR_FIELD_VALUES_ANY);

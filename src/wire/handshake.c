@@ -49,8 +49,8 @@ enum {
 
 static const uint8_t magic[2] = {'G', 'r'};
 static const char *const proof_label[2] = {
-    "gramme handshake 2 acceptor",
-    "gramme handshake 2 dialler",
+    "gramme handshake 3 acceptor",
+    "gramme handshake 3 dialler",
 };
 
 // ---- messages out ----------------------------------------------------------------------------
@@ -113,11 +113,9 @@ static void send_hello(struct gr_handshake *h, struct gr_writer *out)
     gr_write_u8(&body, self->frame_version_max);
     gr_write_bytes(&body, gr_bytes(self->cluster, sizeof self->cluster));
     gr_write_u32(&body, self->partitions);
-    gr_write_u8(&body, self->n);
     gr_write_u8(&body, self->durability);
-    gr_write_u64(&body, self->ring_version);
-    gr_write_u16(&body, self->member);
-    gr_write_u16(&body, self->expected);
+    gr_write_u64(&body, self->origin);
+    gr_write_u64(&body, self->expected);
     gr_write_u64(&body, self->store);
     gr_write_u64(&body, self->run);
     gr_write_bytes(&body, gr_bytes(h->nonce, sizeof h->nonce));
@@ -165,9 +163,9 @@ struct hello {
     uint8_t frame_version_min, frame_version_max;
     const uint8_t *cluster, *nonce;
     uint32_t partitions;
-    uint8_t n, durability;
-    uint64_t ring_version, store, run;
-    uint16_t member, expected;
+    uint8_t durability;
+    uint64_t origin, expected, store, run;
+    uint64_t member; // the id of the name
     char name[GR_NAME_BYTES_MAX + 1];
 };
 
@@ -187,18 +185,16 @@ static bool parse_hello(struct gr_reader *reader, struct hello *ret)
     ret->frame_version_max = gr_read_u8(reader);
     ret->cluster = gr_read_bytes(reader, 16).data;
     ret->partitions = gr_read_u32(reader);
-    ret->n = gr_read_u8(reader);
     ret->durability = gr_read_u8(reader);
-    ret->ring_version = gr_read_u64(reader);
-    ret->member = gr_read_u16(reader);
-    ret->expected = gr_read_u16(reader);
+    ret->origin = gr_read_u64(reader);
+    ret->expected = gr_read_u64(reader);
     ret->store = gr_read_u64(reader);
     ret->run = gr_read_u64(reader);
     ret->nonce = gr_read_bytes(reader, GR_HANDSHAKE_NONCE_BYTES).data;
     struct gr_bytes name = gr_read_block(reader, GR_NAME_BYTES_MAX);
-    if (!gr_reader_done(reader) || !is_name(name) || ret->member >= GR_MEMBERS_MAX ||
-        ret->durability >= GR_DURABILITY_COUNT)
+    if (!gr_reader_done(reader) || !is_name(name) || ret->durability >= GR_DURABILITY_COUNT)
         return false;
+    ret->member = gr_member_id(name);
     memcpy(ret->name, name.data, name.size);
     ret->name[name.size] = 0;
     return true;
@@ -229,9 +225,9 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
             (unsigned)self->partitions, peer->name, (unsigned)peer->partitions);
         return false;
     }
-    if (peer->n != self->n) {
-        refuse_with(h, GR_REFUSAL_REPLICAS, out, "%s keeps %u replicas and %s keeps %u", self->name,
-            self->n, peer->name, peer->n);
+    if (peer->origin != 0 && self->origin != 0 && peer->origin != self->origin) {
+        refuse_with(h, GR_REFUSAL_FOUNDERS, out,
+            "%s and %s were founded with different lists of members", self->name, peer->name);
         return false;
     }
     if (peer->durability != self->durability) {
@@ -251,29 +247,34 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
     return true;
 }
 
+// Whom the seeker did expect is an id here, which says nothing to people; its own log has the name.
+static void refuse_wrong(
+    struct gr_handshake *h, const char *seeker, const char *found, struct gr_writer *out)
+{
+    refuse_with(
+        h, GR_REFUSAL_WRONG_MEMBER, out, "%s expected another member, and found %s", seeker, found);
+}
+
 // Is this the member that was meant, and another one than ourselves?
 static bool check_member(struct gr_handshake *h, const struct hello *peer, struct gr_writer *out)
 {
     const struct gr_handshake_identity *self = &h->self;
+    uint64_t own = gr_member_id(gr_bytes_text(self->name));
     bool echo = memcmp(peer->nonce, h->nonce, sizeof h->nonce) == 0;
-    if (echo || (peer->member == self->member && peer->run == self->run)) {
-        refuse_with(
-            h, GR_REFUSAL_ITSELF, out, "%s (member %u) talks to itself", self->name, self->member);
+    if (echo || (peer->member == own && peer->run == self->run)) {
+        refuse_with(h, GR_REFUSAL_ITSELF, out, "%s talks to itself", self->name);
         return false;
     }
-    if (peer->member == self->member) {
-        refuse_with(h, GR_REFUSAL_SAME_MEMBER, out, "both %s and %s say that they are member %u",
-            self->name, peer->name, self->member);
+    if (peer->member == own) {
+        refuse_with(h, GR_REFUSAL_SAME_MEMBER, out, "two nodes say that they are %s", self->name);
         return false;
     }
-    if (self->expected != GR_HANDSHAKE_ANYONE && self->expected != peer->member) {
-        refuse_with(h, GR_REFUSAL_WRONG_MEMBER, out, "%s expected member %u, and %s is member %u",
-            self->name, self->expected, peer->name, peer->member);
+    if (self->expected != 0 && self->expected != peer->member) {
+        refuse_wrong(h, self->name, peer->name, out);
         return false;
     }
-    if (peer->expected != GR_HANDSHAKE_ANYONE && peer->expected != self->member) {
-        refuse_with(h, GR_REFUSAL_WRONG_MEMBER, out, "%s expected member %u, and %s is member %u",
-            peer->name, peer->expected, self->name, self->member);
+    if (peer->expected != 0 && peer->expected != own) {
+        refuse_wrong(h, peer->name, self->name, out);
         return false;
     }
     return true;
@@ -304,7 +305,6 @@ static void take_hello(struct gr_handshake *h, struct gr_bytes body, struct gr_w
         .member = peer.member,
         .store = peer.store,
         .run = peer.run,
-        .ring_version = peer.ring_version,
         .frame_version = GR_MIN(peer.frame_version_max, h->self.frame_version_max),
     };
     memcpy(h->peer.name, peer.name, sizeof h->peer.name);
@@ -378,7 +378,7 @@ void gr_handshake_init(struct gr_handshake *h, const struct gr_handshake_identit
 {
     gr_assert(memchr(self->name, 0, sizeof self->name) != NULL);
     gr_assert(is_name(gr_bytes_text(self->name)));
-    gr_assert(self->member < GR_MEMBERS_MAX && self->durability < GR_DURABILITY_COUNT);
+    gr_assert(self->expected <= GR_MEMBER_ID_MAX && self->durability < GR_DURABILITY_COUNT);
     gr_assert(self->frame_version_min <= self->frame_version_max);
     *h = (struct gr_handshake){
         .state = GR_HANDSHAKE_IN_PROGRESS,

@@ -20,29 +20,26 @@
 #include "core/ring.h"
 
 enum {
-    GR_HANDSHAKE_VERSION = 2,
+    GR_HANDSHAKE_VERSION = 4,
     GR_HANDSHAKE_BYTES_MAX = 512,    // of one message: what a caller must be able to keep
     GR_HANDSHAKE_REASON_BYTES = 240, // with its end
     GR_HANDSHAKE_NONCE_BYTES = 16,
-    GR_HANDSHAKE_ANYONE = 0xffff,
 };
 
 // What a node says of itself, and the secret that it does not say.
 struct gr_handshake_identity {
     uint8_t cluster[16];
     uint8_t secret[32];
-    uint32_t partitions; // Q
-    uint8_t n;           // N
-    uint8_t durability;  // enum gr_durability
-    uint64_t ring_version;
-    uint16_t member; // this node's place in the ring
-    char name[GR_NAME_BYTES_MAX + 1];
-    uint64_t store, run; // of this node's actor
+    uint32_t partitions;              // Q
+    uint8_t durability;               // enum gr_durability
+    uint64_t origin;                  // of the cluster's layouts (core/layout.h); 0: not known yet
+    char name[GR_NAME_BYTES_MAX + 1]; // its id follows from it: gr_member_id
+    uint64_t store, run;              // of this node's actor; 0: it has none yet, and only talks
     // The highest run of that store of which this node has seen a write, 0 = none. NULL: none ever.
     uint64_t (*seen)(void *host, uint64_t store);
     void *host;
     uint8_t frame_version_min, frame_version_max;
-    uint16_t expected; // the member that is dialled, or GR_HANDSHAKE_ANYONE
+    uint64_t expected; // id of the member that is dialled, 0: anyone
 };
 
 enum gr_handshake_state {
@@ -54,25 +51,25 @@ enum gr_handshake_state {
 // Numbers travel: append only.
 enum gr_handshake_refusal {
     GR_REFUSAL_NONE = 0,
-    GR_REFUSAL_NOT_A_PEER = 1,   // what came is no handshake
-    GR_REFUSAL_VERSION = 2,      // no handshake or frame version in common
-    GR_REFUSAL_CLUSTER = 3,      // another cluster's id
-    GR_REFUSAL_PARTITIONS = 4,   // another Q
-    GR_REFUSAL_REPLICAS = 5,     // another N
+    GR_REFUSAL_NOT_A_PEER = 1, // what came is no handshake
+    GR_REFUSAL_VERSION = 2,    // no handshake or frame version in common
+    GR_REFUSAL_CLUSTER = 3,    // another cluster's id
+    GR_REFUSAL_PARTITIONS = 4, // another Q
+    // 5 was another N: that belongs to the ring, which may change
     GR_REFUSAL_ITSELF = 6,       // a node that dialled its own address, or its own bytes sent back
-    GR_REFUSAL_SAME_MEMBER = 7,  // two runs that say they are the same member
+    GR_REFUSAL_SAME_MEMBER = 7,  // two runs that have the same name
     GR_REFUSAL_WRONG_MEMBER = 8, // not the member that was expected
     GR_REFUSAL_SECRET = 9,       // the other does not know the cluster secret
     GR_REFUSAL_DURABILITY = 10,  // another mode of acknowledging writes
+    GR_REFUSAL_FOUNDERS = 11,    // founded with another list of members
     GR_REFUSAL_COUNT
 };
 
 // What was proven of the other side; valid once the state is GR_HANDSHAKE_DONE.
 struct gr_handshake_peer {
-    uint16_t member;
+    uint64_t member; // its id
     uint64_t store, run;
-    uint64_t seen;         // the highest run of our store of which it has seen a write; 0: none
-    uint64_t ring_version; // may differ from ours: the rings are compared by gossip, not here
+    uint64_t seen; // the highest run of our store of which it has seen a write; 0: none
     char name[GR_NAME_BYTES_MAX + 1];
     uint8_t frame_version; // the highest that both know
 };

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "core/members.h"
 #include "core/node.h"
+#include "core/stage.h"
 #include "wire/token.h"
 
 struct gr_redis;
@@ -66,6 +67,37 @@ struct gr_redis_info {
     uint64_t background_slices_total, foreground_p99_us, background_target_us;
 };
 
+// What an operator asks of the members (core/stage.h).
+enum { GR_PLAN_WHY_BYTES = 600 };
+struct gr_stage_ask {
+    enum { GR_STAGE_CHANGE, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
+    enum gr_agreed_key key;           // SET, which is done at once, and
+    uint8_t quorum;                   // to what
+    enum gr_change_op op;             // CHANGE, and what follows too
+    char name[GR_NAME_BYTES_MAX + 1]; // of the member
+    uint32_t weight;                  // 0: not given
+    char site[GR_NAME_BYTES_MAX + 1], rack[GR_NAME_BYTES_MAX + 1];
+};
+
+// Who the members are, and what is staged.
+struct gr_cluster_view {
+    const struct gr_layout *now; // version 0: none is known yet
+    const struct gr_card *guest; // members that are not in it
+    uint16_t guest_count;
+    const struct gr_staged *staged; // NULL: nothing is staged
+    const struct gr_layout *next;   // what a commit would make of it; NULL: it cannot be
+    struct gr_placement placement;  // of that
+    bool estimated;                 // keys and bytes that would move are about so many
+    uint64_t keys, bytes;
+    const char *const *note; // what an operator should know of it
+    uint32_t note_count;
+    const struct gr_lost *lost;
+    uint32_t lost_count;
+    // What requests go by that do not say otherwise: as the cluster file has it, unless somebody
+    // has set it (by is not empty).
+    struct gr_agreed agreed[GR_AGREED_KEYS];
+};
+
 // What a session asks of its host. Every function gets `host`. None may free the session; submit
 // and link may call gr_redis_result and gr_redis_acked back before they return.
 struct gr_redis_host {
@@ -104,6 +136,10 @@ struct gr_redis_host {
     const struct gr_node *(*node)(void *host);
     struct gr_instant (*now)(void *host);
     uint64_t (*repair)(void *host, const struct gr_repair_ask *ask);
+    // For GR.CLUSTER: valid until the next call of either; and what an operator asks, done when it
+    // returns: NULL, or one sentence that says why not, which may be in `why` (GR_PLAN_WHY_BYTES).
+    const struct gr_cluster_view *(*cluster)(void *host);
+    const char *(*stage)(void *host, const struct gr_stage_ask *ask, char *why);
     // GR.LINK, for demos and tests: `action` is "CUT" or "HEAL" (upper case); CUT names the members
     // to cut this node off from. NULL = done, else one sentence that says why not. May itself be
     // NULL: then GR.LINK answers that it needs the setting `demo = yes`.

@@ -22,16 +22,22 @@ enum { TIMEOUT_MS_MAX = 600000 };
 
 enum { OPT_READ = 1, OPT_WRITE = 2, OPT_VALUE = 4, OPT_TIMEOUT = 8 };
 
-// One of R W PR PW DW, the number of replicas. False: failed.
+// One of R W PR PW DW, the number of replicas; R and W may ask by site. False: failed.
 static bool read_replicas(const struct gr_redis *session, struct gr_redis_command *cmd,
     struct gr_bytes word, struct gr_bytes number, uint8_t *ret)
 {
     const struct gr_ring *ring = session->host.ring(session->host.host);
-    int64_t least = word.size == 1 ? 1 : 0;
+    bool by_site = word.size == 1;
+    int64_t least = by_site ? 1 : 0;
     int64_t value;
+    if (by_site && (gr_redis_is(number, "local") || gr_redis_is(number, "each"))) {
+        *ret = gr_redis_is(number, "local") ? GR_QUORUM_LOCAL : GR_QUORUM_EACH;
+        return true;
+    }
     if (!gr_decimal_read(number, &value) || value < least || value > ring->n) {
-        gr_redis_fail(cmd, "ERR %.*s is a number of replicas from %" PRId64 " to N=%u",
-            (int)word.size, (const char *)word.data, least, ring->n);
+        gr_redis_fail(cmd, "ERR %.*s is a number of replicas from %" PRId64 " to N=%u%s",
+            (int)word.size, (const char *)word.data, least, ring->n,
+            by_site ? ", LOCAL or EACH" : "");
         return false;
     }
     *ret = (uint8_t)value;
@@ -328,12 +334,14 @@ GR_REDIS_RUN(gr_hints)
         owed += host->debt(host->host, i).count > 0;
     struct gr_resp resp = gr_redis_reply(session, cmd);
     gr_resp_array(&resp, owed);
+    uint16_t order[GR_MEMBERS_MAX];
+    gr_ring_by_name(ring, order);
     for (uint16_t i = 0; i < ring->member_count; i++) {
-        struct gr_debt_view debt = host->debt(host->host, i);
+        struct gr_debt_view debt = host->debt(host->host, order[i]);
         if (debt.count == 0)
             continue;
         gr_resp_map(&resp, 6);
-        reply_node(session, &resp, i);
+        reply_node(session, &resp, order[i]);
         gr_resp_text(&resp, "hints");
         gr_resp_integer(&resp, (int64_t)debt.count);
         gr_resp_text(&resp, "bytes");

@@ -99,14 +99,16 @@ static void print_replication(const struct section *section)
 {
     const struct gr_redis_host *host = &section->session->host;
     const struct gr_ring *ring = host->ring(host->host);
-    uint32_t up = 0;
-    for (uint16_t i = 0; i < ring->member_count; i++)
-        up += host->peer_up(host->host, i);
+    uint32_t members = 0, up = 0;
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        members += !ring->member[i].out;
+        up += !ring->member[i].out && host->peer_up(host->host, i);
+    }
     gr_redis_print(section->to,
         "role:master\r\nconnected_slaves:0\r\ngramme_replicas_per_key:%u\r\n"
         "gramme_members:%u\r\ngramme_members_up:%u\r\ngramme_partitions:%u\r\n"
         "gramme_ring_version:%" PRIu64 "\r\ngramme_node:%s\r\n",
-        ring->n, ring->member_count, up, ring->partitions, ring->version,
+        ring->n, members, up, ring->partitions, ring->version,
         ring->member[host->self(host->host)].name);
 }
 
@@ -115,16 +117,22 @@ static void print_cluster(const struct section *section)
     gr_redis_print(section->to, "cluster_enabled:0\r\n");
 }
 
-// One line per member, in the order of the ring, with what this node believes of it.
+// One line per member, with what this node believes of it.
 static void print_members(const struct section *section)
 {
     const struct gr_redis_host *host = &section->session->host;
     const struct gr_ring *ring = host->ring(host->host);
-    for (uint16_t i = 0; i < ring->member_count; i++)
-        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s,status=%s\r\n", i,
-            ring->member[i].name, ring->member[i].resp, ring->member[i].host,
-            host->peer_up(host->host, i) ? "up" : "down",
-            gr_status_name(host->status(host->host, i)));
+    uint16_t order[GR_MEMBERS_MAX];
+    gr_ring_by_name(ring, order);
+    for (uint16_t i = 0, shown = 0; i < ring->member_count; i++) {
+        const struct gr_member *member = &ring->member[order[i]];
+        if (member->gone)
+            continue;
+        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s,status=%s\r\n",
+            shown++, member->name, member->resp, member->host,
+            host->peer_up(host->host, order[i]) ? "up" : "down",
+            gr_status_name(host->status(host->host, order[i])));
+    }
 }
 
 // What is kept for others, and a line for each of those who are owed something.
@@ -146,13 +154,15 @@ static void print_hints(const struct section *section)
         "\r\n",
         all.count, all.bytes, info->hint_bytes_max, info->node.hints_kept,
         info->node.hints_delivered, info->node.hints_refused);
+    uint16_t order[GR_MEMBERS_MAX];
+    gr_ring_by_name(ring, order);
     for (uint16_t i = 0; i < ring->member_count; i++) {
-        struct gr_debt_view debt = host->debt(host->host, i);
+        struct gr_debt_view debt = host->debt(host->host, order[i]);
         if (debt.count > 0)
             gr_redis_print(section->to,
                 "hints%u:name=%s,hints=%" PRIu64 ",bytes=%" PRIu64 ",oldest_seconds=%" PRId64
                 "\r\n",
-                i, ring->member[i].name, debt.count, debt.bytes,
+                i, ring->member[order[i]].name, debt.count, debt.bytes,
                 GR_MAX(now - debt.oldest.ms, 0) / 1000);
     }
 }

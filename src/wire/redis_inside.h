@@ -280,6 +280,16 @@ GR_REDIS_RUN(gr_hints);
 GR_REDIS_RUN(gr_link);
 // redis_repair.c
 GR_REDIS_RUN(gr_repair);
+// redis_cluster.c
+GR_REDIS_RUN(gr_cluster_cancel);
+GR_REDIS_RUN(gr_cluster_commit);
+GR_REDIS_RUN(gr_cluster_history);
+GR_REDIS_RUN(gr_cluster_plan);
+GR_REDIS_RUN(gr_cluster_set);
+GR_REDIS_RUN(gr_cluster_settings);
+GR_REDIS_RUN(gr_cluster_show);
+GR_REDIS_RUN(gr_cluster_stage);
+GR_REDIS_RUN(gr_cluster_transfers);
 // redis_admin.c: the connection
 GR_REDIS_RUN(ping);
 GR_REDIS_RUN(echo);

@@ -141,12 +141,14 @@ static void reply_peers(
     }
     gr_resp_text(resp, "peers");
     gr_resp_array(resp, count);
+    uint16_t order[GR_MEMBERS_MAX];
+    gr_ring_by_name(ring_of(session), order);
     for (uint16_t m = 0; m < members; m++) {
-        gr_repair_look_peer(of, m, now, &peer);
+        gr_repair_look_peer(of, order[m], now, &peer);
         if (peer.shared == 0)
             continue;
         gr_resp_map(resp, 11);
-        node(session, resp, m);
+        node(session, resp, order[m]);
         number(resp, "shared", peer.shared);
         number(resp, "whole", peer.whole);
         number(resp, "behind", peer.behind);

@@ -56,6 +56,25 @@ static const struct gr_redis_spec config_subs[] = {
     {"config|get", -3, ADMIN, DO_RUN(config_get), TEXT("2.0.0", "Settings and their values")},
 };
 
+static const struct gr_redis_spec gr_cluster_subs[] = {
+    {"gr.cluster|cancel", 2, ADMIN, DO_RUN(gr_cluster_cancel), TEXT("0.2.0", "Forget what is staged")},
+    {"gr.cluster|commit", 2, ADMIN, DO_RUN(gr_cluster_commit),
+        TEXT("0.2.0", "Make what is staged the next ring")},
+    {"gr.cluster|history", 2, ADMIN, DO_RUN(gr_cluster_history), TEXT("0.2.0", "How the ring came about")},
+    {"gr.cluster|plan", 2, ADMIN, DO_RUN(gr_cluster_plan),
+        TEXT("0.2.0", "What would become of what is staged")},
+    {"gr.cluster|set", 4, ADMIN, DO_RUN(gr_cluster_set),
+        TEXT("0.2.0", "What requests go by that do not say otherwise: R | W n | LOCAL | EACH")},
+    {"gr.cluster|settings", 2, ADMIN, DO_RUN(gr_cluster_settings),
+        TEXT("0.2.0", "What requests go by that do not say otherwise")},
+    {"gr.cluster|show", 2, ADMIN, DO_RUN(gr_cluster_show), TEXT("0.2.0", "Members and what they own")},
+    {"gr.cluster|stage", -4, ADMIN, DO_RUN(gr_cluster_stage),
+        TEXT("0.2.0", "JOIN name [weight] | LEAVE name | REMOVE name | WEIGHT name weight | "
+                      "MOVE name site [rack]")},
+    {"gr.cluster|transfers", 2, GR_REDIS_ADMIN, DO_RUN(gr_cluster_transfers),
+        TEXT("0.2.0", "What this node has yet to take over, and to hand over")},
+};
+
 const struct gr_redis_spec gr_redis_table[] = {
     {"append", 3, WRITE | FAST, ONE_KEY, 'w', DO_CALL(append, integer),
         TEXT("2.0.0", "Append to the value of a key")},
@@ -84,6 +103,7 @@ const struct gr_redis_spec gr_redis_table[] = {
         TEXT("6.2.0", "The value of a key, which is deleted")},
     {"getex", -2, WRITE | FAST | TAKES, ONE_KEY, 'w', DO_CALL(getex, getex),
         TEXT("6.2.0", "The value of a key, and when it shall expire")},
+    {"gr.cluster", -2, LOADING, SUBS(gr_cluster_subs), TEXT("0.2.0", "About members and the ring")},
     {"gr.del", -3, WRITE, ONE_KEY, 'd', DO_CALL(gr_del, gr_put),
         TEXT("0.1.0", "Delete what a context has seen: key context [W n] [PW n] [DW n] [TIMEOUT ms] "
                       "[WITHMETA]")},

@@ -174,20 +174,32 @@ const struct gr_sibling *gr_redis_visible(const struct gr_result *result)
     return winner == NULL || gr_sibling_due(winner, result->now) ? NULL : winner;
 }
 
+// "1 of W=2 replicas"; where W is by site, "1 of W=LOCAL (2) replicas": those that count there.
+static void print_replicas(struct gr_writer *to, const struct gr_result *result, const char *name)
+{
+    if (gr_quorum_by_site(result->quorum))
+        gr_redis_print(to, "%u of %s=%s (%u) replicas", result->reached, name,
+            result->quorum == GR_QUORUM_LOCAL ? "LOCAL" : "EACH", result->needed);
+    else
+        gr_redis_print(to, "%u of %s=%u replicas", result->acks, name, result->needed);
+}
+
 void gr_redis_result_text(struct gr_writer *to, const struct gr_result *result)
 {
     const struct gr_err_info *info = gr_err_info(result->err);
     int64_t ms = result->timeout.ns / 1000000;
     // Nodes that stand in count toward R and W, not toward PR and PW: then this is why.
     char owners[32] = "";
-    if (result->primaries < result->acks)
+    if (result->primaries < result->acks && !gr_quorum_by_site(result->quorum))
         snprintf(owners, sizeof owners, ", %u of them owners", result->primaries);
     if (result->err == GR_ERR_READ_QUORUM) {
-        gr_redis_print(to, "%s %u of R=%u replicas answered%s within %" PRId64 " ms", info->resp,
-            result->acks, result->needed, owners, ms);
+        gr_redis_print(to, "%s ", info->resp);
+        print_replicas(to, result, "R");
+        gr_redis_print(to, " answered%s within %" PRId64 " ms", owners, ms);
     } else if (result->err == GR_ERR_WRITE_QUORUM) {
-        gr_redis_print(to, "%s write reached %u of W=%u replicas%s", info->resp, result->acks,
-            result->needed, owners);
+        gr_redis_print(to, "%s write reached ", info->resp);
+        print_replicas(to, result, "W");
+        gr_redis_print(to, "%s", owners);
         if (result->durable_needed > 0)
             gr_redis_print(to, ", %u of DW=%u synced", result->durable, result->durable_needed);
         gr_redis_print(to, "; it may still take effect");

@@ -125,6 +125,14 @@ static void partition_row(struct gr_verify *verify, struct gr_bytes row_key, str
                          .kind = GR_VERIFY_UNSEEN, .partition = number, .row_key = row_key});
 }
 
+static void holds_row(struct gr_verify *verify, struct gr_bytes row_key, struct gr_bytes value)
+{
+    struct gr_holds holds;
+    if (gr_disk_read_holds(row_key, value, &verify->arena, &holds) != GR_OK ||
+        holds.words != (verify->partitions + 63) / 64)
+        bad_row(verify, GR_VERIFY_META, row_key);
+}
+
 // The record that an index row names; false if there is none. Nothing is said about one that cannot
 // be read: it has its own finding.
 static bool read_named(
@@ -264,6 +272,9 @@ void gr_verify_row(struct gr_verify *verify, struct gr_bytes row_key, struct gr_
         return;
     case GR_DISK_META:
         verify->summary.meta++; // The shell's: it knows what it keeps there.
+        return;
+    case GR_DISK_HOLDS:
+        holds_row(verify, row_key, value);
         return;
     case GR_DISK_LEFTOVER:
         leftover_row(verify, row_key);

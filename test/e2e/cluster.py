@@ -2,8 +2,8 @@
 each two of them (relay/relay.py), and every fault that a process, a network or a disk has.
 
 Each node has a cluster file of its own, in which the others' peer addresses are ports of the relay:
-the handshake proves names and the cluster's secret, never addresses, so the nodes do not notice. The
-member with the higher index dials, so each pair has one lane; its two directions fail separately.
+the handshake proves names and the cluster's secret, never addresses, so the nodes do not notice. One
+member of each pair dials the other, so each pair has one lane; its two directions fail separately.
 
 Nothing here waits by sleeping for a time that is hoped to be long enough: what is waited for is
 asked for again and again until it is so, or until it has taken too long.
@@ -78,8 +78,10 @@ class Relay:
 class Cluster:
     """Nodes are numbered 1, 2, 3 ... and named n1, n2, n3 ...; use it with `with`."""
 
-    def __init__(self, nodes=3, n=3, r=2, w=2, partitions=64, options=(), data=None):
+    def __init__(self, nodes=3, n=3, r=2, w=2, partitions=64, options=(), data=None, sites=None):
+        """`sites`: the label of each node's site; r and w may then be "local" and "each" too."""
         self.nodes = range(1, nodes + 1)
+        self.sites = sites or {}
         self.n, self.r, self.w, self.partitions = n, r, w, partitions
         self.options = list(options)
         self.dir = temporary_dir()
@@ -121,7 +123,8 @@ class Cluster:
                      f"n = {self.n}", f"r = {self.r}", f"w = {self.w}"]
             for other in self.nodes:
                 port = self.peer_port(node) if other == node else self.lane_port(node, other)
-                lines.append(f"member = n{other} host{other} 127.0.0.1:{port} {self.at(other)}")
+                site = f" site={self.sites[other]}" if other in self.sites else ""
+                lines.append(f"member = n{other} host{other} 127.0.0.1:{port} {self.at(other)}{site}")
             with os.fdopen(os.open(self.path(node, "cluster"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                 file.write("\n".join(lines) + "\n")
 
@@ -131,7 +134,7 @@ class Cluster:
         atexit.register(self.close)
         self.write_files()
         self.relay = Relay()
-        # The higher dials, but which one that is is the program's business: there are lanes for both.
+        # Which of two dials is the program's business: there are lanes for both.
         self.relay.tell(lanes=[[str(a), str(b), self.lane_port(a, b), self.peer_port(b)]
                                for a, b in itertools.permutations(self.nodes, 2)])
         for node in self.nodes:

@@ -181,8 +181,10 @@ class Lines:
 class Demo:
     """A running `gramme demo`; use it with `with`."""
 
-    def __init__(self, nodes=3, dir=None, port_base=None, options=()):
+    def __init__(self, nodes=3, dir=None, port_base=None, options=(), settings=None):
+        """`settings` are the nodes' own, as GRAMME_ variables: {"WRITE_TIMEOUT": "30s"}."""
         self.nodes = nodes
+        self.settings = {f"GRAMME_{name}": value for name, value in (settings or {}).items()}
         self.dir = dir or temporary_dir()
         self.base = port_base or free_port_base(nodes)
         self.options = options
@@ -197,7 +199,7 @@ class Demo:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env={**environment(), **self.settings},
         )
         atexit.register(self.stop)
         self.lines = Lines(self.process.stdout)

@@ -9,22 +9,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct gr_handshake_identity identity(uint16_t member)
+static struct gr_handshake_identity identity(uint16_t node)
 {
-    return (struct gr_handshake_identity){
+    struct gr_handshake_identity identity = {
         .cluster = "cluster of tests",
         .secret = "0123456789abcdef0123456789abcde",
         .partitions = 64,
-        .n = 3,
-        .member = member,
         .name = "node",
-        .store = 77u + member,
-        .run = 1000u + member,
+        .store = 77u + node,
+        .run = 1000u + node,
         .durability = GR_DURABILITY_INTERVAL,
         .frame_version_min = 1,
         .frame_version_max = 2,
-        .expected = GR_HANDSHAKE_ANYONE,
     };
+    identity.name[4] = (char)('0' + node);
+    return identity;
 }
 
 static void check(const struct gr_handshake *h, const struct gr_writer *out)

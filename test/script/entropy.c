@@ -91,13 +91,17 @@ static void read_sums(
     m->sum_list = sum;
 }
 
-static void read_hashes(struct words *words, uint16_t self, uint16_t peer, struct gr_message *m)
+static void read_hashes(
+    struct words *words, uint16_t self, uint16_t peer, uint16_t *list, struct gr_message *m)
 {
     uint64_t *hash = gr_arena_array(words->arena, uint64_t, words->ring->partitions);
     for (uint32_t p = 0; p < words->ring->partitions; p++)
         if (gr_ring_position(words->ring, p, self) >= 0 &&
-            gr_ring_position(words->ring, p, peer) >= 0)
+            gr_ring_position(words->ring, p, peer) >= 0) {
+            list[m->hash_count] = (uint16_t)p;
             hash[m->hash_count++] = UINT64_MAX; // 1 is that of an empty clock that is damaged
+        }
+    m->partition_count = m->hash_count;
     m->hash_list = hash;
 }
 
@@ -117,6 +121,7 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
     m->partition = (uint32_t)words_number(words, words_option(line, "p", "0"));
     m->doubtful = words_flag(line, "doubtful");
     m->lacking = words_flag(line, "lacking");
+    m->durable = words_flag(line, "durable");
     uint16_t *list = gr_arena_array(words->arena, uint16_t, words->ring->partitions);
     for (uint32_t p = 0; p < words->ring->partitions; p++)
         list[p] = (uint16_t)p;
@@ -124,7 +129,7 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
     if (m->type == GR_MSG_COVERED && is(word(line, 4), "all"))
         m->partition_count = words->ring->partitions;
     if (m->type == GR_MSG_PROBED && is(word(line, 4), "differ"))
-        read_hashes(words, self, peer, m);
+        read_hashes(words, self, peer, list, m);
     if (m->type == GR_MSG_COVER) {
         list[0] = (uint16_t)m->partition;
         m->partition_count = 1;
@@ -150,7 +155,7 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
         read_record(words, line, 5, m);
     if (m->type == GR_MSG_WITNESS) {
         m->key = words_key(words, word(line, 5));
-        m->index = (uint32_t)words_number(words, word(line, 4));
+        m->member = words_member(words, word(line, 4));
     }
 }
 
@@ -187,7 +192,7 @@ void entropy_show(struct text *text, struct words *words, const struct gr_messag
         words->branches = m->branches;
     if (m->type == GR_MSG_PROBED)
         text_add(text, m->hash_count == 0 ? " equal" : " differ");
-    for (uint32_t i = 0; i < m->partition_count; i++)
+    for (uint32_t i = 0; i < m->partition_count && m->type != GR_MSG_PROBED; i++)
         text_add(text, " p%u", m->partition_list[i]);
     if (m->type == GR_MSG_BEGIN)
         text_add(text, " p%u", m->partition);
@@ -195,10 +200,12 @@ void entropy_show(struct text *text, struct words *words, const struct gr_messag
         text_add(text, " doubtful");
     if (m->lacking)
         text_add(text, " lacking");
+    if (m->type == GR_MSG_COVER && m->durable)
+        text_add(text, " durable");
     for (uint32_t i = 0; i < m->clock_count; i++)
         show_clock(text, &m->clock_list[i]);
     if (m->type == GR_MSG_WITNESS) {
-        text_add(text, " %u ", m->index);
+        text_add(text, " %d ", words_place(m->member));
         text_bytes(text, m->key.key);
     }
     if (m->type == GR_MSG_OFFER || m->type == GR_MSG_TAKEN) {

@@ -6,9 +6,11 @@
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
 //   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= slices=
-//        sweep exchange= grace= scrub=]
+//        sweep exchange= grace= scrub= sites=aabb]
 //                                        the first event; `sweep`: housekeeping's scans are shown
-//                                        too; `slices`: of it, that may begin in a second
+//                                        too; `slices`: of it, that may begin in a second;
+//                                        `sites`: a letter for each member. R and W may be `local`
+//                                        and `each`
 //   at 20ms                              time passes; due timers fire on the way
 //   skew 500ms                           the time of day goes ahead of the node's own clock
 //   links up, link 1 down, store no_space
@@ -26,7 +28,8 @@
 //   applied w3, synced w3
 //   load clock foo 1:1-3 | leftover foo | count foo 5 | hint foo 1:4 RECORD for=2 [since=]
 //                                        before the first event
-//   from 1 delta #7 foo 1:4 RECORD [durable] [for=2], read #7 foo [bare] [for=2],
+//   from 1 delta #7 foo 1:4 RECORD [durable] [for=2] [relay=2,3] [by=4], read #7 foo [bare]
+//          [for=2],
 //          repair #7 foo RECORD,
 //          forward #7 foo x|- [dot= origin= touch= expires= plain w= pw= dw= context=], scan,
 //          count, ack c1 ok [durable]|ERROR, state c1 RECORD|ERROR,
@@ -34,11 +37,18 @@
 //          context= needed=], page c1 ..., counted c1 5    a peer says; `hybrid=`, `within=`,
 //          `to=`: of the frame; `waited=`: in the host
 //          probe .. joined              of anti-entropy: see entropy.c
+//   ring ... newcomer                    nothing is held but what is loaded
+//   load holds p0 [p1] [dropping=p2]     before the first event
+//   adopt p0=3,1,2 [p1=..] [out=4]       the ring that follows, with those lists
+//   says 3 p0 p1 [run=1003]              member 3 says that it holds these
 //   again                                the last frame comes a second time
 //   repair run|scrub [p0]                an operator asks, for one partition or for all
 //   stats                                > stats calls=0 memory=0
 //   debts                                > debt 2 count=1 bytes=99 oldest=5, or > no debts
 #include "test/script/play.h"
+
+#include "test/script/load.h"
+#include "test/script/rings.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -51,6 +61,8 @@ struct player {
     struct words words;
     struct effects effects;
     struct gr_ring ring;
+    struct gr_ring adopted[RINGS_MAX];
+    int adopted_count;
     struct gr_node *node;
     struct gr_instant now;
     int64_t skew_ms;
@@ -128,8 +140,12 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
 {
     static struct gr_member member[GR_MEMBERS_MAX];
     int members = (int)number_of(player, line, "members");
-    for (int m = 0; m < members; m++)
+    const char *sites = words_option(line, "sites", "");
+    for (int m = 0; m < members; m++) {
         snprintf(member[m].host, sizeof member[m].host, "host%d", m);
+        snprintf(member[m].site, sizeof member[m].site, "%.1s", sites);
+        sites += *sites != 0;
+    }
     gr_ring_init(&player->ring, (uint32_t)number_of(player, line, "q"),
         (uint8_t)number_of(player, line, "n"), member, (uint16_t)members);
     player->words.ring = &player->ring;
@@ -140,8 +156,8 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
     config.seed = 1;
     config.ring = &player->ring;
     config.canary = canary;
-    config.r = (uint8_t)words_number(&player->words, words_option(line, "r", "2"));
-    config.w = (uint8_t)words_number(&player->words, words_option(line, "w", "2"));
+    config.r = words_quorum(&player->words, line, "r", "2");
+    config.w = words_quorum(&player->words, line, "w", "2");
     config.calls_max = (uint32_t)words_number(&player->words, words_option(line, "calls", "100"));
     config.memory_max =
         (size_t)words_number(&player->words, words_option(line, "memory", "1000000"));
@@ -162,6 +178,7 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
             config.durability = (enum gr_durability)d;
     config.background.slice_rate_min = config.background.slice_rate_max =
         (uint32_t)words_number(&player->words, words_option(line, "slices", "8192"));
+    config.newcomer = words_flag(line, "newcomer");
     player->show_sweep = words_flag(line, "sweep");
     if (player->words.wrong == NULL)
         player->node = gr_node_new(&config);
@@ -210,9 +227,9 @@ static void on_client(struct player *player, const struct line *line)
     const char *op = word(line, 2);
     struct gr_request request = {
         .ticket = (uint64_t)words_number(words, word(line, 1)),
-        .r = (uint8_t)number_of(player, line, "r"),
+        .r = words_quorum(&player->words, line, "r", "0"),
         .pr = (uint8_t)number_of(player, line, "pr"),
-        .w = (uint8_t)number_of(player, line, "w"),
+        .w = words_quorum(&player->words, line, "w", "0"),
         .pw = (uint8_t)number_of(player, line, "pw"),
         .dw = (uint8_t)number_of(player, line, "dw"),
         .timeout = gr_span_ms(number_of(player, line, "timeout")),
@@ -273,30 +290,13 @@ static uint32_t read_entries(struct player *player, const struct line *line, int
     return count;
 }
 
-// "foo 1:4 RECORD", from word *at on.
-static struct gr_hint read_hint(struct player *player, const struct line *line, int *at)
-{
-    struct words *words = &player->words;
-    struct gr_hint hint = {
-        .owner = (uint16_t)number_of(player, line, "for"),
-        .key = words_key(words, word(line, *at)),
-        .dot = words_dot(words, word(line, *at + 1)),
-        .since = words_wall(words, words_option(line, "since", "0")),
-        .record = words_record(words, line, *at + 2),
-    };
-    *at += 3;
-    if (*at < line->count && words_is_context(line->word[*at]))
-        ++*at;
-    return hint;
-}
-
 static void on_hints(struct player *player, const struct line *line, struct gr_event *event)
 {
     struct gr_hint *hint = gr_arena_array(&player->arena, struct gr_hint, WORDS_MAX);
     event->cursor = words_cursor(&player->words, words_option(line, "end", "end"));
     event->hint = hint;
     for (int at = 3; at < line->count && strchr(line->word[at], '=') == NULL;)
-        hint[event->hint_count++] = read_hint(player, line, &at);
+        hint[event->hint_count++] = load_hint(&player->words, line, &at);
 }
 
 static void on_page(struct player *player, const struct line *line)
@@ -357,7 +357,7 @@ static void read_forward(struct player *player, const struct line *line, struct 
         .plain = words_flag(line, "plain"),
         .value = remove ? gr_bytes(NULL, 0) : words_bytes(words, word(line, 5)),
         .context = words_context(words, words_option(line, "context", "{}")),
-        .w = (uint8_t)words_number(words, words_option(line, "w", "2")),
+        .w = words_quorum(&player->words, line, "w", "2"),
         .pw = (uint8_t)number_of(player, line, "pw"),
         .dw = (uint8_t)number_of(player, line, "dw"),
     };
@@ -380,6 +380,7 @@ static void read_forwarded(struct player *player, const struct line *line, struc
                                                  : GR_INDETERMINATE;
     m->status = m->outcome == GR_DONE ? GR_OK : words_err(words, word(line, 5));
     read_acks(player, line, m);
+    m->reached = (uint8_t)number_of(player, line, "reached");
     m->primaries = (uint8_t)words_number(
         words, words_option(line, "primaries", words_option(line, "acks", "0")));
     m->record.context = words_context(words, words_option(line, "context", "{}"));
@@ -422,10 +423,13 @@ static void read_question(struct player *player, const struct line *line, struct
     }
     m->key = words_key(words, word(line, 4));
     m->bare = words_flag(line, "bare");
-    m->owed_to = (uint32_t)(words_number(words, words_option(line, "for", "-1")) + 1);
+    const char *owner = words_option(line, "for", NULL);
+    m->owed_to = owner == NULL ? 0 : words_member(words, owner);
     m->durable = words_flag(line, "durable");
-    if (m->type == GR_MSG_DELTA)
+    if (m->type == GR_MSG_DELTA) {
+        rings_read_relay(words, line, m);
         m->dot = words_dot(words, word(line, 5));
+    }
     if (m->type != GR_MSG_READ)
         m->record = words_record(words, line, m->type == GR_MSG_DELTA ? 6 : 5);
 }
@@ -495,33 +499,29 @@ static void on_link(struct player *player, const struct line *line)
                     .type = GR_EVENT_LINK, .peer = m, .up = up, .run = run != 0 ? run : 1000u + m});
 }
 
-static void on_load(struct player *player, const struct line *line)
+static void on_adopt(struct player *player, const struct line *line)
 {
-    struct words *words = &player->words;
-    struct gr_key key = words_key(words, word(line, 2));
-    uint32_t partition = gr_ring_partition(&player->ring, key.slot);
-    if (is(word(line, 1), "leftover")) {
-        gr_node_load_leftover(player->node, partition);
-    } else if (is(word(line, 1), "count")) {
-        gr_node_load_partition(
-            player->node, partition, words_number(words, word(line, 3)), (struct gr_sum){0});
-    } else if (is(word(line, 1), "hint")) {
-        int at = 2;
-        struct gr_hint hint = read_hint(player, line, &at);
-        if (words->wrong == NULL)
-            gr_node_load_hint(player->node, &hint);
-    } else if (line->count == 4 && is(word(line, 1), "clock")) {
-        const char *dash = strchr(line->word[3], '-');
-        uint64_t first = strtoull(line->word[3] + 2, NULL, 10);
-        uint64_t last = dash == NULL ? first : strtoull(dash + 1, NULL, 10);
-        if (line->word[3][1] != ':' || first == 0 || last < first)
-            words->wrong = line->word[3];
-        else
-            gr_node_load_clock(player->node, partition, words_actor(line->word[3][0]),
-                (struct gr_interval){first, last});
-    } else {
-        words->wrong = line->word[0];
-    }
+    gr_assert(player->adopted_count < RINGS_MAX);
+    struct gr_ring *next = &player->adopted[player->adopted_count];
+    rings_read(&player->words, line, gr_node_config(player->node)->ring, next);
+    if (player->words.wrong != NULL)
+        return;
+    player->adopted_count++;
+    player->words.ring = next;
+    step(player, (struct gr_event){.type = GR_EVENT_RING, .ring = next});
+}
+
+static void on_says(struct player *player, const struct line *line)
+{
+    uint16_t peer = (uint16_t)words_number(&player->words, word(line, 1));
+    uint64_t held, dropping, run = (uint64_t)number_of(player, line, "run");
+    rings_read_holds(&player->words, line, 2, &held, &dropping);
+    struct gr_holds holds = {.words = 1, .held = &held};
+    if (player->words.wrong == NULL)
+        step(player, (struct gr_event){.type = GR_EVENT_HOLDS,
+                         .peer = peer,
+                         .run = run != 0 ? run : 1000u + peer,
+                         .holds = &holds});
 }
 
 static void put_out(struct player *player, const struct text *text)
@@ -600,7 +600,11 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         step(player, (struct gr_event){
                          .type = GR_EVENT_SYNCED, .number = strtoull(line->word[1] + 1, NULL, 10)});
     else if (is(what, "load"))
-        on_load(player, line);
+        load_line(words, line, player->node);
+    else if (is(what, "adopt"))
+        on_adopt(player, line);
+    else if (is(what, "says"))
+        on_says(player, line);
     else if (is(what, "from"))
         on_peer(player, line);
     else if (is(what, "again"))
@@ -683,6 +687,8 @@ void play(
     if (player.node != NULL) {
         gr_node_free(player.node);
         gr_ring_deinit(&player.ring);
+        for (int i = 0; i < player.adopted_count; i++)
+            gr_ring_deinit(&player.adopted[i]);
     }
     gr_arena_deinit(&player.arena);
 }

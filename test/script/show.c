@@ -24,7 +24,10 @@ static void show_write(struct text *text, const struct gr_write *write)
         text_add(text, " ");
         text_context(text, &write->context);
     }
-    text_add(text, " w=%d", write->w);
+    if (gr_quorum_by_site(write->w))
+        text_add(text, " w=%s", write->w == GR_QUORUM_LOCAL ? "local" : "each");
+    else
+        text_add(text, " w=%d", write->w);
     if (write->pw != 0)
         text_add(text, " pw=%d", write->pw);
     if (write->dw != 0)
@@ -84,6 +87,8 @@ static void show_answer(struct text *text, struct words *words, const struct gr_
     if (m->type == GR_MSG_FORWARDED) {
         show_outcome(text, m->outcome, m->status);
         show_acks(text, m->acks, m->outcome == GR_REJECTED ? m->acks : m->durable_acks);
+        if (m->reached != m->acks && m->outcome != GR_REJECTED)
+            text_add(text, " reached=%d", m->reached);
         if (m->primaries != m->acks && m->outcome != GR_REJECTED)
             text_add(text, " primaries=%d", m->primaries);
         text_add(text, "%s ", m->settled ? " settled" : "");
@@ -152,8 +157,12 @@ static void show_message(struct text *text, struct words *words, const struct gr
         text_record(text, &m->record);
         text_add(text, "%s", m->durable ? " durable" : "");
     }
+    for (uint32_t i = 0; i < m->relay_count; i++)
+        text_add(text, "%s%d", i == 0 ? " relay=" : ",", words_place(m->relay_list[i]));
+    if (m->asked_by != 0)
+        text_add(text, " by=%d", words_place(m->asked_by));
     if (m->owed_to != 0)
-        text_add(text, " for=%u", m->owed_to - 1);
+        text_add(text, " for=%d", words_place(m->owed_to));
     if (m->type != GR_MSG_REPAIR)
         text_add(text, " within=%ums", m->deadline_ms);
 }
@@ -186,7 +195,7 @@ static void show_hints(struct text *text, const struct gr_store_write *write)
     const struct gr_hint *hint = write->hint;
     text_add(text, write->hint_remove ? " unhint" : " hint");
     for (uint32_t i = 0; i < write->hint_count; i++)
-        text_add(text, "%s%d", i == 0 ? " for=" : ",", hint[i].owner);
+        text_add(text, "%s%d", i == 0 ? " for=" : ",", words_place(hint[i].owner));
     text_add(text, " ");
     text_bytes(text, hint->key.key);
     text_add(text, " ");
@@ -224,6 +233,12 @@ static void show_store_write(struct text *text, const struct gr_store_write *wri
         text_add(text, " counter=%llu", (unsigned long long)write->counter);
     if (keyed || write->hint_count == 0)
         text_add(text, " keys=%lld", (long long)write->count);
+    for (uint32_t p = 0; write->holds != NULL && p < write->holds->words * 64; p++) {
+        if (write->holds->held[p / 64] >> (p % 64) & 1)
+            text_add(text, " held=p%u", p);
+        if (write->holds->dropping[p / 64] >> (p % 64) & 1)
+            text_add(text, " dropping=p%u", p);
+    }
     if (write->owed_changed)
         text_add(text, write->owed == NULL ? " owes-nothing" : " owes=");
     for (uint32_t i = 0; write->owed != NULL && i < write->owed->count; i++)
@@ -247,7 +262,7 @@ static void show_scan(struct text *text, struct words *words, const struct gr_ef
         text_add(text, " until=%lld skip=%llu", (long long)(effect->wall.ms - SCRIPT_WALL_MS),
             (unsigned long long)effect->cursor);
     } else if (effect->scan == GR_SCAN_HINTS) {
-        text_add(text, " for=%d ", effect->peer);
+        text_add(text, " for=%d ", words_place(effect->owner));
         text_bytes(text, effect->key.key);
         if (effect->key.key.size == 0) {
             text_add(text, "from=");
@@ -284,6 +299,8 @@ static void show_result(struct text *text, struct words *words, const struct gr_
     if (r->op != GR_OP_COUNT)
         text_add(text, " %d/%d", r->acks, r->needed);
     bool votes = r->op == GR_OP_GET || r->op == GR_OP_PUT || r->op == GR_OP_UPDATE;
+    if (gr_quorum_by_site(r->quorum))
+        text_add(text, " reached=%d", r->reached);
     if (votes && r->primaries != r->acks && r->outcome != GR_REJECTED)
         text_add(text, " primaries=%d", r->primaries);
     if ((r->written || r->outcome == GR_INDETERMINATE) && r->durable != r->acks)
@@ -352,6 +369,12 @@ void show_effect(struct words *words, struct effects *effects, const struct gr_e
         text_add(&text, "acked %llu %d", (unsigned long long)effect->ticket, effect->acks);
         if (effect->durable != effect->acks)
             text_add(&text, " synced=%d", effect->durable);
+        break;
+    case GR_EFFECT_HOLDS:
+        text_add(&text, "holds");
+        for (uint32_t p = 0; p < effect->holds->words * 64; p++)
+            if (effect->holds->held[p / 64] >> (p % 64) & 1)
+                text_add(&text, " p%u", p);
         break;
     case GR_EFFECT_LOG:
         text_add(&text, "log %s", effect->text);

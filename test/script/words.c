@@ -70,6 +70,15 @@ static gr_hybrid read_hybrid(const char **at)
     return gr_hybrid_from((struct gr_wall){SCRIPT_WALL_MS + ms}) + (gr_hybrid)count;
 }
 
+uint8_t words_quorum(
+    struct words *words, const struct line *line, const char *name, const char *otherwise)
+{
+    const char *word = words_option(line, name, otherwise);
+    return strcmp(word, "local") == 0  ? GR_QUORUM_LOCAL
+           : strcmp(word, "each") == 0 ? GR_QUORUM_EACH
+                                       : (uint8_t)words_number(words, word);
+}
+
 gr_hybrid words_hybrid(struct words *words, const char *text)
 {
     const char *at = text;
@@ -102,6 +111,16 @@ struct gr_key words_key(struct words *words, const char *text)
     if (words->key_count < NAMES_MAX)
         words->key[words->key_count++] = key;
     return key;
+}
+
+uint64_t words_member(struct words *words, const char *text)
+{
+    return (uint64_t)words_number(words, text) + 1;
+}
+
+int words_place(uint64_t id)
+{
+    return (int)id - 1;
 }
 
 struct gr_actor words_actor(char name)

@@ -50,6 +50,9 @@ bool words_flag(const struct line *line, const char *name);
 
 // Reading. What is not understood sets words->wrong and gives a zero.
 int64_t words_number(struct words *words, const char *text); // "20", "20ms"
+// Option `name`: a number, `local` or `each`.
+uint8_t words_quorum(
+    struct words *words, const struct line *line, const char *name, const char *otherwise);
 gr_hybrid words_hybrid(struct words *words, const char *text);
 struct gr_wall words_wall(struct words *words, const char *text); // "-": never
 struct gr_bytes words_bytes(struct words *words, const char *text);
@@ -60,6 +63,9 @@ bool words_is_context(const char *text); // and not a key with a {tag}
 // The record that begins at word `at`: "nothing", "[...]", or "[...]" and "{...}".
 struct gr_record words_record(struct words *words, const struct line *line, int at);
 struct gr_actor words_actor(char name);
+// A member is written as its place in the ring, and its id is one more.
+uint64_t words_member(struct words *words, const char *text);
+int words_place(uint64_t id);
 gr_cursor words_cursor(struct words *words, const char *text);
 enum gr_err words_err(struct words *words, const char *text); // "busy", "no_space"; "ok"
 uint64_t words_name(struct words *words, struct names *names, const char *text);

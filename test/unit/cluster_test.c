@@ -33,14 +33,18 @@ static int remove_dir(void **state)
 
 static void make(struct gr_cluster *ret, uint16_t count)
 {
-    struct gr_member member[9] = {0};
+    struct gr_card member[9] = {0};
     assert_true(count <= GR_COUNT(member));
     for (uint16_t i = 0; i < count; i++) {
         snprintf(member[i].name, sizeof(member[i].name), "n%d", i + 1);
         snprintf(member[i].host, sizeof(member[i].host), "machine%d", i / 2);
         snprintf(member[i].peer, sizeof(member[i].peer), "127.0.0.1:%d", 7390 + 100 * i);
         snprintf(member[i].resp, sizeof(member[i].resp), "127.0.0.1:%d", 7379 + 100 * i);
+        member[i].weight = 1;
     }
+    snprintf(member[1].site, sizeof(member[1].site), "north");
+    snprintf(member[2].rack, sizeof(member[2].rack), "r%d", 7);
+    member[2].weight = 20;
     gr_cluster_make(ret, 64, 3, 2, 2, member, count);
 }
 
@@ -65,13 +69,11 @@ static void test_there_and_back(void **state)
     assert_int_equal(again.w, 2);
     assert_int_equal(again.durability, GR_DURABILITY_BUFFERED);
     assert_true(again.sync_interval.ns == gr_span_ms(250).ns);
-    assert_int_equal(again.ring.n, 3);
-    assert_int_equal(again.ring.partitions, 64);
-    assert_int_equal(again.ring.member_count, 5);
+    assert_int_equal(again.n, 3);
+    assert_int_equal(again.partitions, 64);
+    assert_int_equal(again.member_count, 5);
     for (int i = 0; i < 5; i++)
-        assert_memory_equal(
-            &again.ring.member[i], &cluster.ring.member[i], sizeof(struct gr_member));
-    assert_memory_equal(again.ring.owner, cluster.ring.owner, 64 * 3 * sizeof(uint16_t));
+        assert_memory_equal(&again.member[i], &cluster.member[i], sizeof(struct gr_card));
     assert_int_equal(gr_cluster_find(&again, "n4"), 3);
     assert_int_equal(gr_cluster_find(&again, "n"), -1);
     // Written over what is there, and two clusters are not alike.
@@ -82,7 +84,7 @@ static void test_there_and_back(void **state)
     assert_int_equal(gr_cluster_write(path, &other, why, sizeof(why)), GR_OK);
     gr_cluster_deinit(&again);
     assert_int_equal(gr_cluster_read(path, &again, why, sizeof(why)), GR_OK);
-    assert_int_equal(again.ring.member_count, 3);
+    assert_int_equal(again.member_count, 3);
     gr_cluster_deinit(&again);
     gr_cluster_deinit(&other);
     gr_cluster_deinit(&cluster);
@@ -116,7 +118,11 @@ static void test_refused(void **state)
         {HEAD "n = 2\n" MEMBER, ":8: n is already set in line 5"},
         {HEAD "nonsense\n" MEMBER, ":8: \"nonsense\" is no `key = value` line"},
         {HEAD "member = n1 h 127.0.0.1:7390\n", ":8: a member is"},
-        {HEAD "member = n1 h 127.0.0.1:7390 127.0.0.1:7379 more\n", ":8: a member is"},
+        {HEAD "member = n1 h 127.0.0.1:7390 127.0.0.1:7379 more\n", ":8: \"more\" is none of"},
+        {HEAD "member = n1 h 127.0.0.1:7390 127.0.0.1:7379 weight=1001\n",
+            ":8: weight is a number"},
+        {HEAD "member = n1 h 127.0.0.1:7390 127.0.0.1:7379 site=a site=b c=d e=f\n",
+            ":8: a member is"},
         {HEAD "member = n1 h 127.0.0.1 127.0.0.1:7379\n", ":8: \"127.0.0.1\" is no address"},
         {HEAD MEMBER "member = n1 h 127.0.0.1:1 127.0.0.1:2\n", ":9: the name n1 is already"},
         {HEAD MEMBER "member = n2 h 127.0.0.1:7390 127.0.0.1:2\n",

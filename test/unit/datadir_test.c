@@ -21,7 +21,8 @@ static struct gr_cluster cluster, stranger;
 static int set_up(void **state)
 {
     (void)state;
-    struct gr_member member = {"n1", "h", "127.0.0.1:7390", "127.0.0.1:7379"};
+    struct gr_card member = {
+        .name = "n1", .host = "h", .peer = "127.0.0.1:7390", .resp = "127.0.0.1:7379"};
     snprintf(root, sizeof(root), "/tmp/gramme-datadir-XXXXXX");
     if (mkdtemp(root) == NULL)
         return -1;
@@ -88,7 +89,7 @@ static void test_strangers_are_refused(void **state)
     assert_int_equal(open_as(&cluster, "n1", "memory", &datadir), GR_ERR_FORMAT);
     expect_why("set engine = rocksdb");
     struct gr_cluster other = cluster;
-    other.ring.partitions = 32;
+    other.partitions = 32;
     assert_int_equal(open_as(&other, "n1", "rocksdb", &datadir), GR_ERR_FORMAT);
     expect_why("made for 16 partitions");
     // A refusal holds nothing.

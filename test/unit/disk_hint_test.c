@@ -115,7 +115,7 @@ static void test_hint_ranges(void **state)
     gr_random_init(&random, 6);
     struct gr_arena arena = {0};
     struct rows rows = {0};
-    static const uint16_t owners[] = {0, 1, 255, 256, GR_MEMBERS_MAX - 1};
+    static const uint64_t owners[] = {1, 2, 255, 256, GR_MEMBER_ID_MAX};
     for (int round = 0; round < 500; round++) {
         struct gr_hint hint = some_hint(&random, &arena);
         gr_cursor cursor = gr_cursor_of(hint.key.slot, hint.key.hash);

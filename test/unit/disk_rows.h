@@ -61,7 +61,7 @@ static inline const struct row *find(const struct rows *rows, enum gr_disk_kind 
 static inline struct gr_hint some_hint(struct gr_random *random, struct gr_arena *arena)
 {
     struct gr_hint hint = {
-        .owner = (uint16_t)gr_random_below(random, GR_MEMBERS_MAX),
+        .owner = 1 + gr_random_below(random, GR_MEMBER_ID_MAX),
         .key = some_key(random, arena),
         .dot = some_dot(random),
         .stood_in = gr_random_chance(random, 500),

@@ -61,6 +61,39 @@ static void test_written_and_read(void **state)
     assert_int_equal(access(beside, F_OK), -1);
 }
 
+static void expect_bytes(struct gr_bytes bytes, size_t bytes_max, enum gr_err expected)
+{
+    uint8_t *read = NULL;
+    size_t size = 7, blocks = gr_test_blocks();
+    assert_int_equal(gr_file_read_bytes(path, bytes_max, &read, &size, why, sizeof(why)), expected);
+    if (expected == GR_OK) {
+        assert_true(gr_bytes_equal(gr_bytes(read, size), bytes));
+        assert_int_equal(read[size], 0);
+        gr_hook_memory(read, 0);
+    } else {
+        assert_true(read == NULL && size == 7);
+    }
+    assert_int_equal(gr_test_blocks(), blocks);
+}
+
+// Of sizes about those that are read at once, with zeros in them.
+static void test_bytes(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131071, 131072, 200000};
+    static uint8_t data[200000];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i % 251);
+    for (size_t i = 0; i < GR_COUNT(sizes); i++) {
+        struct gr_bytes bytes = gr_bytes(data, sizes[i]);
+        assert_int_equal(gr_file_write_bytes(path, bytes, 0600, why, sizeof(why)), GR_OK);
+        expect_bytes(bytes, 1 << 20, GR_OK);
+        expect_bytes(bytes, sizes[i], GR_OK);
+        if (sizes[i] > 0)
+            expect_bytes(bytes, sizes[i] - 1, GR_ERR_INVALID);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -126,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_and_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
         cmocka_unit_test(test_texts),

@@ -141,9 +141,11 @@ static void test_owed_to_out_of_range(void **state)
         uint64_t owed_to;
         enum gr_err err;
     } table[] = {
-        {0, GR_OK}, {1, GR_OK}, {GR_MEMBERS_MAX, GR_OK}, {GR_MEMBERS_MAX + 1, GR_ERR_MALFORMED},
-        {UINT32_MAX, GR_ERR_MALFORMED},
-        {(uint64_t)1 << 32, GR_ERR_MALFORMED}, // would be 0 in 32 bits
+        {0, GR_OK},
+        {1, GR_OK},
+        {GR_MEMBER_ID_MAX, GR_OK},
+        {GR_MEMBER_ID_MAX + 1, GR_ERR_MALFORMED},
+        {UINT64_MAX, GR_ERR_MALFORMED},
     };
     struct gr_writer body;
     gr_writer_init(&body, 1 << 20);
@@ -157,8 +159,50 @@ static void test_owed_to_out_of_range(void **state)
         write_key(&body, 1, 1);
         gr_write_varint(&body, table[i].owed_to);
         gr_write_u8(&body, 0);
+        gr_write_varint(&body, 0);
+        gr_write_u8(&body, 0);
         write_dot(&body, 0, true, 1);
         for (int k = 0; k < 3; k++) // no siblings, no context
+            gr_write_varint(&body, 0);
+        assert_int_equal(verdict(&body), table[i].err);
+    }
+    gr_writer_deinit(&body);
+}
+
+// A DELTA is for one who stands in, or passed on, or to be passed on to others.
+static void test_relay(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t owed_to, asked_by;
+        uint8_t count;
+        uint64_t id;
+        enum gr_err err;
+    } table[] = {
+        {0, 0, 0, 0, GR_OK},
+        {0, 5, 0, 0, GR_OK},
+        {0, GR_MEMBER_ID_MAX + 1, 0, 0, GR_ERR_MALFORMED},
+        {0, 0, GR_REPLICAS_MAX - 1, 5, GR_OK},
+        {0, 0, GR_REPLICAS_MAX, 5, GR_ERR_MALFORMED},
+        {0, 0, 1, 0, GR_ERR_MALFORMED},
+        {0, 0, 1, GR_MEMBER_ID_MAX + 1, GR_ERR_MALFORMED},
+        {5, 5, 0, 0, GR_ERR_MALFORMED},
+        {5, 0, 1, 5, GR_ERR_MALFORMED},
+        {0, 5, 1, 5, GR_ERR_MALFORMED},
+    };
+    struct gr_writer body;
+    gr_writer_init(&body, 1 << 20);
+    for (size_t i = 0; i < GR_COUNT(table); i++) {
+        begin(&body, GR_MSG_DELTA);
+        write_key(&body, 1, 1);
+        gr_write_varint(&body, table[i].owed_to);
+        gr_write_u8(&body, 0);
+        gr_write_varint(&body, table[i].asked_by);
+        gr_write_u8(&body, table[i].count);
+        for (uint8_t k = 0; k < table[i].count; k++)
+            gr_write_varint(&body, table[i].id);
+        write_dot(&body, 0, true, 1);
+        for (int k = 0; k < 3; k++)
             gr_write_varint(&body, 0);
         assert_int_equal(verdict(&body), table[i].err);
     }
@@ -230,6 +274,9 @@ static void test_writes_out_of_range(void **state)
         {3, 0, 0, GR_OK},
         {4, 0, 0, GR_ERR_MALFORMED},
         {0, GR_REPLICAS_MAX + 1, 0, GR_ERR_MALFORMED},
+        {0, GR_QUORUM_LOCAL - 1, 0, GR_ERR_MALFORMED},
+        {0, GR_QUORUM_LOCAL, 0, GR_OK},
+        {0, GR_QUORUM_EACH, 0, GR_OK},
     };
     struct gr_writer body;
     gr_writer_init(&body, 1 << 20);
@@ -265,7 +312,7 @@ static void test_context_is_normalised(void **state)
     begin(&body, GR_MSG_FORWARDED);
     gr_write_u8(&body, GR_OK);
     gr_write_u8(&body, GR_DONE);
-    for (int i = 0; i < 3; i++) // acknowledgements, by owners, durable
+    for (int i = 0; i < 4; i++) // acknowledgements, where they count, by owners, durable
         gr_write_u8(&body, 2);
     gr_write_u8(&body, 1);
     gr_write_u64(&body, 0);
@@ -341,6 +388,7 @@ static void test_clocks_out_of_order(void **state)
     // As many clocks as partitions.
     for (uint64_t clocks = 0; clocks < 3; clocks++) {
         begin(&body, GR_MSG_COVER);
+        gr_write_u8(&body, 1);
         gr_write_varint(&body, 1);
         gr_write_varint(&body, 3);
         gr_write_varint(&body, clocks);
@@ -452,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_numbers_out_of_range),
         cmocka_unit_test(test_keys_out_of_range),
         cmocka_unit_test(test_owed_to_out_of_range),
+        cmocka_unit_test(test_relay),
         cmocka_unit_test(test_records_out_of_order),
         cmocka_unit_test(test_writes_out_of_range),
         cmocka_unit_test(test_context_is_normalised),

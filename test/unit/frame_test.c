@@ -20,7 +20,8 @@ static struct gr_write some_write(struct gr_random *random, struct gr_arena *are
         .expires.ms = (int64_t)some_u64(random),
         .remove = gr_random_chance(random, 300),
         .plain = gr_random_chance(random, 300),
-        .w = (uint8_t)gr_random_below(random, GR_REPLICAS_MAX + 1),
+        .w = gr_random_chance(random, 200) ? (uint8_t)(GR_QUORUM_EACH - gr_random_below(random, 2))
+                                           : (uint8_t)gr_random_below(random, GR_REPLICAS_MAX + 1),
         .pw = (uint8_t)gr_random_below(random, GR_REPLICAS_MAX + 1),
         .dw = (uint8_t)gr_random_below(random, GR_REPLICAS_MAX + 1),
         .context = some_context(random, arena),
@@ -93,7 +94,8 @@ static void add_sums(struct gr_random *random, struct gr_arena *arena, struct gr
 
 static void add_hashes(struct gr_random *random, struct gr_arena *arena, struct gr_message *m)
 {
-    m->hash_count = (uint32_t)gr_random_below(random, 50);
+    add_partitions(random, arena, m);
+    m->hash_count = m->partition_count;
     uint64_t *hash = gr_arena_array(arena, uint64_t, m->hash_count);
     for (uint32_t i = 0; i < m->hash_count; i++)
         hash[i] = gr_random_next(random);
@@ -109,6 +111,8 @@ static void add_entropy(struct gr_random *random, struct gr_arena *arena, struct
         add_hashes(random, arena, m);
     if (type == GR_MSG_COVER || type == GR_MSG_COVERED)
         add_partitions(random, arena, m);
+    if (type == GR_MSG_COVER)
+        m->durable = gr_random_chance(random, 500);
     if (type == GR_MSG_COVER)
         add_clocks(random, arena, m, m->partition_count);
     if (type == GR_MSG_BEGUN || type == GR_MSG_JOIN)
@@ -129,11 +133,24 @@ static void add_entropy(struct gr_random *random, struct gr_arena *arena, struct
         m->limit = (uint32_t)some_u64(random);
     }
     if (type == GR_MSG_WITNESS)
-        m->index = (uint32_t)gr_random_below(random, GR_MEMBERS_MAX);
+        m->member = gr_random_below(random, GR_MEMBER_ID_MAX + 1);
     if (type == GR_MSG_OFFER || type == GR_MSG_TAKEN) {
         m->index = (uint32_t)some_u64(random);
         m->record = some_record(random, arena, type == GR_MSG_OFFER ? SOME_ALL : SOME_ANY);
     }
+}
+
+// A DELTA is owed to somebody, or passed on, or to be passed on.
+static void add_relay(struct gr_random *random, struct gr_arena *arena, struct gr_message *m)
+{
+    uint64_t kind = gr_random_below(random, 3);
+    m->owed_to = kind == 0 ? m->owed_to : 0;
+    m->asked_by = kind == 1 ? gr_random_below(random, GR_MEMBER_ID_MAX + 1) : 0;
+    m->relay_count = kind == 2 ? (uint32_t)gr_random_below(random, GR_REPLICAS_MAX) : 0;
+    uint64_t *list = gr_arena_array(arena, uint64_t, GR_REPLICAS_MAX);
+    for (uint32_t i = 0; i < m->relay_count; i++)
+        list[i] = 1 + gr_random_below(random, GR_MEMBER_ID_MAX);
+    m->relay_list = list;
 }
 
 // Only the fields that message.h names at the type; the others are zero, as a decoder leaves them.
@@ -161,6 +178,7 @@ static struct gr_message some_message(
     if (type == GR_MSG_FORWARDED) {
         m.outcome = (enum gr_outcome)gr_random_below(random, 3);
         m.acks = (uint8_t)gr_random_next(random);
+        m.reached = (uint8_t)gr_random_next(random);
         m.primaries = (uint8_t)gr_random_next(random);
         m.durable_acks = (uint8_t)gr_random_next(random);
         m.settled = gr_random_chance(random, 500);
@@ -177,7 +195,9 @@ static struct gr_message some_message(
     if (type == GR_MSG_DELTA)
         m.dot = some_dot(random);
     if (type == GR_MSG_DELTA || type == GR_MSG_READ)
-        m.owed_to = (uint32_t)gr_random_below(random, GR_MEMBERS_MAX + 1);
+        m.owed_to = gr_random_below(random, GR_MEMBER_ID_MAX + 1);
+    if (type == GR_MSG_DELTA)
+        add_relay(random, arena, &m);
     m.durable = (type == GR_MSG_ACK || type == GR_MSG_DELTA) && gr_random_chance(random, 500);
     m.bare = type == GR_MSG_READ && gr_random_chance(random, 500);
     if (type == GR_MSG_STATE)
@@ -215,7 +235,7 @@ static bool same_entropy(const struct gr_message *a, const struct gr_message *b)
     bool same = a->hash == b->hash && a->hash_count == b->hash_count &&
                 a->clock_count == b->clock_count && a->sum_count == b->sum_count &&
                 a->branches == b->branches && a->cursor_end == b->cursor_end &&
-                a->index == b->index;
+                a->index == b->index && a->member == b->member;
     for (uint32_t i = 0; same && i < a->hash_count; i++)
         same = a->hash_list[i] == b->hash_list[i];
     for (uint32_t i = 0; same && i < a->clock_count; i++)
@@ -227,18 +247,22 @@ static bool same_entropy(const struct gr_message *a, const struct gr_message *b)
 
 static bool same_message(const struct gr_message *a, const struct gr_message *b)
 {
-    bool same =
-        a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
-        a->sequence == b->sequence && a->hybrid == b->hybrid && a->deadline_ms == b->deadline_ms &&
-        a->status == b->status && a->outcome == b->outcome && a->acks == b->acks &&
-        a->primaries == b->primaries && a->durable_acks == b->durable_acks &&
-        a->owed_to == b->owed_to && a->settled == b->settled && a->durable == b->durable &&
-        a->bare == b->bare && same_key(&a->key, &b->key) && same_write(&a->write, &b->write) &&
-        same_record(&a->record, &b->record) && gr_dot_equal(&a->dot, &b->dot) &&
-        gr_context_equal(&a->context, &b->context) && a->hybrid_needed == b->hybrid_needed &&
-        a->partition == b->partition && a->cursor == b->cursor && a->limit == b->limit &&
-        a->entry_count == b->entry_count && a->partition_count == b->partition_count &&
-        a->count == b->count;
+    bool same = a->type == b->type && a->id == b->id && a->run == b->run && a->to == b->to &&
+                a->sequence == b->sequence && a->hybrid == b->hybrid &&
+                a->deadline_ms == b->deadline_ms && a->status == b->status &&
+                a->outcome == b->outcome && a->acks == b->acks && a->reached == b->reached &&
+                a->primaries == b->primaries && a->durable_acks == b->durable_acks &&
+                a->owed_to == b->owed_to && a->settled == b->settled && a->durable == b->durable &&
+                a->bare == b->bare && same_key(&a->key, &b->key) &&
+                same_write(&a->write, &b->write) && same_record(&a->record, &b->record) &&
+                gr_dot_equal(&a->dot, &b->dot) && gr_context_equal(&a->context, &b->context) &&
+                a->hybrid_needed == b->hybrid_needed && a->partition == b->partition &&
+                a->cursor == b->cursor && a->limit == b->limit &&
+                a->entry_count == b->entry_count && a->partition_count == b->partition_count &&
+                a->count == b->count;
+    same = same && a->asked_by == b->asked_by && a->relay_count == b->relay_count;
+    for (uint32_t i = 0; same && i < a->relay_count; i++)
+        same = a->relay_list[i] == b->relay_list[i];
     for (uint32_t i = 0; same && i < a->entry_count; i++)
         same = same_key(&a->entry[i].key, &b->entry[i].key) &&
                same_record(&a->entry[i].record, &b->entry[i].record);
@@ -529,7 +553,7 @@ static void test_known_bytes(void **state)
     gr_frame_encode(&out, &m);
     char text[1000];
     hex(gr_writer_bytes(&out), text);
-    static const char want[] = "52000000b552b462"   // length, checksum
+    static const char want[] = "5400000096b1e76b"   // length, checksum
                                "0303"               // version, type
                                "ac02"               // id
                                "0807060504030201"   // run
@@ -538,6 +562,7 @@ static void test_known_bytes(void **state)
                                "0162016b"           // bucket, key
                                "00"                 // asked as an owner
                                "01"                 // to be durable
+                               "0000"               // answered to the sender, passed on to nobody
                                "000100000000000000" // dot: actor 0, told here:
                                "020000000000000003" // ... its run, the counter
                                "010003"             // one sibling: its dot

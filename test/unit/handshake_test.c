@@ -16,23 +16,27 @@ static uint64_t seen_run(void *host, uint64_t store)
     return store << 32 | 5;
 }
 
-static struct gr_handshake_identity identity(uint16_t member)
+// The node of that number is named by a letter: a, b, c ...
+static uint64_t id_of(uint16_t node)
+{
+    uint8_t name = (uint8_t)('a' + node);
+    return gr_member_id(gr_bytes(&name, 1));
+}
+
+static struct gr_handshake_identity identity(uint16_t node)
 {
     struct gr_handshake_identity self = {
         .cluster = "cluster of tests",
         .secret = "0123456789abcdef0123456789abcde",
         .partitions = 64,
-        .n = 3,
-        .ring_version = 10u + member,
-        .member = member,
-        .store = 77u + member,
-        .run = 1000u + member,
+        .origin = 9,
+        .store = 77u + node,
+        .run = 1000u + node,
         .seen = seen_run,
         .frame_version_min = 1,
         .frame_version_max = 1,
-        .expected = GR_HANDSHAKE_ANYONE,
     };
-    self.name[0] = (char)('a' + member);
+    self.name[0] = (char)('a' + node);
     return self;
 }
 
@@ -93,7 +97,7 @@ static void test_meets(void **state)
 {
     (void)state;
     struct gr_handshake_identity a = identity(0), b = identity(1);
-    a.expected = 1;
+    a.expected = id_of(1);
     a.frame_version_max = 3;
     b.frame_version_max = 2;
     struct pair pair;
@@ -103,11 +107,10 @@ static void test_meets(void **state)
         const struct gr_handshake *h = &pair.end[i].h;
         const struct gr_handshake_identity *other = i == 0 ? &b : &a;
         assert_int_equal(h->state, GR_HANDSHAKE_DONE);
-        assert_int_equal(h->peer.member, other->member);
+        assert_true(h->peer.member == id_of(i == 0 ? 1 : 0));
         assert_int_equal(h->peer.run, other->run);
         assert_int_equal(h->peer.store, other->store);
         assert_true(h->peer.seen == (h->self.store << 32 | 5));
-        assert_int_equal(h->peer.ring_version, other->ring_version);
         assert_int_equal(h->peer.frame_version, 2);
         assert_string_equal(h->peer.name, other->name);
         assert_string_equal(h->reason, "");
@@ -154,11 +157,6 @@ static void other_partitions(struct gr_handshake_identity *dialler)
     dialler->partitions = 128;
 }
 
-static void other_n(struct gr_handshake_identity *dialler)
-{
-    dialler->n = 2;
-}
-
 static void other_durability(struct gr_handshake_identity *dialler)
 {
     dialler->durability = GR_DURABILITY_BUFFERED;
@@ -177,20 +175,24 @@ static void other_secret(struct gr_handshake_identity *dialler)
 
 static void another_expected(struct gr_handshake_identity *dialler)
 {
-    dialler->expected = 2;
+    dialler->expected = id_of(2);
 }
 
 static void itself(struct gr_handshake_identity *dialler)
 {
     *dialler = identity(1);
-    dialler->expected = 2;
+    dialler->expected = id_of(2);
 }
 
 static void same_member(struct gr_handshake_identity *dialler)
 {
     *dialler = identity(1);
     dialler->run++;
-    memcpy(dialler->name, "twin", 5);
+}
+
+static void other_founders(struct gr_handshake_identity *dialler)
+{
+    dialler->origin++;
 }
 
 static void test_refusals(void **state)
@@ -206,14 +208,15 @@ static void test_refusals(void **state)
             "b is of cluster 636c7573746572206f66207465737473 and "
             "a of cluster 636c7573746572206f66207465737472"},
         {other_partitions, GR_REFUSAL_PARTITIONS, 1, "b has 64 partitions and a has 128"},
-        {other_n, GR_REFUSAL_REPLICAS, 1, "b keeps 3 replicas and a keeps 2"},
+        {other_founders, GR_REFUSAL_FOUNDERS, 1,
+            "b and a were founded with different lists of members"},
         {other_durability, GR_REFUSAL_DURABILITY, 1,
             "b has durability = commit and a has buffered"},
         {newer_frames, GR_REFUSAL_VERSION, 1, "b speaks frame versions 1 to 1 and a speaks 2 to 3"},
         {other_secret, GR_REFUSAL_SECRET, 0, "a and b do not have the same cluster secret"},
-        {another_expected, GR_REFUSAL_WRONG_MEMBER, 1, "a expected member 2, and b is member 1"},
-        {itself, GR_REFUSAL_ITSELF, 1, "b (member 1) talks to itself"},
-        {same_member, GR_REFUSAL_SAME_MEMBER, 1, "both b and twin say that they are member 1"},
+        {another_expected, GR_REFUSAL_WRONG_MEMBER, 1, "a expected another member, and found b"},
+        {itself, GR_REFUSAL_ITSELF, 1, "b talks to itself"},
+        {same_member, GR_REFUSAL_SAME_MEMBER, 1, "two nodes say that they are b"},
     };
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         struct gr_handshake_identity a = identity(0), b = identity(1);
@@ -263,11 +266,11 @@ static void test_dialler_looks_too(void **state)
         feed(&pair, 1, SIZE_MAX);
         // The dialler changes its mind about what it wants after its HELLO has left.
         if (want[i] == GR_REFUSAL_WRONG_MEMBER)
-            pair.end[0].h.self.expected = 2;
+            pair.end[0].h.self.expected = id_of(2);
         if (want[i] == GR_REFUSAL_PARTITIONS)
             pair.end[0].h.self.partitions = 32;
         if (want[i] == GR_REFUSAL_SAME_MEMBER)
-            pair.end[0].h.self.member = 1;
+            pair.end[0].h.self.name[0] = 'b';
         run(&pair);
         assert_int_equal(pair.end[0].h.refusal, want[i]);
         assert_false(pair.end[0].h.refused_by_peer);
@@ -396,19 +399,15 @@ static void test_strangers(void **state)
         size_t size;
         bool refused;
     } table[] = {
-        {"GET / HTTP/1.1\r\n", 16, true},
-        {"*1\r\n$4\r\nPING\r\n", 14, true},
-        {"\x16\x03\x01", 3, true},
-        {"G", 1, false},
-        {"Gr\x01", 3, false},
-        {"Gr\x01\xfb\x01", 5, false},    // 507 bytes: a message may be as long
-        {"Gr\x01\xfc\x01", 5, true},     // 508 may not
-        {"Gr\x01\x00\x00", 5, true},     // a HELLO of nothing
-        {"Gr\x02\x00\x00", 5, true},     // a PROOF before HELLO
-        {"Gr\x03\x00\x00", 5, true},     // a WELCOME before HELLO
-        {"Gr\x09\x00\x00", 5, true},     // no such message
-        {"Gr\x01\x01\x00\x03", 6, true}, // a HELLO of a later version
-        {"Gr\x01\x02\x00\x02\x01", 7, true},
+        {"GET / HTTP/1.1\r\n", 16, true}, {"*1\r\n$4\r\nPING\r\n", 14, true},
+        {"\x16\x03\x01", 3, true}, {"G", 1, false}, {"Gr\x01", 3, false},
+        {"Gr\x01\xfb\x01", 5, false},        // 507 bytes: a message may be as long
+        {"Gr\x01\xfc\x01", 5, true},         // 508 may not
+        {"Gr\x01\x00\x00", 5, true},         // a HELLO of nothing
+        {"Gr\x02\x00\x00", 5, true},         // a PROOF before HELLO
+        {"Gr\x03\x00\x00", 5, true},         // a WELCOME before HELLO
+        {"Gr\x09\x00\x00", 5, true},         // no such message
+        {"Gr\x01\x02\x00\x03\x01", 7, true}, // a HELLO that ends too soon
     };
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         struct gr_handshake_identity b = identity(1);
@@ -421,6 +420,31 @@ static void test_strangers(void **state)
         assert_int_equal(h.state == GR_HANDSHAKE_REFUSED, table[i].refused);
         assert_int_equal(out.size > 0, table[i].refused);
         assert_true(out.size <= GR_HANDSHAKE_BYTES_MAX);
+        gr_writer_deinit(&out);
+    }
+}
+
+// Whatever else a HELLO of another version says: only the version is looked at.
+static void test_other_versions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hello, *reason;
+    } table[] = {
+        {"Gr\x01\x01\x00\x03", "b speaks handshake version 4 and the other side version 3"},
+        {"Gr\x01\x01\x00\x05", "b speaks handshake version 4 and the other side version 5"},
+    };
+    for (size_t i = 0; i < GR_COUNT(table); i++) {
+        struct gr_handshake_identity b = identity(1);
+        struct gr_handshake h;
+        gr_handshake_init(&h, &b, false, (const uint8_t *)"and of acceptor!");
+        struct gr_writer out;
+        gr_writer_init(&out, 4096);
+        size_t consumed;
+        gr_handshake_feed(&h, gr_bytes(table[i].hello, 6), &consumed, &out);
+        assert_int_equal(h.state, GR_HANDSHAKE_REFUSED);
+        assert_int_equal(h.refusal, GR_REFUSAL_VERSION);
+        assert_string_equal(h.reason, table[i].reason);
         gr_writer_deinit(&out);
     }
 }
@@ -464,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_flips),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_other_versions),
         cmocka_unit_test(test_reason_is_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

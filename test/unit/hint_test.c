@@ -37,6 +37,7 @@ struct pending {
     enum gr_effect_type type;
     uint64_t ticket; // of a scan; of a delta: the call
     uint16_t peer;
+    uint64_t owner; // of hints: the id of a member
     gr_cursor cursor;
     struct gr_key key; // empty: all of them
     struct gr_dot dot;
@@ -70,10 +71,15 @@ static uint32_t below(struct world *world, uint32_t limit)
     return (uint32_t)gr_random_below(&world->random, limit);
 }
 
+static uint64_t id_of(const struct world *world, uint16_t member)
+{
+    return world->ring.member[member].id;
+}
+
 // ---- the disk --------------------------------------------------------------------------------
 
 static struct kept *find(
-    struct world *world, int owner, const struct gr_key *key, const struct gr_dot *dot)
+    struct world *world, uint64_t owner, const struct gr_key *key, const struct gr_dot *dot)
 {
     for (uint32_t i = 0; i < world->hint_count; i++) {
         struct kept *kept = &world->hint[i];
@@ -151,7 +157,10 @@ static void emit(void *host, const struct gr_effect *effect)
         return;
     assert_true(world->pending_count < PENDING_MAX);
     struct pending *p = &world->pending[world->pending_count++];
-    *p = (struct pending){.type = effect->type, .ticket = effect->ticket, .peer = effect->peer};
+    *p = (struct pending){.type = effect->type,
+        .ticket = effect->ticket,
+        .peer = effect->peer,
+        .owner = asks ? effect->owner : id_of(world, effect->peer)};
     p->cursor = effect->cursor;
     p->key = gr_key_copy(&world->arena, asks ? &effect->key : &m->key);
     if (sends) {
@@ -170,7 +179,7 @@ static void check_debts(struct world *world)
         int64_t oldest = 0;
         for (uint32_t i = 0; i < world->hint_count; i++) {
             const struct kept *kept = &world->hint[i];
-            if (kept->removed || kept->hint.owner != m)
+            if (kept->removed || kept->hint.owner != id_of(world, m))
                 continue;
             count++;
             bytes += gr_hint_bytes(&kept->hint);
@@ -217,7 +226,7 @@ static void answer_scan(struct world *world, const struct pending *p)
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->hint_count; i++) {
         const struct gr_hint *hint = &world->hint[i].hint;
-        if (world->hint[i].removed || hint->owner != p->peer ||
+        if (world->hint[i].removed || hint->owner != p->owner ||
             gr_cursor_of(hint->key.slot, hint->key.hash) < p->cursor ||
             (p->key.key.size > 0 && !gr_key_equal(&p->key, &hint->key)))
             continue;
@@ -250,7 +259,7 @@ static void answer_delta(struct world *world, const struct pending *p)
         ack.status = chance(world, 500) ? GR_ERR_NO_SPACE : GR_ERR_CORRUPT;
     else if (!world->calm && chance(world, 100))
         ack.durable = false;
-    struct kept *kept = find(world, p->peer, &p->key, &p->dot);
+    struct kept *kept = find(world, p->owner, &p->key, &p->dot);
     if (kept != NULL && ack.status == GR_OK && ack.durable)
         kept->landed = true;
     say(world, p->peer, &ack);

@@ -30,6 +30,7 @@ struct pending {
     enum gr_scan_kind scan;
     enum gr_message_type message;
     uint16_t peer;
+    uint64_t owner; // of hints: the id of a member
     int key;
     struct gr_dot dot; // of a delta
     bool one_key;      // a scan of hints: of this key alone
@@ -95,7 +96,7 @@ static inline int find_key(struct world *world, const struct gr_key *key)
 }
 
 static inline struct kept *find_hint(
-    struct world *world, uint16_t owner, int key, const struct gr_dot *dot)
+    struct world *world, uint64_t owner, int key, const struct gr_dot *dot)
 {
     for (uint32_t i = 0; i < world->hint_count; i++) {
         struct kept *kept = &world->hint[i];
@@ -116,8 +117,10 @@ static inline void on_hint(struct world *world, const struct gr_hint *hint, bool
         return;
     }
     assert_true(kept == NULL && world->hint_count < HINTS_MAX);
-    assert_true(gr_ring_position(&world->ring, gr_ring_partition(&world->ring, hint->key.slot),
-                    hint->owner) >= 0);
+    int owner = gr_ring_find(&world->ring, hint->owner);
+    assert_true(
+        owner >= 0 && gr_ring_position(&world->ring,
+                          gr_ring_partition(&world->ring, hint->key.slot), (uint16_t)owner) >= 0);
     kept = &world->hint[world->hint_count++];
     *kept = (struct kept){.hint = *hint, .key = key, .number = ++world->hints_kept};
     kept->hint.key = world->key[key];
@@ -184,7 +187,7 @@ static inline void emit(void *host, const struct gr_effect *effect)
         p->key = find_key(world, &effect->key);
         p->record = gr_record_copy(&p->arena, &world->stored[p->key], false);
     } else if (effect->type == GR_EFFECT_SCAN && effect->scan == GR_SCAN_HINTS) {
-        p->peer = effect->peer;
+        p->owner = effect->owner;
         p->one_key = effect->key.key.size > 0;
         p->key = find_key(world, &effect->key);
     } else if (effect->type == GR_EFFECT_SEND) {
@@ -194,6 +197,7 @@ static inline void emit(void *host, const struct gr_effect *effect)
         p->ticket = effect->message->id;
         p->message = effect->message->type;
         p->peer = effect->peer;
+        p->owner = world->ring.member[effect->peer].id;
         p->key = find_key(world, &effect->message->key);
         p->partition = effect->message->partition;
         p->index = effect->message->index;
@@ -218,7 +222,7 @@ static inline void step(struct world *world, struct gr_event event)
     for (uint16_t m = 0; m < MEMBERS; m++) {
         uint64_t count = 0;
         for (uint32_t i = 0; i < world->hint_count; i++)
-            count += world->hint[i].hint.owner == m;
+            count += world->hint[i].hint.owner == world->ring.member[m].id;
         assert_true(gr_node_debt(world->node, m).count == count);
     }
 }

@@ -172,6 +172,10 @@ static void test_clamped(void **state)
         for (int k = 0; k < 200; k++)
             gr_peer_sample(&peer, (struct gr_span){ns[i]});
         assert_true(peer.hedge.ns == (ns[i] > 1 ? 100000000 : 5000000));
+        peer.far = true; // at another site: more
+        for (int k = 0; k < 200; k++)
+            gr_peer_sample(&peer, (struct gr_span){ns[i]});
+        assert_true(peer.hedge.ns == (ns[i] > 1 ? 250000000 : 5000000));
     }
 }
 

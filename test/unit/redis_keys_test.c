@@ -303,8 +303,9 @@ static void contexts(void **state)
                       "key again\r\n";
     ask(text, bad);
     ask("GR.PUT a zzz v", bad);
-    ask("GR.GET a R 0", "-ERR R is a number of replicas from 1 to N=3\r\n");
-    ask("GR.GET a R 4", "-ERR R is a number of replicas from 1 to N=3\r\n");
+    ask("GR.GET a R 0", "-ERR R is a number of replicas from 1 to N=3, LOCAL or EACH\r\n");
+    ask("GR.GET a R 4", "-ERR R is a number of replicas from 1 to N=3, LOCAL or EACH\r\n");
+    ask("GR.GET a PR LOCAL", "-ERR PR is a number of replicas from 0 to N=3\r\n");
     ask("GR.GET a PR 4", "-ERR PR is a number of replicas from 0 to N=3\r\n");
     ask("GR.GET a W 2", "-ERR syntax error\r\n");
     ask("GR.GET a R", "-ERR syntax error\r\n");

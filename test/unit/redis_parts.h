@@ -70,6 +70,8 @@ static inline void refuse(
         .acks = acks,
         .primaries = acks,
         .needed = needed,
+        .quorum = gr_quorum_by_site(request->w) ? request->w : request->r,
+        .reached = acks > 0 ? (uint8_t)(acks - 1) : 0, // one was elsewhere
         .timeout = gr_span_ms(500),
         .now = host.wall};
     gr_redis_result(host.session, &result);

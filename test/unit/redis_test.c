@@ -13,6 +13,17 @@ static void result_errors(void **state)
     say("SET a b\r\n");
     refuse(host_take(&host), GR_ERR_WRITE_QUORUM, 1, 2);
     expect("-NOREPLICAS write reached 1 of W=2 replicas; it may still take effect\r\n");
+    // By site, those that count there.
+    say("GR.GET a R local\r\n");
+    const struct gr_request *local = host_take(&host);
+    assert_int_equal(local->r, GR_QUORUM_LOCAL);
+    refuse(local, GR_ERR_READ_QUORUM, 2, 2);
+    expect("-TRYAGAIN 1 of R=LOCAL (2) replicas answered within 500 ms\r\n");
+    say("GR.PUT a '' v W EACH\r\n");
+    const struct gr_request *each = host_take(&host);
+    assert_int_equal(each->w, GR_QUORUM_EACH);
+    refuse(each, GR_ERR_WRITE_QUORUM, 4, 4);
+    expect("-NOREPLICAS write reached 3 of W=EACH (4) replicas; it may still take effect\r\n");
     say("SET a b\r\n");
     refuse(host_take(&host), GR_ERR_BUSY, 0, 0);
     expect("-BUSY the node is overloaded and did nothing; try again\r\n");

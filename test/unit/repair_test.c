@@ -269,8 +269,13 @@ static uint16_t answer_probe(bool equal)
         if (!take(GR_EFFECT_SEND, GR_MSG_PROBE, &at))
             continue;
         uint64_t hash[PARTITIONS] = {gr_clock_hash(gr_node_clock(world.node, 0)), 1, 2, 3};
+        uint16_t list[PARTITIONS];
+        for (uint16_t p = 0; p < PARTITIONS; p++)
+            list[p] = p;
         say(world.asked[at].peer, (struct gr_message){.type = GR_MSG_PROBED,
                                       .id = world.asked[at].id,
+                                      .partition_list = list,
+                                      .partition_count = equal ? 0 : PARTITIONS,
                                       .hash_list = hash,
                                       .hash_count = equal ? 0 : PARTITIONS});
         return world.asked[at].peer;

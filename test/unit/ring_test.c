@@ -1,4 +1,5 @@
-// ring.h: slots as Redis Cluster computes them, preference lists (G1, G2), the fallback order (G3).
+// ring.h: slots as Redis Cluster computes them, preference lists (G1, G2), the fallback order (G3),
+// sites (G4).
 //
 // The known slots are from the specification of Redis Cluster and from redis-cli CLUSTER KEYSLOT.
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "core/layout.h"
 #include "core/ring.h"
 #include "test/hooks.h"
 
@@ -212,6 +214,45 @@ static void test_fallbacks(void **state)
     assert_true(canary_noticed);
 }
 
+// Labels make sites; a layout's label goes before what the caller says of its members.
+static void test_sites(void **state)
+{
+    (void)state;
+    static const char *label[] = {"a", "", "b", "a", "", "b"};
+    static const uint16_t head[] = {0, 1, 2, 0, 1, 2};
+    static struct gr_member member[GR_COUNT(label)];
+    static struct gr_card card[4];
+    for (size_t m = 0; m < GR_COUNT(label); m++) {
+        snprintf(member[m].name, sizeof member[m].name, "n%zu", m);
+        member[m].id = gr_member_id(gr_bytes_text(member[m].name));
+        snprintf(member[m].site, sizeof member[m].site, "%s", label[m]);
+        if (m < GR_COUNT(card)) {
+            memcpy(card[m].name, member[m].name, sizeof card[m].name);
+            snprintf(card[m].site, sizeof card[m].site, "%s", m == 0 ? "b" : label[m]);
+            card[m].weight = 1;
+        }
+    }
+    struct gr_ring ring, next;
+    gr_ring_init(&ring, 8, 3, member, GR_COUNT(member));
+    for (uint16_t m = 0; m < GR_COUNT(label); m++)
+        assert_int_equal(ring.member[m].site_head, head[m]);
+    assert_true(gr_ring_same_site(&ring, 1, 4));
+    assert_false(gr_ring_same_site(&ring, 1, 3));
+    memcpy(member[3].site, "b", 2);
+    gr_ring_follow(&next, &ring, member, GR_COUNT(member), 3, ring.owner);
+    assert_int_equal(next.member[3].site_head, 2);
+    gr_ring_deinit(&next);
+    gr_ring_deinit(&ring);
+    struct gr_arena arena = {0};
+    struct gr_layout layout = gr_layout_first(&arena, 8, 3, card, GR_COUNT(card));
+    gr_layout_ring(&layout, member, GR_COUNT(member), &ring);
+    static const uint16_t of_layout[] = {0, 1, 0, 3, 1, 0}; // b, none, b, a; as said: none, b
+    for (uint16_t m = 0; m < GR_COUNT(label); m++)
+        assert_int_equal(ring.member[m].site_head, of_layout[m]);
+    gr_ring_deinit(&ring);
+    gr_arena_deinit(&arena);
+}
+
 static int nothing_is_left(void **state)
 {
     (void)state;
@@ -227,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_cursor),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_fallbacks),
+        cmocka_unit_test(test_sites),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, nothing_is_left);
 }

@@ -92,7 +92,8 @@ static struct gr_store *open_store(void)
 static int set_up(void **state)
 {
     (void)state;
-    struct gr_member member = {"n1", "h", "127.0.0.1:7390", "127.0.0.1:7379"};
+    struct gr_card member = {
+        .name = "n1", .host = "h", .peer = "127.0.0.1:7390", .resp = "127.0.0.1:7379"};
     gr_log_level(GR_LOG_ERROR);
     snprintf(root, sizeof(root), "/tmp/gramme-salvage-XXXXXX");
     if (mkdtemp(root) == NULL)

@@ -46,7 +46,7 @@ static struct gr_key key_of(const char *name)
     return gr_key_make(gr_bytes_text("b"), gr_bytes_text(name));
 }
 
-static void write_hint(uint16_t owner, const char *name, uint64_t counter, size_t value_bytes)
+static void write_hint(uint64_t owner, const char *name, uint64_t counter, size_t value_bytes)
 {
     struct gr_dot dot = {{9, 1}, counter};
     uint8_t *value = gr_arena_take_zero(&arena, value_bytes);
@@ -74,7 +74,7 @@ static enum gr_err run(struct gr_scan_page *page)
     return err;
 }
 
-static struct gr_scan_page hints_of(uint16_t owner, gr_cursor cursor, uint32_t limit)
+static struct gr_scan_page hints_of(uint64_t owner, gr_cursor cursor, uint32_t limit)
 {
     struct gr_scan_page page = {
         .kind = GR_SCAN_HINTS, .owner = owner, .cursor = cursor, .limit = limit};
@@ -88,7 +88,7 @@ static void test_pages(void **state)
     (void)state;
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
     for (size_t i = 0; i < GR_COUNT(names); i++)
-        for (uint16_t owner = 1; owner <= 3; owner++)
+        for (uint64_t owner = 1; owner <= 3; owner++)
             for (uint64_t n = 0; n < i; n++)
                 write_hint(owner, names[i], 10 * i + n + 1, i);
     uint32_t seen = 0, pages = 0;
@@ -170,9 +170,9 @@ static void test_load(void **state)
     gr_ring_init(&ring, PARTITIONS, 3, member, 4);
     struct gr_node_config config = gr_node_config_default();
     config.ring = &ring;
-    write_hint(1, "a", 5, 100);
-    write_hint(1, "b", 3, 100);
-    write_hint(3, "a", 5, 100);
+    write_hint(ring.member[1].id, "a", 5, 100);
+    write_hint(ring.member[1].id, "b", 3, 100);
+    write_hint(ring.member[3].id, "a", 5, 100);
     struct gr_node *node = gr_node_new(&config);
     assert_int_equal(gr_scan_load(store, PARTITIONS, node, why, sizeof why), GR_OK);
     struct gr_debt_view debt = gr_node_debt(node, 1);
@@ -180,7 +180,12 @@ static void test_load(void **state)
     assert_true(gr_node_debt(node, 2).count == 0 && gr_node_debt(node, 3).count == 1);
     gr_node_free(node);
 
-    write_hint(4, "c", 1, 1); // there is no such member
+    write_hint(77, "c", 1, 1); // one that is no member any more, or not yet
+    node = gr_node_new(&config);
+    assert_int_equal(gr_scan_load(store, PARTITIONS, node, why, sizeof why), GR_OK);
+    gr_node_free(node);
+
+    damage(gr_disk_range_hints(&arena, 77, 0).from);
     node = gr_node_new(&config);
     assert_int_equal(gr_scan_load(store, PARTITIONS, node, why, sizeof why), GR_ERR_CORRUPT);
     assert_non_null(strstr(why, "A hint row of the store cannot be read"));

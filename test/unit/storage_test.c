@@ -571,7 +571,8 @@ static void test_load(void **state)
     fill_partition(3, 5);
     fill_partition(8, 2);
     assert_true(gr_storage_commit(storage));
-    struct gr_member member = {"n1", "h", "127.0.0.1:1", "127.0.0.1:2"};
+    struct gr_member member = {
+        .name = "n1", .host = "h", .peer = "127.0.0.1:1", .resp = "127.0.0.1:2"};
     struct gr_ring ring;
     gr_ring_init(&ring, PARTITIONS, 1, &member, 1);
     struct gr_node_config config = gr_node_config_default();
