@@ -7,8 +7,7 @@
 // before and 1 if not, and the cheapest chains one after another are the cheapest in all.)
 //
 //   A1  What is taken so far is always the cheapest way to meet the needs that are met so far; so
-//   no
-//       round of swaps gains anything, and a search ends.
+//       no round of swaps gains anything, and a search ends.
 //   A2  The same input gives the same output, on any machine.
 //
 // To find a chain without looking at every row, `swaps` counts for each two columns the rows that

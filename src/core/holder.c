@@ -13,9 +13,8 @@
 //       of it: a wrong guess elsewhere costs a message.
 //   HO3 A flag is told to others once it is durable, and after what it stands for.
 //   HO4 Who joins a list at a ring change takes the place of who leaves it at that change: the
-//   first
-//       of the one for the first of the other, in the order of the lists. Of older ones that still
-//       hold, the one with the least id takes the first place that is open.
+//       first of the one for the first of the other, in the order of the lists. Of older ones that
+//       still hold, the one with the least id takes the first place that is open.
 //
 // Source: §4.9; DESIGN.md §7. Owns: node->holding. Bounds: Q bits for each member.
 #include "core/entropy.h"
@@ -241,6 +240,14 @@ void gr_holder_on_synced(struct gr_node *node)
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_HOLDS, .holds = gr_holder_all(node)});
 }
 
+static bool is_bare(const uint64_t *bits, uint32_t words)
+{
+    for (uint32_t i = 0; i < words; i++)
+        if (bits[i] != 0)
+            return false;
+    return true;
+}
+
 void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event)
 {
     uint32_t words = words_of(node);
@@ -250,7 +257,11 @@ void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event)
     if (holding->bits == NULL)
         holding->bits = gr_hook_memory(NULL, words * sizeof *holding->bits);
     memcpy(holding->bits, event->holds->held, words * sizeof *holding->bits);
+    if (holding->run != event->run)
+        holding->bare_in = 0;
     holding->run = event->run;
+    if (is_bare(holding->bits, words))
+        holding->bare_in = node->ring->version;
     gr_transfer_soon(node);
 }
 

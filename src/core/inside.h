@@ -68,7 +68,8 @@ struct gr_spare {
 // What a member has said that it holds, and in which of its runs.
 struct gr_holding {
     uint64_t run;
-    uint64_t *bits; // owned; NULL: nothing was heard
+    uint64_t *bits;   // owned; NULL: nothing was heard
+    uint64_t bare_in; // the last ring in which it said, in this run, that it held nothing; 0: none
 };
 
 // ---- partitions and latches ------------------------------------------------------------------

@@ -10,14 +10,17 @@
 // requests. This file says with whom, and when that is enough.
 //
 //   T1  The flag is set only after a complete exchange with the one who votes for this position;
-//       where nobody does, with every other one who holds the partition; where nobody holds it,
-//       after every member of the ring has said so in its present run.
+//       where nobody does, with every other one who holds the partition; where nobody held it,
+//       after every member of the ring has said so in its present run (T5).
 //   T2  It counts only if the other side said, when the exchange began, that it holds the partition
 //       and lacks nothing itself (damage.c, B3).
-//   T3  A hint that is kept here of a partition that this node owns is in its own store first: a
-//   get
-//       does not ask an owner for hints.
+//   T3  A hint that is kept here of a partition that this node owns is in its own store first: no
+//       get asks an owner for hints.
 //   T4  The flag is written after everything that it stands for, and told once it is durable.
+//   T5  Of those who make a cluster together, one is the first to have heard all others, and says
+//       that it holds before a third has said that it does not. Who holds goes on holding until all
+//       owners do (leave.c, LV3): so whoever has said, in this ring, that it holds nothing may
+//       since have come to hold only what was nobody's, and this node has as good a right to it.
 //
 //   owner, not held -> exchange with its source -joined-> (T3) -> held -> told
 //                        ^-- failed: again in AGAIN_MS --'
@@ -77,14 +80,15 @@ bool gr_transfer_lacks(const struct gr_node *node, uint32_t partition)
     return is_wanted(node, partition) && next_source(node, partition, -1) >= 0;
 }
 
-// T1: every member says, in the run that this node is linked to, what it holds.
-static bool all_have_said(const struct gr_node *node)
+// T1, T5: every member has said, in the run that this node is linked to, that it does not hold it.
+static bool is_nobodys(const struct gr_node *node, uint32_t partition)
 {
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_holding *holding = &node->holding[m];
         if (m == node->config.self || node->ring->member[m].out)
             continue;
-        if (!node->peer[m].up || holding->bits == NULL || holding->run != node->peer[m].run)
+        if (!node->peer[m].up || holding->bits == NULL || holding->run != node->peer[m].run ||
+            (gr_holder_says(node, m, partition) && holding->bare_in != node->ring->version))
             return false;
     }
     return true;
@@ -93,10 +97,10 @@ static bool all_have_said(const struct gr_node *node)
 static bool may_hold(const struct gr_node *node, uint32_t partition)
 {
     if (!gr_entropy_ready(node, partition) || node->partition[partition].damage != NULL ||
-        node->store != GR_OK || next_source(node, partition, -1) >= 0 ||
-        gr_hint_own_pending(node)) // T3
+        node->store != GR_OK || gr_hint_own_pending(node)) // T3
         return false;
-    return gr_holder_any(node, partition) || all_have_said(node);
+    bool given = gr_holder_any(node, partition) && next_source(node, partition, -1) < 0;
+    return given || is_nobodys(node, partition);
 }
 
 // T4.

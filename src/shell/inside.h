@@ -306,6 +306,7 @@ struct gr_server {
     uv_timer_t second; // once a second
     uv_timer_t run;    // the next attempt at a new run
     uv_timer_t grace;  // until then the node waits for the links to come up
+    bool grace_said;   // what it waits for
     uv_timer_t stop;   // while stopping: looks whether all is done
     uint64_t started_ms, stop_ms, looked_ms;
     bool stopping, stopped;

@@ -17,15 +17,16 @@
 //       heard for SILENCE_MS. Both sides send at least a keepalive each second.
 //   I3  What cannot be understood ends the connection: nothing behind it can be trusted.
 //   I4  Whoever proves the secret may say who he is: his card, the first frame of either side,
-//   makes
-//       him a member, who owns nothing until a plan says otherwise. One who has no run yet, and who
-//       dialled though the other should have, only talks (a visit): the node hears nothing of it.
+//       makes him a member, who owns nothing until a plan says otherwise. One who has no run yet,
+//       and who dialled though the other should have, only talks (a visit): the node hears nothing
+//       of it.
 //
 // Ownership: a gr_conn is in links->conns until its socket is gone; peer->conn and peer->dialled
 // borrow it, and forget it when it begins to close.
 //
-// Bounds: per connection one frame (GR_FRAME_BYTES_MAX) and one read of input, OUT_BYTES_MAX and
-// one frame of output; STRANGERS_MAX connections that have not shown who they are.
+// Bounds: per connection one frame (GR_FRAME_BYTES_MAX) and one read of input, memory_max (what
+// requests may have under way), OUT_SPARE_BYTES and one frame of output; STRANGERS_MAX connections
+// that have not shown who they are.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ enum {
     SILENCE_MS = 5000,
     KEEPALIVE_MS = 900, // looked at once a second
     STRANGERS_MAX = 64,
-    OUT_BYTES_MAX = 256 << 20,
+    OUT_SPARE_BYTES = 64 << 20,
     KEEP_BYTES_MAX = 1 << 20, // of an input buffer, for the next frame
     BACKLOG = 128,
 };
@@ -361,6 +362,11 @@ static uint64_t seen(void *host, uint64_t store)
     return server->node != NULL ? gr_node_run_seen(server->node, store) : 0;
 }
 
+static size_t out_max(const struct gr_server *server)
+{
+    return (size_t)gr_config_number(server->config, GR_SETTING_MEMORY_MAX) + OUT_SPARE_BYTES;
+}
+
 static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *peer, bool dials)
 {
     struct gr_conn *conn = gr_hook_memory(NULL, sizeof(*conn));
@@ -370,7 +376,7 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
     conn->dialled = dials;
     conn->opened_ms = conn->heard_ms = conn->sent_ms = uv_now(&server->loop);
     gr_writer_init(&conn->in, (size_t)GR_FRAME_BYTES_MAX + GR_STREAM_READ_BYTES);
-    gr_writer_init(&conn->out, (size_t)OUT_BYTES_MAX + GR_FRAME_BYTES_MAX);
+    gr_writer_init(&conn->out, out_max(server) + GR_FRAME_BYTES_MAX);
     gr_stream_init(&conn->stream, &server->loop, &server->pool, &stream_calls);
     gr_list_append(&server->links.conns, &conn->in_all);
 
@@ -535,15 +541,15 @@ void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_me
         conn->out.bad = false;
         gr_log(GR_LOG_WARN, "peer %s: a message is too large to be sent and was dropped",
             gr_link_name(peer));
-    } else if (conn->out.size > OUT_BYTES_MAX) {
-        conn_close(conn, "it does not read: 256 MiB wait to be sent");
+    } else if (conn->out.size > out_max(server)) {
+        conn_close(conn, "it does not read: as much as memory_max waits to be sent");
     }
 }
 
 bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk)
 {
     struct gr_conn *conn = member < server->links.count ? server->links.peer[member]->conn : NULL;
-    if (conn == NULL || conn->out.size > OUT_BYTES_MAX / 2)
+    if (conn == NULL || conn->out.size > out_max(server))
         return false;
     gr_frame_talk(&conn->out, talk);
     conn->out.bad = false;

@@ -5,8 +5,8 @@
 //                                                                  '-> let in by a member --'
 //
 //      run: store opened, a new actor durable in it, clocks fed to a new node, members dialled
-//        | enough links are up, and enough are known to hold; or GRACE_MS have passed, and
-//        | somebody is known to hold anything
+//        | enough links are up, and enough are known to hold; or GRACE_MS have passed (in a new
+//        | store FIRST_GRACE_MS), and somebody is known to hold anything
 //        v
 //      serving: "ready" is said, requests are taken (before that they are answered -LOADING)
 //        | the store fails (a write, a sync)
@@ -48,6 +48,8 @@ enum {
     RUN_GOOD_MS = 60000, // a run that lasted so long was no quick failure
     ASLEEP_MS = 2500,    // between two looks that should be a second apart
     GRACE_MS = 1000,     // for links to come up before a node that is alone serves nevertheless
+    FIRST_GRACE_MS =
+        10000, // the same for a new store: it may be one of a cluster that is just made
     SPACE_BYTES_MIN = 64 << 20,
     SALVAGES_MAX = 3, // in one process: then the disk is bad, and more directories do not help
 };
@@ -101,6 +103,12 @@ static int quorum_of(const struct gr_server *server, uint8_t asked)
     return gr_quorum_by_site(asked) ? server->roster.ring.n / 2 + 1 : asked;
 }
 
+static bool is_patient(const struct gr_server *server)
+{
+    uint64_t patience = gr_node_config(server->node)->blank ? FIRST_GRACE_MS : GRACE_MS;
+    return uv_now(&server->loop) - server->run_started_ms < patience;
+}
+
 void gr_server_look(struct gr_server *server)
 {
     const struct gr_ring *ring = &server->roster.ring;
@@ -113,7 +121,7 @@ void gr_server_look(struct gr_server *server)
     // With so many members up no preference list lacks a quorum. Before that, a node that has just
     // started would refuse what it can do a moment later.
     bool enough = gr_links_up(server) >= others - (ring->n - quorum);
-    bool patient = uv_is_active((uv_handle_t *)&server->grace);
+    bool patient = is_patient(server);
     bool known = patient ? gr_node_has_voters(server->node, (uint8_t)quorum) &&
                                gr_node_transfers(server->node).wanted == 0
                          : gr_node_is_founded(server->node);
@@ -145,10 +153,18 @@ void gr_server_seen(struct gr_server *server, const char *peer, uint64_t run)
 static void on_grace(uv_timer_t *timer)
 {
     struct gr_server *server = timer->data;
+    if (server->node == NULL)
+        return;
     gr_server_look(server);
-    if (!server->serving && server->node != NULL)
+    if (server->serving)
+        return;
+    if (!server->grace_said && !gr_node_is_founded(server->node)) {
+        server->grace_said = true;
         gr_log(GR_LOG_INFO, "nobody is known to hold any data yet: a cluster that was just made "
                             "serves once all of its members have come up");
+    }
+    if (is_patient(server))
+        uv_timer_start(&server->grace, on_grace, GRACE_MS, 0);
 }
 
 bool gr_server_talks(const struct gr_server *server)
