@@ -111,7 +111,7 @@ struct gr_storage {
     uv_cond_t sync_wanted;
     uint64_t applied, synced; // under sync_lock
     uint64_t urgent;          // under sync_lock: the last batch that does not wait
-    uint64_t sync_began;      // uv_hrtime
+    uint64_t sync_began;      // uv_hrtime; 0: never yet
     enum gr_err sync_failed;  // under sync_lock
     bool sync_stop;
     atomic_bool sync_news;
@@ -247,7 +247,8 @@ static void crew_give(struct crew *crew, struct job *job)
 static uint64_t sync_wait(const struct gr_storage *storage)
 {
     uint64_t passed = uv_hrtime() - storage->sync_began;
-    bool due = storage->urgent > storage->synced || passed >= storage->interval_ns;
+    bool due = storage->urgent > storage->synced || storage->sync_began == 0 ||
+               passed >= storage->interval_ns;
     return due ? 0 : storage->interval_ns - passed;
 }
 
