@@ -155,6 +155,8 @@ void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, en
 
 void gr_serve_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 void gr_serve_timer(struct gr_node *node);
+// Another than that peer gives this node what it lacks of the partition, in an exchange it began.
+bool gr_serve_gives(const struct gr_node *node, uint16_t peer, uint32_t partition);
 void gr_serve_on_link_down(struct gr_node *node, uint16_t peer);
 // Room for members from..to-1.
 void gr_serve_members(struct gr_node *node, uint16_t from, uint16_t to);
@@ -260,6 +262,8 @@ void gr_transfer_timer(struct gr_node *node);
 bool gr_transfer_next(struct gr_node *node, uint16_t *ret_peer, uint32_t *ret_partition);
 // It is to be held here, and someone who holds it has not given it yet.
 bool gr_transfer_lacks(const struct gr_node *node, uint32_t partition);
+// It is to be held here, and others than that peer, one of whom is up, are to give it first.
+bool gr_transfer_is_anothers(const struct gr_node *node, uint32_t partition, uint16_t peer);
 // Clocks were joined with a peer; `lacking`: as it said when that exchange began.
 void gr_transfer_joined(struct gr_node *node, uint32_t partition, uint16_t peer, bool lacking);
 

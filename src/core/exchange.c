@@ -289,6 +289,10 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
         join(node);
         return;
     }
+    if (gr_serve_gives(node, x->peer, x->partition)) { // V4
+        end(node, GR_ERR_BUSY);
+        return;
+    }
     x->state = GR_EXCHANGE_LEAVES;
     struct gr_message branch = {.type = GR_MSG_BRANCH, .branches = x->branches};
     (void)tell(node, &branch);

@@ -10,7 +10,8 @@
 //   V2  What is offered is taken as the throttle of this node admits it (slice.c, L1), in the order
 //       in which it came.
 //   V3  The last page of a range is given only if all of it adds up to the leaves of the tree.
-//   V4  Where a peer gives, no other begins: what it gives the others need not give as well.
+//   V4  Where a peer gives, no other begins: what it gives the others need not give as well. What
+//       this node is to hold is given by its source (transfer.c, T1), and by nobody else before.
 //   V5  Nor does one begin before the sweep has stripped what the last one gave: until then every
 //       key differs from the peer's. What is damaged waits for neither.
 //
@@ -57,16 +58,10 @@ static void answer(struct gr_node *node, uint16_t peer, const struct gr_message 
     (void)gr_node_send(node, peer, &message);
 }
 
-// V4, V5.
-static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t partition)
+bool gr_serve_gives(const struct gr_node *node, uint16_t peer, uint32_t partition)
 {
-    const struct gr_exchange *x = &node->entropy->exchange;
     if (node->partition[partition].damage != NULL)
         return false;
-    if (x->state > GR_EXCHANGE_LEAVES && x->partition == partition && x->peer != peer)
-        return true;
-    if (gr_sweep_strips(node, partition))
-        return true;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_served *served = node->entropy->served[m];
         bool silent = node->now.ns - served->heard.ns > node->config.write_timeout.ns;
@@ -75,6 +70,17 @@ static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t part
             return true;
     }
     return false;
+}
+
+// V4, V5.
+static bool is_occupied(const struct gr_node *node, uint16_t peer, uint32_t partition)
+{
+    const struct gr_exchange *x = &node->entropy->exchange;
+    if (node->partition[partition].damage != NULL)
+        return false;
+    bool own = x->state > GR_EXCHANGE_BEGIN && x->partition == partition && x->peer != peer;
+    return own || gr_sweep_strips(node, partition) || gr_serve_gives(node, peer, partition) ||
+           gr_transfer_is_anothers(node, partition, peer);
 }
 
 // Why no exchange of that partition can be served, or GR_OK.
@@ -132,6 +138,11 @@ static void begin(struct gr_node *node, uint16_t peer, const struct gr_message *
 static void show_leaves(struct gr_node *node, uint16_t peer, const struct gr_message *message)
 {
     struct gr_served *served = node->entropy->served[peer];
+    if (is_occupied(node, peer, served->partition)) { // both had begun, the other was quicker
+        answer(node, peer, message, GR_MSG_LEAVES, GR_ERR_BUSY);
+        close_served(node, served);
+        return;
+    }
     served->differs = true;
     bool late = node->config.canary == GR_CANARY_LATE_COMPARE;
     const struct gr_sum *leaf_of =

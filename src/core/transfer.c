@@ -80,6 +80,19 @@ bool gr_transfer_lacks(const struct gr_node *node, uint32_t partition)
     return is_wanted(node, partition) && next_source(node, partition, -1) >= 0;
 }
 
+bool gr_transfer_is_anothers(const struct gr_node *node, uint32_t partition, uint16_t peer)
+{
+    bool up = false;
+    if (!is_wanted(node, partition))
+        return false;
+    for (int m = next_source(node, partition, -1); m >= 0; m = next_source(node, partition, m)) {
+        if (m == peer)
+            return false;
+        up |= node->peer[m].up;
+    }
+    return up;
+}
+
 // T1, T5: every member has said, in the run that this node is linked to, that it does not hold it.
 static bool is_nobodys(const struct gr_node *node, uint32_t partition)
 {
