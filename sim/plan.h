@@ -35,7 +35,8 @@
     X(BIT_ROT, "bit-rot", 250, "record rows with a wrong byte")                                    \
     X(SALVAGE, "salvage", 200, "stores that were salvaged into new ones")                          \
     X(MEMBERS, "members", 300, "rings that gave partitions to others")                             \
-    X(SITE_CUT, "site-cut", 400, "sites that were cut off as a whole")
+    X(SITE_CUT, "site-cut", 400, "sites that were cut off as a whole")                             \
+    X(REMOVAL, "removal", 150, "members that were removed with what only they had")
 
 enum sim_fault {
 #define X(symbol, name, per_mille, text) SIM_##symbol,

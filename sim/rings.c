@@ -178,15 +178,11 @@ void sim_rings_unsettle(struct sim *sim)
             sim->settled_at[p] = sim_order(sim);
 }
 
-bool sim_rings_change(struct sim *sim, const struct sim_action *action)
+// False: such a ring cannot be made there.
+static bool make(
+    struct sim *sim, int by, unsigned members, bool shuffles, const struct sim_action *action)
 {
-    int by = (int)(action->draw[0] % (uint64_t)sim->node_count);
     const struct sim_ring *parent = &sim->rings[sim->node[by].ring]; // RG1
-    int who = (int)(action->draw[1] % (uint64_t)sim->node_count);
-    unsigned members = parent->members ^ 1u << who;
-    bool shuffles = action->draw[2] % 100 < 30;
-    if (shuffles)
-        members = parent->members;
     if (sim->node[by].node == NULL || sim->ring_count == SIM_RINGS_MAX ||
         __builtin_popcount(members) < parent->ring.n)
         return false;
@@ -219,6 +215,28 @@ bool sim_rings_change(struct sim *sim, const struct sim_action *action)
     }
     gr_hook_memory(owner, 0);
     return planned;
+}
+
+bool sim_rings_change(struct sim *sim, const struct sim_action *action)
+{
+    int by = (int)(action->draw[0] % (uint64_t)sim->node_count);
+    unsigned members = sim->rings[sim->node[by].ring].members;
+    bool shuffles = action->draw[2] % 100 < 30;
+    if (!shuffles)
+        members ^= 1u << action->draw[1] % (uint64_t)sim->node_count;
+    return make(sim, by, members, shuffles, action);
+}
+
+bool sim_rings_remove(struct sim *sim, int node, const struct sim_action *action)
+{
+    static const uint64_t none[SIM_HOLD_WORDS] = {0};
+    int by = (int)(action->draw[1] % (uint64_t)sim->node_count);
+    unsigned members = sim->rings[sim->node[by].ring].members;
+    if (by == node || !(members >> node & 1) ||
+        !make(sim, by, members & ~(1u << node), false, action))
+        return false;
+    say(sim, node, none); // what is said of its store is news like any other
+    return true;
 }
 
 // ---- settled ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Ruin: what is on a disk is destroyed or altered behind the node's back.
 //
-// A lost disk comes back empty under a new store id; a rolled-back one is what it was at an earlier
+// A lost disk comes back empty under a new store id, and so does the machine of a member that was
+// removed (rings.c); a rolled-back one is what it was at an earlier
 // durable moment; a record row vanishes, or reads as corrupt from then on. Before each, the oracle
 // asks which writes are still held for certain by another disk: those must survive, and only those.
 #include "sim/world.h"
@@ -49,10 +50,13 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
 {
     int n = going->node;
     struct sim_node *host = &sim->node[n];
+    if (action->fault == SIM_REMOVAL && !sim_rings_remove(sim, n, action))
+        return false;
     host->bad_at = GR_MAX(host->bad_at, sim->now);
     sim->lost_any = sim->ruined = true;
     switch (action->fault) {
     case SIM_DISK_LOSS:
+    case SIM_REMOVAL:
         sim_rings_unsettle(sim);
         restart_over(sim, n, action->lasts_ms);
         sim_oracle_loses(&sim->oracle, n, -1, false); // an empty disk casts no vote
@@ -60,7 +64,8 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
         host->store += 1000;
         for (int key = 0; key < SIM_KEYS_MAX; key++)
             host->suspect[key] = false;
-        sim_tell(sim, "node %d has lost its disk", n);
+        sim_tell(sim, "node %d %s", n,
+            action->fault == SIM_REMOVAL ? "is removed" : "has lost its disk");
         return true;
     case SIM_SALVAGE: {
         static const uint32_t shares[] = {0, 20, 200, 800};

@@ -253,6 +253,8 @@ void sim_rings_news(struct sim *sim, struct sim_event *event);
 void sim_rings_unsettle(struct sim *sim);
 // False: it could not be made.
 bool sim_rings_change(struct sim *sim, const struct sim_action *action);
+// The same: a ring without that node, whose store holds nothing any more, whatever it has said.
+bool sim_rings_remove(struct sim *sim, int node, const struct sim_action *action);
 // Everybody knows who owns that partition, all of them hold it, and nobody else does.
 bool sim_settled(const struct sim *sim, uint32_t partition);
 void sim_audit_rings(struct sim *sim);

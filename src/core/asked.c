@@ -79,7 +79,6 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     size_t bytes = gr_record_value_bytes(&message->record);
     struct gr_keyop *op = gr_keyop_new(node, kind, &message->key, bytes);
     if (op == NULL) {
-        node->stats.busy++;
         refuse(node, peer, message, GR_ERR_BUSY);
         return;
     }
@@ -92,8 +91,6 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
         op->incoming = gr_record_copy(&op->arena, &message->record, false);
         op->dot = message->type == GR_MSG_DELTA ? message->dot : (struct gr_dot){0};
     }
-    if (gr_replica_submit(node, op) != GR_OK) {
-        node->stats.busy++;
+    if (gr_replica_submit(node, op) != GR_OK)
         refuse(node, peer, message, GR_ERR_BUSY);
-    }
 }

@@ -6,6 +6,7 @@
 //
 //   F1  The throttle hears of every read and write of a key that was tried, and of every BUSY; a
 //       request that was refused for another reason says nothing of how the foreground fares.
+//   F2  stats.busy counts the clients' requests that were answered BUSY, and nothing else.
 //
 // Owns: nothing; a result is borrowed while it is told.
 #include "core/inside.h"
@@ -29,6 +30,7 @@ static void sample_client(
 {
     bool timed = done->op == GR_OP_GET || done->op == GR_OP_PUT || done->op == GR_OP_UPDATE;
     enum gr_err_class class = gr_err_info(result->err)->class;
+    node->stats.busy += result->err == GR_ERR_BUSY; // F2
     if (result->err == GR_ERR_BUSY)
         gr_throttle_refused(&node->throttle, node->now);
     else if (timed && (class == GR_CLASS_NONE || class == GR_CLASS_UNKNOWN ||

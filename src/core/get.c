@@ -402,7 +402,6 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     else if (!gr_node_has_room(node, 0))
         err = GR_ERR_BUSY;
     if (err != GR_OK) {
-        node->stats.busy += err == GR_ERR_BUSY;
         struct gr_result result = {.outcome = GR_REJECTED,
             .err = err,
             .needed = need,

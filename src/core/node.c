@@ -198,7 +198,6 @@ static bool refuse_late(struct gr_node *node, const struct gr_request *request)
         return false;
     gr_probe(&node->probes, GR_PROBE_REQUEST_LATE);
     node->stats.late++;
-    node->stats.busy++;
     struct gr_done done = gr_node_done(node, request);
     struct gr_result busy = {
         .outcome = GR_REJECTED, .err = GR_ERR_BUSY, .timeout = timeout, .now = node->wall};

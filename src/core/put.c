@@ -569,7 +569,6 @@ static void reject(struct gr_node *node, const struct gr_done *done, enum gr_err
 {
     gr_probe(&node->probes, GR_PROBE_PUT_REJECTED);
     node->stats.rejected++;
-    node->stats.busy += err == GR_ERR_BUSY;
     struct gr_result result = {.outcome = GR_REJECTED,
         .err = err,
         .acks = up,

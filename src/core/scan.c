@@ -378,7 +378,6 @@ void gr_scan_free(struct gr_node *node)
 
 static void refuse(struct gr_node *node, const struct gr_request *request, enum gr_err err)
 {
-    node->stats.busy += err == GR_ERR_BUSY;
     struct gr_done done = gr_node_done(node, request);
     struct gr_result result = {.outcome = GR_REJECTED, .err = err, .now = node->wall};
     gr_done_tell(node, &done, &result, true);

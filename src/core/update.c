@@ -226,7 +226,6 @@ void gr_update_start(struct gr_node *node, const struct gr_request *request)
         return;
     }
     if (!gr_node_has_room(node, request->value.size)) {
-        node->stats.busy++;
         struct gr_result busy = {.outcome = GR_REJECTED, .err = GR_ERR_BUSY, .now = node->wall};
         gr_done_tell(node, &done, &busy, true);
         return;

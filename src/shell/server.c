@@ -5,8 +5,8 @@
 //                                                                  '-> let in by a member --'
 //
 //      run: store opened, a new actor durable in it, clocks fed to a new node, members dialled
-//        | enough links are up, and enough are known to hold; or GRACE_MS have passed (in a new
-//        | store FIRST_GRACE_MS), and somebody is known to hold anything
+//        | enough links are up, and enough are known to hold; or GRACE_MS have passed, and enough
+//        | are known to hold, or at least somebody (in a new store after FIRST_GRACE_MS)
 //        v
 //      serving: "ready" is said, requests are taken (before that they are answered -LOADING)
 //        | the store fails (a write, a sync)
@@ -103,10 +103,21 @@ static int quorum_of(const struct gr_server *server, uint8_t asked)
     return gr_quorum_by_site(asked) ? server->roster.ring.n / 2 + 1 : asked;
 }
 
-static bool is_patient(const struct gr_server *server)
+// One of a new store waits for those who make the cluster with it.
+static bool is_young(const struct gr_server *server)
 {
-    uint64_t patience = gr_node_config(server->node)->blank ? FIRST_GRACE_MS : GRACE_MS;
-    return uv_now(&server->loop) - server->run_started_ms < patience;
+    return gr_node_config(server->node)->blank &&
+           uv_now(&server->loop) - server->run_started_ms < FIRST_GRACE_MS;
+}
+
+// Of every partition there are enough who hold it, as far as this node knows; at first, nothing is
+// on its way to this node besides.
+static bool is_known(const struct gr_server *server, int quorum, bool at_first)
+{
+    bool enough = gr_node_has_voters(server->node, (uint8_t)quorum);
+    if (at_first)
+        return enough && gr_node_transfers(server->node).wanted == 0;
+    return enough || (gr_node_is_founded(server->node) && !is_young(server));
 }
 
 void gr_server_look(struct gr_server *server)
@@ -121,11 +132,8 @@ void gr_server_look(struct gr_server *server)
     // With so many members up no preference list lacks a quorum. Before that, a node that has just
     // started would refuse what it can do a moment later.
     bool enough = gr_links_up(server) >= others - (ring->n - quorum);
-    bool patient = is_patient(server);
-    bool known = patient ? gr_node_has_voters(server->node, (uint8_t)quorum) &&
-                               gr_node_transfers(server->node).wanted == 0
-                         : gr_node_is_founded(server->node);
-    if ((!enough && patient) || !known)
+    bool at_first = uv_now(&server->loop) - server->run_started_ms < GRACE_MS;
+    if ((!enough && at_first) || !is_known(server, quorum, at_first))
         return;
     server->serving = true;
     uv_timer_stop(&server->grace);
@@ -163,7 +171,7 @@ static void on_grace(uv_timer_t *timer)
         gr_log(GR_LOG_INFO, "nobody is known to hold any data yet: a cluster that was just made "
                             "serves once all of its members have come up");
     }
-    if (is_patient(server))
+    if (is_young(server))
         uv_timer_start(&server->grace, on_grace, GRACE_MS, 0);
 }
 
