@@ -11,6 +11,8 @@
 //   CR5 Fewer than one node a month is wrongly taken for down.
 //   CR6 What a node knows takes less than NODE_BYTES_MAX bytes.
 //   CR7 Same seed, same everything.
+//   CR8 One that is removed while it is dead, and comes back as it was after all others have been
+//       restarted, is heard by none of them, and stops within TOLD_MS_MAX.
 #include "sim/crowd.h"
 
 #include <stdio.h>
@@ -28,6 +30,7 @@ enum {
     IDLE_BYTES_MAX = 1000,
     DEATH_MS_MAX = 20000,
     HEAL_MS_MAX = 60000,
+    TOLD_MS_MAX = 10000,
     NODE_BYTES_MAX = 256 << 10,
     MONTH_S = 30 * 86400,
     // A keep-alive of a quiet link is no part of gossip; head, version and type of a frame are.
@@ -50,7 +53,7 @@ struct crowd;
 struct person {
     struct crowd *crowd;
     uint16_t number;
-    bool dead;
+    bool dead, told; // that it was removed
     struct gr_members members;
     int64_t tick_at; // of the tick that counts
     uint64_t bytes;  // sent and received
@@ -67,6 +70,8 @@ struct crowd {
     bool cut;                // between the halves
     uint64_t wrong;          // times that somebody alive was called down
     uint64_t *wrong_version; // by person: the last that was counted
+    int removed;             // a person, or -1
+    uint64_t heard;          // messages of the one that was removed, taken
     uint64_t digest;
     struct gr_arena arena;
 };
@@ -151,10 +156,16 @@ static bool send(void *host, uint16_t to, struct gr_talk *talk)
     return true;
 }
 
+static uint64_t store_of(uint16_t number)
+{
+    return 1000000u + number;
+}
+
 static void learned(void *host, const struct gr_fact *fact)
 {
     struct person *person = host;
     struct crowd *crowd = person->crowd;
+    person->told |= fact->kind == GR_FACT_BAN && fact->key == store_of(person->number);
     if (fact->kind != GR_FACT_STATUS || (fact->version & 3) != GR_STATUS_DOWN)
         return;
     uint16_t about = number_of(fact->key);
@@ -163,6 +174,34 @@ static void learned(void *host, const struct gr_fact *fact)
         return;
     crowd->wrong_version[about] = fact->version;
     crowd->wrong++;
+}
+
+// What a link's handshake does: who was removed is refused, and told so.
+static bool refuse(struct crowd *crowd, struct person *person, uint16_t from)
+{
+    const struct gr_facts *facts = &person->members.facts;
+    if (!gr_members_bans(&person->members, store_of(from))) {
+        crowd->heard += from == crowd->removed;
+        return false;
+    }
+    struct gr_fact ban = gr_known_fact(gr_facts_find(facts, GR_FACT_BAN, store_of(from)));
+    struct gr_talk talk = {.type = GR_TALK_FACTS, .id = 1, .fact_list = &ban, .fact_count = 1};
+    int to = gr_members_find(&person->members, from + 1u);
+    return to < 0 || send(person, (uint16_t)to, &talk);
+}
+
+static void take(struct crowd *crowd, struct person *person, const struct letter *letter)
+{
+    struct gr_talk talk;
+    if (refuse(crowd, person, letter->from))
+        return;
+    enum gr_err err = gr_talk_decode(gr_bytes(letter->data, letter->size), &crowd->arena, &talk);
+    gr_assert(err == GR_OK);
+    person->bytes += letter->size + FRAME_BYTES;
+    int from = gr_members_find(&person->members, letter->from + 1u);
+    gr_assert(from > 0);
+    gr_members_on_message(&person->members, (uint16_t)from, &talk, (struct gr_instant){crowd->now});
+    gr_arena_clear(&crowd->arena);
 }
 
 static void deliver(struct crowd *crowd, const struct letter *letter)
@@ -177,17 +216,10 @@ static void deliver(struct crowd *crowd, const struct letter *letter)
         person->tick_at = 0;
         gr_members_tick(&person->members, now);
     } else {
-        struct gr_talk talk;
-        enum gr_err err =
-            gr_talk_decode(gr_bytes(letter->data, letter->size), &crowd->arena, &talk);
-        gr_assert(err == GR_OK);
-        person->bytes += letter->size + FRAME_BYTES;
-        int from = gr_members_find(&person->members, letter->from + 1u);
-        gr_assert(from > 0);
-        gr_members_on_message(&person->members, (uint16_t)from, &talk, now);
+        take(crowd, person, letter);
         gr_hook_memory(letter->data, 0);
-        gr_arena_clear(&crowd->arena);
     }
+    person->dead |= person->told;
     crowd->digest = crowd->digest * 0x100000001b3 + (uint64_t)letter->at + letter->to;
     want_tick(person);
 }
@@ -228,9 +260,38 @@ static void meet_all(struct crowd *crowd, struct person *person)
     }
 }
 
+static void wake(struct person *person, uint64_t seed, enum gr_canary canary)
+{
+    struct gr_members_config config = {.self = person->number + 1u,
+        .seed = seed,
+        .canary = canary,
+        .period = gr_span_ms(1000),
+        .timeout = gr_span_ms(400)};
+    struct gr_members_host host = {person, send, learned};
+    struct gr_instant now = {person->crowd->now};
+    gr_members_init(&person->members, &config, &host, now);
+}
+
+// It knows afterwards what it has saved before.
+static void restart(struct person *person)
+{
+    struct gr_members before = person->members;
+    wake(person, before.config.seed + 1, before.config.canary);
+    for (int kind = 1; kind < GR_FACT_KINDS; kind++) {
+        const struct gr_known *known = NULL;
+        while ((known = gr_facts_next(&before.facts, (enum gr_fact_kind)kind, known)) != NULL) {
+            struct gr_fact fact = gr_known_fact(known);
+            gr_members_load(&person->members, &fact);
+        }
+    }
+    gr_members_deinit(&before);
+    person->tick_at = 0;
+    want_tick(person);
+}
+
 static void begin(struct crowd *crowd, uint64_t seed, uint16_t count, enum gr_canary canary)
 {
-    *crowd = (struct crowd){.count = count};
+    *crowd = (struct crowd){.count = count, .removed = -1};
     crowd->person = gr_hook_memory(NULL, count * sizeof *crowd->person);
     crowd->wrong_version = gr_hook_memory(NULL, count * sizeof *crowd->wrong_version);
     memset(crowd->wrong_version, 0, count * sizeof *crowd->wrong_version);
@@ -238,13 +299,7 @@ static void begin(struct crowd *crowd, uint64_t seed, uint16_t count, enum gr_ca
         struct person *person = &crowd->person[i];
         *person = (struct person){.crowd = crowd, .number = i};
         gr_random_init(&person->random, seed * 1000003 + i);
-        struct gr_members_config config = {.self = i + 1u,
-            .seed = seed * 7919 + i,
-            .canary = canary,
-            .period = gr_span_ms(1000),
-            .timeout = gr_span_ms(400)};
-        struct gr_members_host host = {person, send, learned};
-        gr_members_init(&person->members, &config, &host, (struct gr_instant){crowd->now});
+        wake(person, seed * 7919 + i, canary);
         meet_all(crowd, person);
         want_tick(person);
     }
@@ -284,6 +339,11 @@ static bool has_ring(struct crowd *crowd, struct person *person)
     return ring != NULL && ring->version == 2;
 }
 
+static bool has_ban(struct crowd *crowd, struct person *person)
+{
+    return gr_members_bans(&person->members, store_of((uint16_t)crowd->removed));
+}
+
 static bool knows_who_lives(struct crowd *crowd, struct person *person)
 {
     for (uint16_t m = 1; m < person->members.count; m++) {
@@ -304,6 +364,7 @@ static bool agrees(struct crowd *crowd, struct person *person)
 
 struct measured {
     int64_t ring_ms, death_ms, heal_ms;
+    int64_t told_ms;     // -1: the one that was removed was heard, or not told
     uint64_t idle_bytes; // a second, of the busiest
     uint64_t wrong;
     double months;
@@ -318,6 +379,30 @@ static size_t bytes_of(const struct gr_members *members)
            members->facts.map.bucket_count * sizeof(struct gr_map_link *) +
            members->capacity * (sizeof *members->member + sizeof *members->order) +
            members->suspicions_capacity * sizeof *members->suspicion;
+}
+
+// CR8. The dead one is removed, and comes back.
+static int64_t remove_one(struct crowd *crowd, uint16_t number)
+{
+    struct person *removed = &crowd->person[number];
+    struct gr_fact ban = gr_fact_make(GR_FACT_BAN, store_of(number), 1, gr_bytes("removed", 7));
+    crowd->removed = number;
+    gr_assert(gr_members_say(&crowd->person[0].members, &ban));
+    want_tick(&crowd->person[0]);
+    if (wait_for(crowd, has_ban, RING_MS_MAX) < 0)
+        return -1;
+    for (uint16_t i = 0; i < crowd->count; i++)
+        if (i != number)
+            restart(&crowd->person[i]);
+    int64_t began = crowd->now;
+    removed->dead = false;
+    removed->tick_at = 0;
+    want_tick(removed);
+    while (!removed->dead && crowd->now < began + TOLD_MS_MAX * (int64_t)1000000)
+        run_for(crowd, 10);
+    int64_t ms = removed->dead && crowd->heard == 0 ? (crowd->now - began) / 1000000 : -1;
+    removed->dead = true;
+    return ms;
 }
 
 static void measure(struct crowd *crowd, uint64_t seed, uint16_t count, uint32_t minutes,
@@ -340,6 +425,7 @@ static void measure(struct crowd *crowd, uint64_t seed, uint16_t count, uint32_t
     run_for(crowd, SETTLE_MS);
     crowd->person[count / 3].dead = true;
     ret->death_ms = wait_for(crowd, knows_who_lives, DEATH_MS_MAX);
+    ret->told_ms = remove_one(crowd, count / 3);
     crowd->cut = true;
     run_for(crowd, CUT_MS);
     crowd->cut = false;
@@ -356,12 +442,13 @@ static void measure(struct crowd *crowd, uint64_t seed, uint16_t count, uint32_t
     end(crowd);
 }
 
-enum { CLAIMS = 6, FEW = 50 };
+enum { CLAIMS = 7, FEW = 50 };
 
 static const char *const claim_text[CLAIMS] = {
     "a committed ring is known to all within 10 s",
     "without news a node sends and is sent at most 1,000 bytes a second",
     "one that dies is known to be down to all within 20 s",
+    "one that was removed is heard by none, also after all were restarted, and stops",
     "after a cut all agree again within a minute",
     "less than one a month is wrongly taken for down",
     "what a node knows takes less than 256 KB",
@@ -381,9 +468,12 @@ static bool judge(int claim, const struct measured *is, char *text, size_t size)
         snprintf(text, size, "%lld ms", (long long)is->death_ms);
         return is->death_ms >= 0;
     case 3:
+        snprintf(text, size, "%lld ms", (long long)is->told_ms);
+        return is->told_ms >= 0;
+    case 4:
         snprintf(text, size, "%lld ms", (long long)is->heal_ms);
         return is->heal_ms >= 0;
-    case 4:
+    case 5:
         snprintf(text, size, "%llu in %.2f node-months", (unsigned long long)is->wrong, is->months);
         return (double)is->wrong < GR_MAX(is->months, 1.0);
     default:
@@ -420,7 +510,7 @@ int sim_crowd(uint64_t seed, uint16_t nodes, uint32_t minutes, bool tap)
 bool sim_crowd_shows(enum gr_canary canary)
 {
     return canary == GR_CANARY_UNCOMPARED || canary == GR_CANARY_UNREFUTED ||
-           canary == GR_CANARY_DOWN_UNCALLED;
+           canary == GR_CANARY_DOWN_UNCALLED || canary == GR_CANARY_FORGET_A_BAN;
 }
 
 void sim_crowd_run(const struct sim_options *options, struct sim_report *ret_report)

@@ -67,7 +67,8 @@
         "a hint for one who is no owner any more is delivered to nobody")                          \
     X(UNCOMPARED, "uncompared", "two members who know different things do not find out what")      \
     X(UNREFUTED, "unrefuted", "a member that is called down does not say that it is alive")        \
-    X(DOWN_UNCALLED, "down-uncalled", "nobody ever calls a member that is down")
+    X(DOWN_UNCALLED, "down-uncalled", "nobody ever calls a member that is down")                   \
+    X(FORGET_A_BAN, "forget-a-ban", "who is restarted forgets which stores were removed")
 
 enum gr_canary {
 #define X(symbol, name, text) GR_CANARY_##symbol,

@@ -3,6 +3,8 @@
 //   M1  Whoever was heard of has one place in the table, for as long as this node runs.
 //   M2  Whatever is said of this node that it did not say, and that is later than what it said, is
 //       answered by itself: nobody else begins an incarnation of it (detector.c).
+//   M3  A store that was removed is refused for ever: no later version takes that back, and no
+//       restart forgets it.
 //
 // Source: §4.8.1. Owns: the table and the facts. Bounds: GR_MEMBERS_MAX members, GR_FACTS_MAX
 // facts.
@@ -53,6 +55,8 @@ bool gr_members_say(struct gr_members *members, const struct gr_fact *fact)
 
 void gr_members_load(struct gr_members *members, const struct gr_fact *fact)
 {
+    if (fact->kind == GR_FACT_BAN && members->config.canary == GR_CANARY_FORGET_A_BAN)
+        return;
     if (gr_facts_take(&members->facts, fact, false) && fact->kind == GR_FACT_MEMBER)
         gr_members_meet(members, fact->key);
 }
@@ -62,6 +66,11 @@ enum gr_status gr_members_status(const struct gr_members *members, uint16_t memb
     const struct gr_known *known =
         gr_facts_find(&members->facts, GR_FACT_STATUS, members->member[member]);
     return known != NULL ? (enum gr_status)(known->version & 3) : GR_STATUS_ALIVE;
+}
+
+bool gr_members_bans(const struct gr_members *members, uint64_t store)
+{
+    return gr_facts_find(&members->facts, GR_FACT_BAN, store) != NULL; // M3
 }
 
 uint32_t gr_members_draw(

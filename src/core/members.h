@@ -106,6 +106,8 @@ void gr_members_meet(struct gr_members *members, uint64_t id);
 // The place of a member, or -1.
 int gr_members_find(const struct gr_members *members, uint64_t id);
 enum gr_status gr_members_status(const struct gr_members *members, uint16_t member);
+// That store was removed: whoever has it is refused, told so, and stops (M3).
+bool gr_members_bans(const struct gr_members *members, uint64_t store);
 
 void gr_members_on_message(struct gr_members *members, uint16_t from, const struct gr_talk *message,
     struct gr_instant now);

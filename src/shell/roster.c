@@ -161,7 +161,7 @@ static bool find_card(const struct gr_server *server, uint16_t place, struct gr_
 
 bool gr_roster_is_banned(const struct gr_server *server, uint64_t store)
 {
-    return find_fact(server, GR_FACT_BAN, store) != NULL;
+    return gr_members_bans(&server->talks.members, store);
 }
 
 // What a member says that it holds, and for which store. False: nothing is known.

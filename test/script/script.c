@@ -118,8 +118,8 @@ static bool all_named(void)
     for (int c = GR_CANARY_NONE + 1; c < GR_CANARY_COUNT; c++) {
         // Who gives the node its actor, or its store, is the host.
         bool of_host = c == GR_CANARY_SAME_ACTOR || c == GR_CANARY_CLOCK_SALVAGED;
-        bool of_members =
-            c == GR_CANARY_UNCOMPARED || c == GR_CANARY_UNREFUTED || c == GR_CANARY_DOWN_UNCALLED;
+        bool of_members = c == GR_CANARY_UNCOMPARED || c == GR_CANARY_UNREFUTED ||
+                          c == GR_CANARY_DOWN_UNCALLED || c == GR_CANARY_FORGET_A_BAN;
         if (!named[c] && !of_host && !of_members) {
             fprintf(stderr, "no script names %s\n", gr_canary_name((enum gr_canary)c));
             all = false;
