@@ -183,8 +183,13 @@ static void print_parts(const struct gramme_reply *plan, const struct gramme_rep
     printf("%lld replicas of partitions move (%lld is the least that could be)",
         (long long)gr_ask_number(plan, "moves"), (long long)gr_ask_number(plan, "ideal"));
     if (keys != NULL && keys->kind == GRAMME_INTEGER)
-        printf(": about %s keys, %s", gr_table_number(&table, keys->integer),
-            bytes_text(&table, gr_ask_number(plan, "bytes")));
+        printf(
+            ": about %s keys, %s.\nThat takes about %s, and up to %s where clients keep the nodes "
+            "busy",
+            gr_table_number(&table, keys->integer),
+            bytes_text(&table, gr_ask_number(plan, "bytes")),
+            gr_table_seconds(&table, gr_ask_number(plan, "seconds")),
+            gr_table_seconds(&table, gr_ask_number(plan, "seconds-busy")));
     printf(".\n");
     gr_table_deinit(&table);
 }

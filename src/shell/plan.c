@@ -24,6 +24,8 @@
 #include "wire/layout.h"
 
 enum { NOTES_MAX = 32, NOTE_BYTES = 400, NAMES_BYTES = 200 };
+// What taking over a partition costs, however little is in it: questions, answers and a sync.
+enum { PARTITION_MS = 5 };
 
 static const struct gr_facts *facts_of(const struct gr_server *server)
 {
@@ -167,6 +169,39 @@ static uint64_t store_bytes(const struct gr_server *server)
     return bytes;
 }
 
+static bool is_owner(const struct gr_layout *layout, uint32_t partition, uint64_t id)
+{
+    const uint16_t *owner = layout->owner + (size_t)partition * layout->n;
+    for (uint8_t i = 0; i < layout->n; i++)
+        if (layout->member[owner[i]].id == id)
+            return true;
+    return false;
+}
+
+// The replicas of partitions that come to the member to which most come.
+static uint32_t most_taken(const struct gr_layout *now, const struct gr_layout *next)
+{
+    uint32_t taken[GR_MEMBERS_MAX] = {0}, most = 0;
+    for (uint32_t i = 0; i < next->partitions * next->n; i++) {
+        uint16_t owner = next->owner[i];
+        if (!is_owner(now, i / next->n, next->member[owner].id))
+            most = GR_MAX(most, ++taken[owner]);
+    }
+    return most;
+}
+
+// Members take over beside each other, each one partition after the other, as far as the throttle
+// lets it: so the one that takes most says how long it lasts.
+static void estimate_time(const struct gr_server *server, struct gr_cluster_view *view)
+{
+    const struct gr_throttle_config *pace = &gr_node_config(server->node)->background;
+    uint64_t most = most_taken(view->now, view->next), moves = GR_MAX(view->placement.moves, 1u);
+    uint64_t slices =
+        most + gr_throttle_slices(view->keys * most / moves, view->bytes * most / moves);
+    view->seconds = 1 + GR_MAX(slices / pace->slice_rate_max, most * PARTITION_MS / 1000);
+    view->seconds_busy = view->seconds + slices / pace->slice_rate_min;
+}
+
 // From what this node holds itself: one partition is much like another.
 static void estimate(struct gr_server *server, struct gr_cluster_view *view)
 {
@@ -179,7 +214,8 @@ static void estimate(struct gr_server *server, struct gr_cluster_view *view)
         return;
     view->estimated = true;
     view->keys = keys * view->placement.moves / held;
-    view->bytes = store_bytes(server) * view->placement.moves / held;
+    view->bytes = view->keys > 0 ? store_bytes(server) * view->placement.moves / held : 0;
+    estimate_time(server, view);
 }
 
 static void look_at_plan(struct gr_server *server, struct gr_plan *plan)

@@ -89,7 +89,8 @@ struct gr_cluster_view {
     struct gr_placement placement;  // of that
     bool estimated;                 // keys and bytes that would move are about so many
     uint64_t keys, bytes;
-    const char *const *note; // what an operator should know of it
+    uint64_t seconds, seconds_busy; // that it takes an idle cluster, and one that clients keep busy
+    const char *const *note;        // what an operator should know of it
     uint32_t note_count;
     const struct gr_lost *lost;
     uint32_t lost_count;

@@ -187,6 +187,8 @@ static void reply_next(const struct gr_resp *resp, const struct gr_cluster_view 
     number(resp, "hosts", view->placement.hosts_max);
     number_if(resp, "keys", view->estimated, (int64_t)view->keys);
     number_if(resp, "bytes", view->estimated, (int64_t)view->bytes);
+    number_if(resp, "seconds", view->estimated, (int64_t)view->seconds);
+    number_if(resp, "seconds-busy", view->estimated, (int64_t)view->seconds_busy);
 }
 
 GR_REDIS_RUN(gr_cluster_plan)
@@ -197,7 +199,7 @@ GR_REDIS_RUN(gr_cluster_plan)
         return;
     }
     struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_map(&resp, view->next != NULL ? 11 : 5);
+    gr_resp_map(&resp, view->next != NULL ? 13 : 5);
     text(&resp, "what", view->staged->what);
     number(&resp, "version", view->now->version + 1);
     number(&resp, "n", view->now->n);
