@@ -4,6 +4,8 @@
 // removed (rings.c); a rolled-back one is what it was at an earlier
 // durable moment; a record row vanishes, or reads as corrupt from then on. Before each, the oracle
 // asks which writes are still held for certain by another disk: those must survive, and only those.
+#include <string.h>
+
 #include "sim/world.h"
 
 // The ruin is discovered by a node that starts on it.
@@ -85,6 +87,8 @@ bool sim_ruin_begin(struct sim *sim, const struct sim_action *action, struct sim
     }
     case SIM_ROLLBACK:
         sim_disk_image(&host->disk, &going->image);
+        for (int key = 0; key < SIM_KEYS_MAX; key++)
+            going->image.suspect[key] = host->suspect[key] || host->finding[key] != 0;
         return true;
     case SIM_LOST_RECORD:
     case SIM_BIT_ROT:
@@ -109,6 +113,7 @@ void sim_ruin_end(struct sim *sim, const struct sim_action *action, struct sim_g
         restart_over(sim, n, action->lasts_ms);
         sim_oracle_loses(&sim->oracle, n, -1, true);
         sim_disk_replace(&host->disk, &going->image);
+        memcpy(host->suspect, going->image.suspect, sizeof host->suspect);
         sim->report->fault[SIM_ROLLBACK]++;
         sim_tell(
             sim, "node %d: the disk is rolled back by %lld ms", n, (long long)action->lasts_ms);

@@ -215,8 +215,10 @@ static void forget(struct sim *sim, int n, const struct gr_store_write *write)
         if (sim_key_partition(sim, key) != write->partition)
             continue;
         sim_oracle_loses(&sim->oracle, n, key, false);
-        if (host->suspect[key])
+        if (host->suspect[key]) {
             host->found[key] = sim_order(sim);
+            host->finding[key] = write->number;
+        }
         host->suspect[key] = false;
     }
 }
@@ -421,6 +423,9 @@ void sim_crash(struct sim *sim, int n)
     uint64_t kept = gr_random_below(&host->random, unsynced + 1);
     sim->lost_any |= kept < unsynced;
     sim_oracle_crashed(&sim->oracle, n, host->disk.synced + kept);
+    for (int key = 0; key < SIM_KEYS_MAX; key++)
+        host->suspect[key] |= host->finding[key] > host->disk.synced + kept;
+    memset(host->finding, 0, sizeof host->finding);
     sim_disk_crash(&host->disk, host->disk.synced + kept);
     for (int c = 0; c < SIM_CLIENTS_MAX; c++) {
         if (host->ticket[c] != 0)
@@ -539,6 +544,9 @@ static void node_event(struct sim *sim, struct sim_event *event)
         }
         host->syncing = false;
         sim_disk_synced(&host->disk, event->ticket);
+        for (int key = 0; key < SIM_KEYS_MAX; key++)
+            if (host->finding[key] <= event->ticket)
+                host->finding[key] = 0;
         sim_oracle_synced(&sim->oracle, event->node, event->ticket);
         start_sync(sim, event->node, false);
         sim_step(

@@ -33,8 +33,9 @@ void sim_disk_synced(struct sim_disk *disk, uint64_t number);
 void sim_disk_crash(struct sim_disk *disk, uint64_t number);
 // Everything that would be there after a power cut now, as a list of rows; owned by the caller.
 struct sim_image {
-    struct gr_bytes *row; // key, value, key, value ...
-    size_t count;         // of pairs
+    struct gr_bytes *row;       // key, value, key, value ...
+    size_t count;               // of pairs
+    bool suspect[SIM_KEYS_MAX]; // as in struct sim_node, of what was durable
 };
 void sim_disk_image(struct sim_disk *disk, struct sim_image *ret);
 void sim_image_deinit(struct sim_image *image);
@@ -153,6 +154,7 @@ struct sim_node {
     struct sim_said heard[SIM_NODES_MAX]; // what it knows of the others
     uint64_t linked_run[SIM_NODES_MAX];   // of each peer, as the node believes; 0: link down
     bool suspect[SIM_KEYS_MAX];           // the record is not what the clock says
+    uint64_t finding[SIM_KEYS_MAX];       // the write, not durable yet, that says so; or 0
     uint64_t found[SIM_KEYS_MAX];         // order of when that was last found out, or 0
     int64_t bad_at;                       // when something was last wrong with it
 };

@@ -84,6 +84,7 @@ void gr_replica_on_message(struct gr_node *node, uint16_t peer, const struct gr_
     }
     op->peer = peer;
     op->peer_call = message->id;
+    op->hearsay = message->type == GR_MSG_REPAIR && message->id != 0;
     op->bare = message->bare;
     op->durable = message->durable;
     op->deadline = deadline;

@@ -134,6 +134,7 @@ static void repair(struct gr_node *node, struct gr_get *get, uint8_t position)
     if (op == NULL)
         return;
     op->incoming = gr_record_copy(&op->arena, &get->merged, false);
+    op->hearsay = true;
     if (gr_replica_submit(node, op) == GR_OK)
         gr_probe(&node->probes, GR_PROBE_GET_REPAIRED);
 }

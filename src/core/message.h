@@ -16,7 +16,8 @@ enum gr_message_type {
                         // by another that is
     GR_MSG_READ,        // what do you hold: key, bare, owed_to
     GR_MSG_STATE,       // this: status, record (filled)
-    GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered
+    GR_MSG_REPAIR,      // you were behind: key, record (filled, with values); not answered. Of a
+                        // witness the id is 0 (witness.c, W4)
     GR_MSG_SCAN,        // one page of a partition: partition, cursor, limit
     GR_MSG_PAGE,        // it: status, context (the clock's fill), entry[], cursor (its end)
     GR_MSG_COUNT,       // how many keys have these partitions: partition list

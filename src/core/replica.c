@@ -338,6 +338,17 @@ static bool waits_for_witness(struct gr_node *node, struct gr_keyop *op,
     return true;
 }
 
+// W4.
+static bool is_hearsay(
+    struct gr_node *node, const struct gr_keyop *op, const struct gr_record *filled)
+{
+    if (!op->hearsay || !gr_witness_takes(filled, &op->incoming) ||
+        node->config.canary == GR_CANARY_UNWITNESSED)
+        return false;
+    gr_probe(&node->probes, GR_PROBE_HEARSAY);
+    return true;
+}
+
 enum applied {
     APPLIED,      // or *ret_err says why not
     NEEDS_VALUES, // a sibling that stays has no value here: the record must be read first
@@ -382,6 +393,8 @@ static enum applied apply(
         gr_assert(op->kind != GR_KEYOP_PUT);
         return NEEDS_VALUES;
     }
+    if (is_hearsay(node, op, &filled))
+        return APPLIED;
     if (waits_for_witness(node, op, stored, &filled, ret_err))
         return WAITS;
     if (*ret_err != GR_OK)

@@ -54,7 +54,7 @@ struct gr_need gr_site_need(
 enum gr_voter gr_site_voter(
     const struct gr_node *node, const struct gr_preference *list, uint8_t position, uint16_t member)
 {
-    if (list->voter[position] == member)
+    if (list->voter[position] == member && (list->held >> position & 1))
         return GR_VOTER_OWNER;
     return gr_ring_same_site(node->ring, list->voter[position], member) ? GR_VOTER_NEAR
                                                                         : GR_VOTER_AWAY;

@@ -94,14 +94,16 @@ bool gr_transfer_is_anothers(const struct gr_node *node, uint32_t partition, uin
 }
 
 // T1, T5: every member has said, in the run that this node is linked to, that it does not hold it.
+// Who stands outside the ring is only waited for if it holds.
 static bool is_nobodys(const struct gr_node *node, uint32_t partition)
 {
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_holding *holding = &node->holding[m];
-        if (m == node->config.self || node->ring->member[m].out)
+        bool holds = gr_holder_says(node, m, partition);
+        if (m == node->config.self || (node->ring->member[m].out && !holds))
             continue;
         if (!node->peer[m].up || holding->bits == NULL || holding->run != node->peer[m].run ||
-            (gr_holder_says(node, m, partition) && holding->bare_in != node->ring->version))
+            (holds && holding->bare_in != node->ring->version))
             return false;
     }
     return true;

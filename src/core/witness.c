@@ -14,6 +14,9 @@
 //       merged, or the record would say from then on what the clock does not say any more.
 //   W3  A repair is background work: what the throttle or the bound refuses is left to the
 //       exchanges.
+//   W4  What a get gives to those who were behind takes nothing from them: by now they may show
+//   what
+//       they did not show the get, and what it heard from others nobody has looked up again.
 //
 //   the key was read -> held -> walk over the leaf -page, page, end-> adds up: sent, or merged
 //                                                                  \-> does not: damage
