@@ -386,6 +386,7 @@ static int64_t show_transfers(
     const struct gr_options *options, const struct gr_ask_member *member, int count)
 {
     int64_t open = 0;
+    int silent = 0;
     struct gr_table table;
     gr_table_init(&table, 5);
     gr_table_row(&table, (const char *const[]){"NODE", "TAKES OVER", "RATE", "LEFT", "HANDS OVER"});
@@ -393,7 +394,8 @@ static int64_t show_transfers(
         if (is_json(options))
             printf(i == 0 ? "[" : ",\n ");
         struct transfers said = ask_node(options, &member[i], is_json(options));
-        open += said.wanted < 0 ? 0 : said.wanted + said.leaving;
+        silent += said.wanted < 0;
+        open += said.wanted < 0 ? 1 : said.wanted + said.leaving; // it may have some
         if (!is_json(options))
             add_row(&table, &member[i], &said);
     }
@@ -401,6 +403,8 @@ static int64_t show_transfers(
         printf("]\n");
     else
         gr_table_print(&table);
+    if (silent > 0 && !is_json(options))
+        printf("What a node that does not answer takes over or hands over is not known.\n");
     gr_table_deinit(&table);
     return open;
 }

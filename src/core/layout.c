@@ -165,7 +165,8 @@ enum gr_err gr_layout_plan(struct gr_arena *arena, const struct gr_layout *now,
     uint16_t *before = gr_arena_array(arena, uint16_t, places);
     for (size_t i = 0; i < places; i++) {
         int at = gr_layout_find(&next, now->member[now->owner[i]].id);
-        gr_assert(at >= 0); // LY2
+        if (at < 0) // LY2: what was staged came from a node that does not know this ring
+            return GR_ERR_MALFORMED;
         before[i] = (uint16_t)at;
     }
     next.before = before;

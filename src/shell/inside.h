@@ -139,7 +139,8 @@ void gr_talks_close(struct gr_server *server);
 void gr_talks_deinit(struct gr_server *server);
 void gr_talks_greet(struct gr_server *server, uint16_t member); // a link is up
 // What this node says.
-void gr_talks_say(struct gr_server *server, const struct gr_fact *fact);
+// False: something later is known, or there is no room.
+bool gr_talks_say(struct gr_server *server, const struct gr_fact *fact);
 // One whom nobody knows yet says who it is. False: it says something else.
 bool gr_talks_meet(struct gr_server *server, uint64_t id, struct gr_bytes bytes);
 // What a frame of that member says. False: it does not parse.
@@ -196,6 +197,8 @@ uint8_t gr_roster_agreed(
     const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret);
 // It was removed, and is refused for ever.
 bool gr_roster_is_banned(const struct gr_server *server, uint64_t store);
+// What a name, a host, a rack or a site may be: printable, without spaces, not too long.
+bool gr_roster_is_word(const char *text);
 
 // ---- plans -----------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@
 enum {
     HANDSHAKE_MS = 5000,
     SILENCE_MS = 5000,
+    ALIVE_MS = 2500,    // after a keepalive at least that is one of this moment
     KEEPALIVE_MS = 900, // looked at once a second
     STRANGERS_MAX = 64,
     OUT_SPARE_BYTES = 64 << 20,
@@ -178,6 +179,26 @@ static void tell(struct gr_peer_link *peer, bool up)
     gr_turn_step(peer->server, &event);
 }
 
+// Another run, or another store, says that it is the same member, and the one that is linked is
+// heard at this moment. One that was restarted has no old link by then: its machine has closed it.
+static bool is_second(const struct gr_conn *conn, const struct gr_peer_link *peer)
+{
+    const struct gr_handshake_peer *one = &conn->handshake.peer;
+    return gr_link_is_up(peer) && !peer->conn->stream.closing &&
+           (peer->conn->handshake.peer.run != one->run ||
+               peer->conn->handshake.peer.store != one->store) &&
+           uv_now(&conn->server->loop) - peer->conn->heard_ms < ALIVE_MS;
+}
+
+static void refuse_second(struct gr_conn *conn, struct gr_peer_link *peer)
+{
+    char why[GR_HANDSHAKE_REASON_BYTES];
+    snprintf(why, sizeof(why),
+        "two nodes say that they are %s: the one that was there first stays; %s",
+        gr_link_name(peer), advice[GR_REFUSAL_SAME_MEMBER]);
+    conn_close(conn, why);
+}
+
 // The link is up, or a visit begins, or it is not wanted.
 static void attach(struct gr_conn *conn, struct gr_peer_link *peer)
 {
@@ -188,6 +209,10 @@ static void attach(struct gr_conn *conn, struct gr_peer_link *peer)
     conn->peer = peer;
     if (!conn->dialled)
         server->links.strangers--;
+    if (is_second(conn, peer)) {
+        refuse_second(conn, peer);
+        return;
+    }
     if (peer->cut || (conn->visit && gr_link_is_up(peer))) {
         conn_close(conn, NULL);
         return;

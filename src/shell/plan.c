@@ -10,6 +10,9 @@
 //   PL2 A commit is answered after its facts are in the file FACTS (RO3 of roster.c).
 //   PL3 Who is removed is removed with its store: that one is refused for ever (roster.c), another
 //       one under the same name is not.
+//   PL4 Nothing is staged or committed at a node that does not go by the latest ring it has heard
+//   of:
+//       it would be refused, or take the place of another plan without a word.
 //
 // Owns: the view of the last look. Bounds: NOTES_MAX notes.
 #include <dirent.h>
@@ -116,10 +119,11 @@ static void note_removal(
             "got is lost, and until they are held again a second loss loses data",
             twice, gone->name);
     else
-        note(plan, "what was acknowledged is safe without %s; what only it had, it takes with it",
+        note(plan,
+            "what two nodes acknowledged is safe without %s; what only it had, it takes with it",
             gone->name);
     int place = gr_members_find(&server->talks.members, gone->id);
-    if (place > 0 && gr_link_is_up(server->links.peer[place]))
+    if (place == 0 || (place > 0 && gr_link_is_up(server->links.peer[place])))
         note(plan, "%s is up: leave lets it hand over what it holds; removed, it stops at once",
             gone->name);
 }
@@ -228,6 +232,10 @@ static void look_at_plan(struct gr_server *server, struct gr_plan *plan)
     view->staged = staged;
     enum gr_err err = gr_layout_plan(&plan->arena, view->now, staged->member, staged->member_count,
         view->now->n, next, &view->placement);
+    if (err == GR_ERR_MALFORMED) {
+        note(plan, "this cannot be committed: it was staged for another ring. Cancel it");
+        return;
+    }
     if (err != GR_OK) {
         note(plan, "this cannot be committed: N is %u, and fewer members would be left",
             view->now->n);
@@ -284,13 +292,33 @@ void gr_plan_deinit(struct gr_server *server)
 
 // ---- changes ---------------------------------------------------------------------------------
 
-static void say(
+// False: it is not so now. There are too many facts, or one of them claims to be the last.
+static bool say(
     struct gr_server *server, enum gr_fact_kind kind, uint64_t key, const struct gr_writer *value)
 {
     const struct gr_known *known = gr_facts_find(facts_of(server), kind, key);
-    struct gr_fact fact = gr_fact_make(kind, key, known != NULL ? known->version + 1 : 1,
-        value != NULL ? gr_writer_bytes(value) : gr_bytes(NULL, 0));
-    gr_talks_say(server, &fact);
+    uint64_t version = known != NULL ? known->version + 1 : 1;
+    if (version > GR_FACT_VERSION_MAX)
+        return false;
+    struct gr_fact fact = gr_fact_make(
+        kind, key, version, value != NULL ? gr_writer_bytes(value) : gr_bytes(NULL, 0));
+    return gr_talks_say(server, &fact);
+}
+
+static const char untold[] = "the members know too many things, or one that cannot be followed by "
+                             "another: nothing was changed";
+
+// PL4. NULL: this node goes by the latest ring that it knows of.
+static const char *behind(const struct gr_server *server)
+{
+    const struct gr_known *known = gr_facts_find(facts_of(server), GR_FACT_RING, 0);
+    if (server->roster.layout.version == 0)
+        return "this node has not been told of a ring yet";
+    if (known != NULL && known->version > server->roster.layout.version)
+        return "a later ring is known here and not in force: try again in a moment. If that goes "
+               "on, "
+               "this node's log says why it cannot go by it";
+    return NULL;
 }
 
 // The name of everybody who could be meant.
@@ -334,8 +362,8 @@ static const char *stage(struct gr_server *server, const struct gr_stage_ask *as
     struct gr_card card;
     char names[NAMES_BYTES];
     gr_arena_clear(&plan->arena);
-    if (now->version == 0)
-        return "this node has not been told of a ring yet";
+    if (behind(server) != NULL)
+        return behind(server);
     if (!card_of(server, gr_member_id(gr_bytes_text(ask->name)), &card)) {
         list_names(server, names);
         snprintf(why, GR_PLAN_WHY_BYTES,
@@ -344,6 +372,10 @@ static const char *stage(struct gr_server *server, const struct gr_stage_ask *as
             ask->name, names);
         return why;
     }
+    int place = gr_ring_find(&server->roster.ring, gr_member_id(gr_bytes_text(ask->name)));
+    if (ask->op == GR_CHANGE_JOIN && place >= 0 && server->roster.ring.member[place].gone)
+        return "its store was removed: it can join again once it was started with an empty data "
+               "directory";
     struct gr_change change = {
         .op = ask->op, .card = &card, .weight = ask->weight, .site = ask->site, .rack = ask->rack};
     struct gr_staged staged, next;
@@ -358,16 +390,17 @@ static const char *stage(struct gr_server *server, const struct gr_stage_ask *as
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
     gr_staged_encode(&value, &next);
     const char *failed = value.bad ? "there are too many members" : NULL;
-    if (failed == NULL)
-        say(server, GR_FACT_STAGED, 0, &value);
+    if (failed == NULL && !say(server, GR_FACT_STAGED, 0, &value))
+        failed = untold;
     gr_writer_deinit(&value);
     return failed;
 }
 
-// PL3.
-static void ban(struct gr_server *server, const struct gr_staged *staged)
+// PL3. False: a store could not be banned.
+static bool ban(struct gr_server *server, const struct gr_staged *staged)
 {
     struct gr_arena arena = {0};
+    bool all = true;
     for (uint16_t i = 0; i < staged->member_count; i++) {
         const struct gr_layout_member *member = &staged->member[i];
         struct gr_holdings holdings;
@@ -376,11 +409,21 @@ static void ban(struct gr_server *server, const struct gr_staged *staged)
         struct gr_writer value;
         gr_writer_init(&value, GR_NAME_BYTES_MAX);
         gr_write_bytes(&value, gr_bytes_text(member->name));
-        if (gr_facts_find(facts_of(server), GR_FACT_BAN, holdings.store) == NULL)
-            say(server, GR_FACT_BAN, holdings.store, &value);
+        if (!gr_roster_is_banned(server, holdings.store))
+            all &= say(server, GR_FACT_BAN, holdings.store, &value);
         gr_writer_deinit(&value);
     }
     gr_arena_deinit(&arena);
+    return all;
+}
+
+// It would stop before anybody else has heard of the ring.
+static bool removes_itself(const struct gr_server *server, const struct gr_staged *staged)
+{
+    for (uint16_t i = 0; i < staged->member_count; i++)
+        if (staged->member[i].gone && staged->member[i].id == server->talks.members.member[0])
+            return true;
+    return false;
 }
 
 static struct gr_wall wall_now(void)
@@ -404,8 +447,12 @@ static const char *save(struct gr_server *server, const char *done, char *why)
 static const char *commit(struct gr_server *server, char *why)
 {
     const struct gr_cluster_view *view = gr_plan_look(server);
+    if (behind(server) != NULL)
+        return behind(server);
     if (view->staged == NULL)
         return "nothing is staged, as far as this node has heard";
+    if (removes_itself(server, view->staged))
+        return "this node would remove itself: commit at another one, or let it leave";
     if (view->next == NULL)
         return view->note[0];
     struct gr_layout next = *view->next;
@@ -420,17 +467,19 @@ static const char *commit(struct gr_server *server, char *why)
     struct gr_writer value;
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
     gr_layout_encode(&value, &next);
-    bool fits = !value.bad;
-    if (fits) {
-        ban(server, view->staged);
-        struct gr_fact fact = gr_fact_make(GR_FACT_RING, 0, next.version, gr_writer_bytes(&value));
-        gr_talks_say(server, &fact);
-        say(server, GR_FACT_STAGED, 0, NULL);
-    }
+    const char *failed = NULL;
+    if (value.bad)
+        failed = "a ring of so many partitions, replicas and members cannot be told: take shorter "
+                 "names";
+    else if (next.version > GR_FACT_VERSION_MAX || !ban(server, view->staged))
+        failed = untold;
+    struct gr_fact fact = gr_fact_make(GR_FACT_RING, 0, next.version, gr_writer_bytes(&value));
+    if (failed == NULL && !gr_talks_say(server, &fact))
+        failed = untold;
     gr_writer_deinit(&value);
-    if (!fits)
-        return "a ring of so many partitions, replicas and members cannot be told: take shorter "
-               "names";
+    if (failed != NULL)
+        return failed;
+    (void)say(server, GR_FACT_STAGED, 0, NULL); // it is of no use any more (PL1)
     return save(server, "committed", why);
 }
 
@@ -449,9 +498,9 @@ static const char *set(struct gr_server *server, const struct gr_stage_ask *ask,
     struct gr_writer value;
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
     gr_agreed_encode(&value, &agreed);
-    say(server, GR_FACT_SETTING, ask->key, &value);
+    bool said = say(server, GR_FACT_SETTING, ask->key, &value);
     gr_writer_deinit(&value);
-    return save(server, "set", why);
+    return said ? save(server, "set", why) : untold;
 }
 
 const char *gr_plan_ask(struct gr_server *server, const struct gr_stage_ask *ask, char *why)
@@ -464,8 +513,7 @@ const char *gr_plan_ask(struct gr_server *server, const struct gr_stage_ask *ask
     case GR_STAGE_SET:
         return set(server, ask, why);
     case GR_STAGE_CANCEL:
-        say(server, GR_FACT_STAGED, 0, NULL);
-        return NULL;
+        return say(server, GR_FACT_STAGED, 0, NULL) ? NULL : untold;
     }
     gr_unreachable("a word");
 }
@@ -493,6 +541,6 @@ void gr_plan_replaced(
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
     gr_lost_encode(&value, &lost);
     if (gr_facts_find(facts_of(server), GR_FACT_LOST, was->hash) == NULL)
-        say(server, GR_FACT_LOST, was->hash, &value);
+        (void)say(server, GR_FACT_LOST, was->hash, &value);
     gr_writer_deinit(&value);
 }

@@ -32,6 +32,12 @@ int gr_prepare_settings(const struct gr_config *config)
         fprintf(stderr, "gramme: the setting %s is missing: %s.\n", info->name, info->help);
         return GR_SERVER_USAGE;
     }
+    if (!gr_roster_is_word(gr_config_text(config, GR_SETTING_NAME))) {
+        fprintf(stderr,
+            "gramme: the setting name is a word of at most %d printable letters, without spaces.\n",
+            GR_NAME_BYTES_MAX);
+        return GR_SERVER_USAGE;
+    }
     return GR_SERVER_OK;
 }
 

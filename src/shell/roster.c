@@ -84,7 +84,7 @@ static void say(struct gr_server *server, enum gr_fact_kind kind, struct gr_byte
     if (version > GR_FACT_VERSION_MAX)
         return;
     struct gr_fact fact = gr_fact_make(kind, own_id(server), version, value);
-    gr_talks_say(server, &fact);
+    (void)gr_talks_say(server, &fact);
 }
 
 static void say_card(struct gr_server *server)
@@ -238,14 +238,21 @@ static void take_layout(struct gr_server *server)
     roster->taken = fact.hash;
     struct gr_arena arena = {0};
     enum gr_err err = gr_layout_decode(fact.value, &arena, &layout);
+    for (uint16_t m = 0; err == GR_OK && m < layout.member_count; m++) {
+        gr_members_meet(&server->talks.members, layout.member[m].id);
+        if (gr_members_find(&server->talks.members, layout.member[m].id) < 0)
+            err = GR_ERR_BUSY; // the table is full of others
+    }
     bool fits = err == GR_OK && layout.partitions == server->cluster.partitions &&
                 layout.version == fact.version && gr_quorum_fits(roster->r, layout.n) &&
                 gr_quorum_fits(roster->w, layout.n);
     if (!fits) {
         gr_log(GR_LOG_ERROR,
             "ring %llu, which the other members go by, cannot be used here: this node goes on with "
-            "ring %llu. Bring it to the version of gramme that the others have",
-            (unsigned long long)fact.version, (unsigned long long)roster->layout.version);
+            "ring %llu. %s",
+            (unsigned long long)fact.version, (unsigned long long)roster->layout.version,
+            err == GR_ERR_BUSY ? "It knows too many members that own nothing"
+                               : "Bring it to the version of gramme that the others have");
         gr_arena_deinit(&arena);
         return;
     }
@@ -257,8 +264,6 @@ static void take_layout(struct gr_server *server)
     gr_arena_deinit(&roster->arena);
     roster->arena = arena;
     roster->layout = layout;
-    for (uint16_t m = 0; m < layout.member_count; m++)
-        gr_members_meet(&server->talks.members, layout.member[m].id);
 }
 
 uint8_t gr_roster_agreed(
@@ -407,7 +412,7 @@ void gr_roster_begin(struct gr_server *server)
 
 // ---- beginning and end -----------------------------------------------------------------------
 
-static bool is_word(const char *text)
+bool gr_roster_is_word(const char *text)
 {
     size_t size = strlen(text);
     for (size_t i = 0; i < size; i++)
@@ -463,7 +468,7 @@ static enum gr_err make_card(struct gr_server *server, char *ret_why, size_t why
     const struct gr_config *config = server->config;
     const char *name = gr_config_text(config, GR_SETTING_NAME);
     for (size_t i = 0; i < GR_COUNT(words); i++)
-        if (!is_word(gr_config_text(config, words[i]))) {
+        if (!gr_roster_is_word(gr_config_text(config, words[i]))) {
             snprintf(ret_why, why_size,
                 "The setting %s is a word of at most %d printable letters, without spaces.",
                 gr_setting_info(words[i])->name, GR_NAME_BYTES_MAX);
@@ -532,7 +537,7 @@ static enum gr_err check_join(const struct gr_config *config, char *ret_why, siz
 }
 
 // RO4.
-static void found(struct gr_server *server)
+static enum gr_err found(struct gr_server *server, char *ret_why, size_t why_size)
 {
     struct gr_arena arena = {0};
     const struct gr_cluster *cluster = &server->cluster;
@@ -548,11 +553,18 @@ static void found(struct gr_server *server)
         gr_writer_consume(&value, value.size);
     }
     gr_layout_encode(&value, &layout);
-    gr_assert(!value.bad);
+    bool fits = !value.bad;
     struct gr_fact ring = gr_fact_make(GR_FACT_RING, 0, 1, gr_writer_bytes(&value));
-    gr_members_load(&server->talks.members, &ring);
+    if (fits)
+        gr_members_load(&server->talks.members, &ring);
+    else
+        snprintf(ret_why, why_size,
+            "A ring of %u partitions with N = %u over %u members cannot be told in one piece: make "
+            "the cluster file with fewer partitions or founders.",
+            cluster->partitions, cluster->n, cluster->member_count);
     gr_writer_deinit(&value);
     gr_arena_deinit(&arena);
+    return fits ? GR_OK : GR_ERR_INVALID;
 }
 
 static enum gr_err load(struct gr_server *server, char *ret_why, size_t why_size)
@@ -578,7 +590,7 @@ enum gr_err gr_roster_open(struct gr_server *server, char *ret_why, size_t why_s
     struct gr_roster *roster = &server->roster;
     const char *name = gr_config_text(server->config, GR_SETTING_NAME);
     const char *path = gr_config_text(server->config, GR_SETTING_CLUSTER);
-    bool joins = is_set(server->config, GR_SETTING_JOIN);
+    bool joins = gr_config_text(server->config, GR_SETTING_JOIN)[0] != '\0';
     snprintf(roster->path, sizeof roster->path, "%s/FACTS", server->datadir.path);
     enum gr_err err = check_join(server->config, ret_why, why_size);
     if (err == GR_OK)
@@ -594,8 +606,9 @@ enum gr_err gr_roster_open(struct gr_server *server, char *ret_why, size_t why_s
         return GR_ERR_NOT_FOUND;
     }
     if (!known && !joins)
-        found(server);
-    err = make_card(server, ret_why, why_size);
+        err = found(server, ret_why, why_size);
+    if (err == GR_OK)
+        err = make_card(server, ret_why, why_size);
     if (err != GR_OK)
         return err;
     say_card(server);

@@ -95,11 +95,12 @@ void gr_talks_greet(struct gr_server *server, uint16_t member)
     gr_members_greet(&server->talks.members, member, instant_now());
 }
 
-void gr_talks_say(struct gr_server *server, const struct gr_fact *fact)
+bool gr_talks_say(struct gr_server *server, const struct gr_fact *fact)
 {
-    (void)gr_members_say(&server->talks.members, fact);
+    bool taken = gr_members_say(&server->talks.members, fact);
     if (gr_server_talks(server))
         arm(server);
+    return taken;
 }
 
 bool gr_talks_meet(struct gr_server *server, uint64_t id, struct gr_bytes bytes)
@@ -111,7 +112,7 @@ bool gr_talks_meet(struct gr_server *server, uint64_t id, struct gr_bytes bytes)
         return false;
     for (uint32_t i = 0; i < talk.fact_count; i++)
         if (talk.fact_list[i].kind == GR_FACT_MEMBER && talk.fact_list[i].key == id) {
-            gr_talks_say(server, &talk.fact_list[i]);
+            (void)gr_talks_say(server, &talk.fact_list[i]);
             gr_members_meet(&talks->members, id); // it may have been an old card
             server->roster.news = true;
             (void)gr_roster_settle(server);
