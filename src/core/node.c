@@ -504,11 +504,8 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
     case GR_EVENT_HOLDS:
         gr_holder_on_holds(node, event);
         break;
-    case GR_EVENT_DEFAULTS:
-        gr_assert(gr_quorum_fits(event->r, node->ring->n) && event->r != 0);
-        gr_assert(gr_quorum_fits(event->w, node->ring->n) && event->w != 0);
-        node->config.r = event->r;
-        node->config.w = event->w;
+    case GR_EVENT_AGREED:
+        gr_adopt_agreed(node, event);
         break;
     }
     node->arrived = node->now;

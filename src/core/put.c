@@ -353,6 +353,8 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         .key = put->key,
         .write = put->write,
     };
+    if (node->config.durability == GR_DURABILITY_COMMIT) // A4 of durability.c
+        message.write.dw = GR_MAX(put->write.dw, gr_need_total(&put->need));
     put->state = GR_PUT_FORWARDING;
     put->target = target;
     put->sent_at = node->now;

@@ -286,7 +286,7 @@ static void take_agreed(struct gr_server *server)
     roster->w = w;
     if (same || server->node == NULL)
         return;
-    struct gr_event event = {.type = GR_EVENT_DEFAULTS, .r = r, .w = w};
+    struct gr_event event = {.type = GR_EVENT_AGREED, .r = r, .w = w, .durability = server->cluster.durability};
     gr_turn_step(server, &event);
 }
 
