@@ -21,6 +21,7 @@
 
 #include "shell/inside.h"
 #include "shell/log.h"
+#include "wire/agreed.h"
 #include "wire/layout.h"
 
 enum { NOTES_MAX = 32, NOTE_BYTES = 400, NAMES_BYTES = 200 };
@@ -235,7 +236,7 @@ const struct gr_cluster_view *gr_plan_look(struct gr_server *server)
     look_at_guests(server, plan);
     look_at_lost(server, plan);
     for (int key = 1; key < GR_AGREED_KEYS; key++)
-        (void)gr_roster_agreed(server, (enum gr_agreed_key)key, &plan->view.agreed[key]);
+        gr_roster_agreed(server, (enum gr_agreed_key)key, &plan->view.agreed[key]);
     if (plan->view.now->version > 0)
         look_at_plan(server, plan);
     return &plan->view;
@@ -401,18 +402,20 @@ static const char *commit(struct gr_server *server, char *why)
 // Done at once, without a plan: nothing moves.
 static const char *set(struct gr_server *server, const struct gr_stage_ask *ask, char *why)
 {
-    struct gr_agreed agreed = {.quorum = ask->quorum, .at = wall_now()};
+    struct gr_agreed agreed = {.value = ask->value, .at = wall_now()};
+    uint8_t n = server->roster.layout.n;
+    bool quorum = ask->key == GR_AGREED_R || ask->key == GR_AGREED_W;
     if (server->roster.layout.version == 0)
         return "this node has not been told of a ring yet";
-    if (!gr_quorum_fits(ask->quorum, server->roster.layout.n)) {
+    if (quorum && !gr_quorum_fits((uint8_t)ask->value, n)) {
         snprintf(why, GR_PLAN_WHY_BYTES, "%s is 1 to %u (N), local or each",
-            gr_agreed_name(ask->key), server->roster.layout.n);
+            gr_agreed_name(ask->key), n);
         return why;
     }
     memcpy(agreed.by, server->roster.card.name, sizeof agreed.by);
     struct gr_writer value;
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
-    gr_agreed_encode(&value, &agreed);
+    gr_agreed_encode(&value, ask->key, &agreed);
     say(server, GR_FACT_SETTING, ask->key, &value);
     gr_writer_deinit(&value);
     return save(server, "set", why);

@@ -239,8 +239,7 @@ static void take_layout(struct gr_server *server)
     struct gr_arena arena = {0};
     enum gr_err err = gr_layout_decode(fact.value, &arena, &layout);
     bool fits = err == GR_OK && layout.partitions == server->cluster.partitions &&
-                layout.version == fact.version && gr_quorum_fits(roster->r, layout.n) &&
-                gr_quorum_fits(roster->w, layout.n);
+                layout.version == fact.version;
     if (!fits) {
         gr_log(GR_LOG_ERROR,
             "ring %llu, which the other members go by, cannot be used here: this node goes on with "
@@ -259,35 +258,6 @@ static void take_layout(struct gr_server *server)
     roster->layout = layout;
     for (uint16_t m = 0; m < layout.member_count; m++)
         gr_members_meet(&server->talks.members, layout.member[m].id);
-}
-
-uint8_t gr_roster_agreed(
-    const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret)
-{
-    const struct gr_cluster *cluster = &server->cluster;
-    const struct gr_known *known = find_fact(server, GR_FACT_SETTING, key);
-    *ret = (struct gr_agreed){.quorum = key == GR_AGREED_R ? cluster->r : cluster->w};
-    struct gr_agreed said;
-    uint8_t n = server->roster.layout.version > 0 ? server->roster.layout.n : cluster->n;
-    if (known != NULL && gr_agreed_decode(gr_bytes(known->value, known->size), &said) == GR_OK &&
-        gr_quorum_fits(said.quorum, n))
-        *ret = said;
-    return ret->quorum;
-}
-
-static void take_agreed(struct gr_server *server)
-{
-    struct gr_roster *roster = &server->roster;
-    struct gr_agreed agreed;
-    uint8_t r = gr_roster_agreed(server, GR_AGREED_R, &agreed);
-    uint8_t w = gr_roster_agreed(server, GR_AGREED_W, &agreed);
-    bool same = r == roster->r && w == roster->w;
-    roster->r = r;
-    roster->w = w;
-    if (same || server->node == NULL)
-        return;
-    struct gr_event event = {.type = GR_EVENT_AGREED, .r = r, .w = w, .durability = server->cluster.durability};
-    gr_turn_step(server, &event);
 }
 
 static void adopt(struct gr_server *server)
@@ -354,8 +324,11 @@ void gr_roster_learned(struct gr_server *server, const struct gr_fact *fact)
         memset(roster->holds_news, true, sizeof roster->holds_news);
         roster->news = roster->any_holds_news = true;
         break;
-    case GR_FACT_RING:
     case GR_FACT_SETTING:
+        gr_roster_learned_agreed(fact);
+        roster->news = true;
+        break;
+    case GR_FACT_RING:
         roster->news = true;
         break;
     case GR_FACT_STATUS:
@@ -380,7 +353,7 @@ bool gr_roster_settle(struct gr_server *server)
         say_card(server); // RO2
         take_layout(server);
         adopt(server);
-        take_agreed(server);
+        gr_roster_take_agreed(server);
         gr_links_part(server);
     }
     if (server->node == NULL) {
@@ -599,9 +572,9 @@ enum gr_err gr_roster_open(struct gr_server *server, char *ret_why, size_t why_s
     if (err != GR_OK)
         return err;
     say_card(server);
-    take_agreed(server);
     take_layout(server);
     adopt(server);
+    gr_roster_take_agreed(server);
     roster->news = false;
     return roster->save_ms != 0 ? gr_roster_save_now(server, ret_why, why_size) : GR_OK; // RO3
 }

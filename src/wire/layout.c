@@ -543,32 +543,3 @@ enum gr_err gr_lost_decode(struct gr_bytes bytes, struct gr_lost *ret)
     *ret = lost;
     return GR_OK;
 }
-
-// ---- what is agreed --------------------------------------------------------------------------
-
-static bool is_agreed(const struct gr_agreed *agreed)
-{
-    return gr_quorum_fits(agreed->quorum, GR_REPLICAS_MAX) && is_word(agreed->by);
-}
-
-void gr_agreed_encode(struct gr_writer *out, const struct gr_agreed *agreed)
-{
-    gr_assert(is_agreed(agreed));
-    size_t start = begin(out);
-    gr_write_u8(out, agreed->quorum);
-    gr_write_u64(out, (uint64_t)agreed->at.ms);
-    write_text(out, agreed->by);
-    end(out, start);
-}
-
-enum gr_err gr_agreed_decode(struct gr_bytes bytes, struct gr_agreed *ret)
-{
-    struct gr_reader in = reader_of(bytes);
-    struct gr_agreed agreed = {.quorum = gr_read_u8(&in)};
-    agreed.at = (struct gr_wall){(int64_t)gr_read_u64(&in)};
-    read_text(&in, agreed.by, sizeof agreed.by);
-    if (!gr_reader_done(&in) || !is_agreed(&agreed))
-        return GR_ERR_MALFORMED;
-    *ret = agreed;
-    return GR_OK;
-}

@@ -6,7 +6,7 @@
 //   GR.CLUSTER COMMIT      it becomes the next ring
 //   GR.CLUSTER HISTORY     the last rings, and those that lost against another one
 //   GR.CLUSTER TRANSFERS   what changes hands at this node
-//   GR.CLUSTER SETTINGS    what requests go by that do not say otherwise; GR.CLUSTER SET changes it
+//   GR.CLUSTER SETTINGS    what the whole cluster goes by; GR.CLUSTER SET changes it
 //
 // Names and numbers are for programs: the command `gramme cluster` makes sentences of them.
 //
@@ -15,6 +15,7 @@
 // Owns nothing: see redis.c. Bounds: those of core/layout.h.
 #include <string.h>
 
+#include "wire/agreed.h"
 #include "wire/redis_inside.h"
 
 // ---- parts of replies ------------------------------------------------------------------------
@@ -354,36 +355,28 @@ GR_REDIS_RUN(gr_cluster_settings)
     gr_resp_array(&resp, GR_AGREED_KEYS - 1);
     for (int key = 1; key < GR_AGREED_KEYS; key++) {
         const struct gr_agreed *agreed = &view->agreed[key];
-        bool is_set = agreed->by[0] != '\0';
-        char value[4] = {(char)('0' + agreed->quorum % 10)};
-        gr_resp_map(&resp, 5);
+        char value[GR_AGREED_TEXT];
+        gr_agreed_print((enum gr_agreed_key)key, agreed->value, value);
+        gr_resp_map(&resp, 6);
         text(&resp, "name", gr_agreed_name((enum gr_agreed_key)key));
-        text(&resp, "value",
-            agreed->quorum == GR_QUORUM_LOCAL  ? "local"
-            : agreed->quorum == GR_QUORUM_EACH ? "each"
-                                               : value);
-        text(&resp, "origin", is_set ? "set" : "cluster file");
+        text(&resp, "value", value);
+        text(&resp, "origin", agreed->version > 0 ? "set" : "cluster file");
         text(&resp, "by", agreed->by);
-        number_if(&resp, "at", is_set, agreed->at.ms);
+        number_if(&resp, "at", agreed->version > 0, agreed->at.ms);
+        number(&resp, "version", agreed->version);
     }
 }
 
 GR_REDIS_RUN(gr_cluster_set)
 {
     struct gr_stage_ask what = {.what = GR_STAGE_SET};
-    int64_t number = 0;
     for (int key = 1; key < GR_AGREED_KEYS; key++)
         if (gr_redis_is(cmd->arg[2], gr_agreed_name((enum gr_agreed_key)key)))
             what.key = (enum gr_agreed_key)key;
-    if (what.key == 0) {
-        gr_redis_fail(cmd, "ERR there is no such setting: they are r and w");
-        return;
-    }
-    if (gr_redis_is(cmd->arg[3], "local"))
-        what.quorum = GR_QUORUM_LOCAL;
-    else if (gr_redis_is(cmd->arg[3], "each"))
-        what.quorum = GR_QUORUM_EACH;
-    else if (gr_decimal_read(cmd->arg[3], &number) && number > 0 && number <= GR_REPLICAS_MAX)
-        what.quorum = (uint8_t)number;
-    ask(session, cmd, &what);
+    if (what.key == 0)
+        gr_redis_fail(cmd, "ERR there is no such setting; there are " GR_AGREED_NAMES);
+    else if (!gr_agreed_read(what.key, cmd->arg[3], &what.value))
+        gr_redis_fail(cmd, "ERR %s is %s", gr_agreed_name(what.key), gr_agreed_possible(what.key));
+    else
+        ask(session, cmd, &what);
 }

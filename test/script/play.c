@@ -137,15 +137,6 @@ static bool is(const char *word, const char *name)
     return word != NULL && strcmp(word, name) == 0;
 }
 
-static enum gr_durability durability_of(const struct line *line, enum gr_durability otherwise)
-{
-    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
-        if (is(words_option(line, "durability", gr_durability_name(otherwise)),
-                gr_durability_name((enum gr_durability)d)))
-            return (enum gr_durability)d;
-    return otherwise;
-}
-
 static void on_ring(struct player *player, const struct line *line, enum gr_canary canary)
 {
     static struct gr_member member[GR_MEMBERS_MAX];
@@ -182,7 +173,7 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         gr_span_ms(words_number(&player->words, words_option(line, "scrub", "86400000")));
     config.hint_bytes_max =
         (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
-    config.durability = durability_of(line, GR_DURABILITY_COMMIT);
+    config.durability = rings_durability(line, GR_DURABILITY_COMMIT);
     config.background.slice_rate_min = config.background.slice_rate_max =
         (uint32_t)words_number(&player->words, words_option(line, "slices", "8192"));
     config.newcomer = words_flag(line, "newcomer");
@@ -518,21 +509,6 @@ static void on_adopt(struct player *player, const struct line *line)
     step(player, (struct gr_event){.type = GR_EVENT_RING, .ring = next});
 }
 
-// What is not said stays as it is.
-static void on_agreed(struct player *player, const struct line *line)
-{
-    const struct gr_node_config *now = gr_node_config(player->node);
-    char r[8], w[8];
-    snprintf(r, sizeof r, "%u", now->r);
-    snprintf(w, sizeof w, "%u", now->w);
-    struct gr_event event = {.type = GR_EVENT_AGREED,
-        .r = words_quorum(&player->words, line, "r", r),
-        .w = words_quorum(&player->words, line, "w", w),
-        .durability = durability_of(line, now->durability)};
-    if (player->words.wrong == NULL)
-        step(player, event);
-}
-
 static void on_says(struct player *player, const struct line *line)
 {
     uint16_t peer = (uint16_t)words_number(&player->words, word(line, 1));
@@ -626,7 +602,7 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
     else if (is(what, "adopt"))
         on_adopt(player, line);
     else if (is(what, "agreed"))
-        on_agreed(player, line);
+        step(player, rings_read_agreed(&player->words, line, gr_node_config(player->node)));
     else if (is(what, "says"))
         on_says(player, line);
     else if (is(what, "from"))

@@ -1,6 +1,7 @@
 // Lines of scripts that are about who owns and who holds what.
 #include "test/script/rings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,27 @@ void rings_read_holds(struct words *words, const struct line *line, int at, uint
         uint64_t bit = 1ull << strtoul(word + 1, NULL, 10) % 64;
         *(drops ? ret_dropping : ret_held) |= bit;
     }
+}
+
+enum gr_durability rings_durability(const struct line *line, enum gr_durability otherwise)
+{
+    const char *word = words_option(line, "durability", gr_durability_name(otherwise));
+    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
+        if (strcmp(word, gr_durability_name((enum gr_durability)d)) == 0)
+            return (enum gr_durability)d;
+    return otherwise;
+}
+
+struct gr_event rings_read_agreed(
+    struct words *words, const struct line *line, const struct gr_node_config *now)
+{
+    char r[8], w[8];
+    snprintf(r, sizeof r, "%u", now->r);
+    snprintf(w, sizeof w, "%u", now->w);
+    return (struct gr_event){.type = GR_EVENT_AGREED,
+        .r = words_quorum(words, line, "r", r),
+        .w = words_quorum(words, line, "w", w),
+        .durability = rings_durability(line, now->durability)};
 }
 
 void rings_read_relay(struct words *words, const struct line *line, struct gr_message *m)
