@@ -39,6 +39,8 @@ void gr_adopt_ring(struct gr_node *node, const struct gr_ring *ring)
     node->config.r = gr_quorum_cut(node->config.r, ring->n); // AD3
     node->config.w = gr_quorum_cut(node->config.w, ring->n);
     gr_probe(&node->probes, GR_PROBE_RING_ADOPTED);
+    if (ring->n != before->n)
+        gr_probe(&node->probes, GR_PROBE_RING_OF_OTHER_N);
     gr_adopt_members(node, ring->member_count);
     node->ring = node->config.ring = ring;
     for (uint32_t p = 0; p < ring->partitions; p++) {

@@ -593,8 +593,9 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     enum gr_err err = check_limits(key, write);
     if (err == GR_OK && forwarded && !coordinates)
         err = GR_ERR_NOT_OWNER;
+    // What is forwarded may be by a ring with a larger N: this one knows too few of the owners.
     if (err == GR_OK && needed(write, &need) > list.n)
-        err = GR_ERR_INVALID;
+        err = forwarded ? GR_ERR_NOT_OWNER : GR_ERR_INVALID;
     if (err == GR_OK && !there.enough)
         err = GR_ERR_QUORUM;
     if (err == GR_OK && !gr_node_has_room(node, write->value.size))

@@ -71,9 +71,9 @@ struct gr_redis_info {
 // What an operator asks of the members (core/stage.h).
 enum { GR_PLAN_WHY_BYTES = 600 };
 struct gr_stage_ask {
-    enum { GR_STAGE_CHANGE, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
+    enum { GR_STAGE_CHANGE, GR_STAGE_N, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
     enum gr_agreed_key key;           // SET, which is done at once, and
-    uint32_t value;                   // to what
+    uint32_t value;                   // to what; N
     enum gr_change_op op;             // CHANGE, and what follows too
     char name[GR_NAME_BYTES_MAX + 1]; // of the member
     uint32_t weight;                  // 0: not given

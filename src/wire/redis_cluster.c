@@ -201,7 +201,7 @@ GR_REDIS_RUN(gr_cluster_plan)
     gr_resp_map(&resp, view->next != NULL ? 11 : 5);
     text(&resp, "what", view->staged->what);
     number(&resp, "version", view->now->version + 1);
-    number(&resp, "n", view->now->n);
+    number(&resp, "n", view->staged->n);
     number(&resp, "partitions", view->now->partitions);
     reply_notes(&resp, view);
     if (view->next != NULL)
@@ -348,11 +348,33 @@ GR_REDIS_RUN(gr_cluster_stage)
 
 // ---- settings of the cluster -----------------------------------------------------------------
 
+// N belongs to the ring: its version is that of the ring with which it came.
+static void reply_n(const struct gr_resp *resp, const struct gr_layout *now)
+{
+    const struct gr_layout_step *step = NULL;
+    for (uint32_t i = now->step_count; i-- > 0 && step == NULL;)
+        if (gr_stage_says_n(now->step[i].what))
+            step = &now->step[i];
+    bool is_set = step != NULL, known = now->version > 0;
+    bool is_first = !is_set && known && now->step[0].version == 1;
+    gr_resp_map(resp, 6);
+    text(resp, "name", "n");
+    gr_resp_text(resp, "value");
+    char value[4] = {(char)('0' + now->n % 10)};
+    gr_resp_text(resp, value);
+    // The steps do not reach back for ever.
+    text(resp, "origin", is_set ? "set" : is_first ? "cluster file" : "ring");
+    text(resp, "by", is_set ? step->by : "");
+    number_if(resp, "at", is_set, is_set ? step->at.ms : 0);
+    number(resp, "version", is_set ? step->version : is_first);
+}
+
 GR_REDIS_RUN(gr_cluster_settings)
 {
     const struct gr_cluster_view *view = view_of(session);
     struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_array(&resp, GR_AGREED_KEYS - 1);
+    gr_resp_array(&resp, GR_AGREED_KEYS);
+    reply_n(&resp, view->now);
     for (int key = 1; key < GR_AGREED_KEYS; key++) {
         const struct gr_agreed *agreed = &view->agreed[key];
         char value[GR_AGREED_TEXT];
@@ -367,14 +389,28 @@ GR_REDIS_RUN(gr_cluster_settings)
     }
 }
 
+// Staged, because data move.
+static void set_n(struct gr_redis *session, struct gr_redis_command *cmd)
+{
+    int64_t n = 0;
+    if (gr_decimal_read(cmd->arg[3], &n) && n > 0 && n <= GR_REPLICAS_MAX)
+        ask(session, cmd, &(struct gr_stage_ask){.what = GR_STAGE_N, .value = (uint32_t)n});
+    else
+        gr_redis_fail(cmd, "ERR n is a number from 1 to %d", GR_REPLICAS_MAX);
+}
+
 GR_REDIS_RUN(gr_cluster_set)
 {
     struct gr_stage_ask what = {.what = GR_STAGE_SET};
+    if (gr_redis_is(cmd->arg[2], "n")) {
+        set_n(session, cmd);
+        return;
+    }
     for (int key = 1; key < GR_AGREED_KEYS; key++)
         if (gr_redis_is(cmd->arg[2], gr_agreed_name((enum gr_agreed_key)key)))
             what.key = (enum gr_agreed_key)key;
     if (what.key == 0)
-        gr_redis_fail(cmd, "ERR there is no such setting; there are " GR_AGREED_NAMES);
+        gr_redis_fail(cmd, "ERR there is no such setting; there are n, " GR_AGREED_NAMES);
     else if (!gr_agreed_read(what.key, cmd->arg[3], &what.value))
         gr_redis_fail(cmd, "ERR %s is %s", gr_agreed_name(what.key), gr_agreed_possible(what.key));
     else

@@ -7,7 +7,8 @@
 
 enum { RINGS_MAX = 8 };
 
-// "adopt p0=3,1,2 [p1=..] [out=4]": the ring before, with those lists, and that member out of it.
+// "adopt [n=4] p0=3,1,2 [p1=..] [out=4]": the ring before, with that N and those lists, and that
+// member out of it.
 void rings_read(struct words *words, const struct line *line, const struct gr_ring *before,
     struct gr_ring *ret);
 // Words from `at` on: "p0 p3 [dropping=p1]"; `held` and `dropping` are a word each.
