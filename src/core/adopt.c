@@ -34,7 +34,7 @@ void gr_adopt_members(struct gr_node *node, uint16_t count)
 void gr_adopt_ring(struct gr_node *node, const struct gr_ring *ring)
 {
     const struct gr_ring *before = node->ring;
-    gr_assert(ring->partitions == before->partitions);
+    gr_assert(ring != before && ring->partitions == before->partitions);
     gr_assert(ring->member_count >= before->member_count);   // AD1
     node->config.r = gr_quorum_cut(node->config.r, ring->n); // AD3
     node->config.w = gr_quorum_cut(node->config.w, ring->n);

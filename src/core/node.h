@@ -100,8 +100,9 @@ struct gr_event {
     bool up;                          // LINK
     uint64_t run; // LINK up: the peer's config.run, as its handshake proved; HOLDS: in which it
                   // said so
-    const struct gr_ring *ring;    // RING: outlives the node, or the next such event. Its members
-                                   // begin with those of the ring before, in the same places
+    // RING: outlives the node, or the next such event; the one before outlives this step, so it
+    // stands elsewhere. Its members begin with those of the ring before, in the same places.
+    const struct gr_ring *ring;
     const struct gr_holds *holds;  // HOLDS: `held` alone
     uint8_t r, w;                  // AGREED: as in a request, and fit for the ring
     enum gr_durability durability; // AGREED

@@ -150,9 +150,11 @@ enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member);
 // ---- roster ----------------------------------------------------------------------------------
 
 struct gr_roster {
-    struct gr_ring ring;                  // of this node: its table has this node at 0
-    struct gr_layout layout;              // that it follows; version 0: none is known yet
-    struct gr_arena arena;                // of the layout
+    struct gr_ring ring;     // of this node: its table has this node at 0
+    struct gr_ring told[2];  // the same as the node was told of it, and the one before; they own
+    int told_last;           // nothing
+    struct gr_layout layout; // that it follows; version 0: none is known yet
+    struct gr_arena arena;   // of the layout
     uint32_t agreed[GR_AGREED_KEYS];      // settings in force: as set, or as the cluster file says
     uint64_t taken;                       // hash of the last layout that was looked at
     struct gr_card card;                  // this node's own

@@ -267,11 +267,13 @@ static void adopt(struct gr_server *server)
     struct gr_ring ring, before = roster->ring;
     make_ring(server, &ring);
     roster->ring = ring;
+    roster->told_last ^= 1; // the node looks at the one before once more
+    roster->told[roster->told_last] = ring;
     gr_links_grow(server);
     for (uint16_t m = had; m < ring.member_count; m++)
         roster->holds_news[m] = roster->any_holds_news = true;
     if (server->node != NULL) {
-        struct gr_event event = {.type = GR_EVENT_RING, .ring = &roster->ring};
+        struct gr_event event = {.type = GR_EVENT_RING, .ring = &roster->told[roster->told_last]};
         gr_turn_step(server, &event);
     }
     gr_ring_deinit(&before);

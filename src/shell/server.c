@@ -66,7 +66,7 @@ static struct gr_node *make_node(struct gr_server *server)
     node.self = 0; // RO1 of roster.c
     node.actor = server->actor;
     node.run = server->actor.run;
-    node.ring = &server->roster.ring;
+    node.ring = &server->roster.told[server->roster.told_last];
     node.newcomer = true;
     node.blank = server->datadir.created && server->actor.run >> 32 == 1;
     node.r = (uint8_t)server->roster.agreed[GR_AGREED_R];
