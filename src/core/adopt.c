@@ -73,11 +73,15 @@ void gr_adopt_agreed(struct gr_node *node, const struct gr_event *event)
 {
     gr_assert(gr_quorum_fits(event->r, node->ring->n) && gr_quorum_fits(event->w, node->ring->n));
     gr_assert((unsigned)event->durability < GR_DURABILITY_COUNT);
+    gr_assert(event->value_max > 0 && event->value_max <= GR_VALUE_BYTES_MAX);
+    gr_assert(event->siblings_max > 0 && event->siblings_max <= GR_SIBLINGS_MAX);
     bool raised = event->durability == GR_DURABILITY_COMMIT &&
                   node->config.durability != GR_DURABILITY_COMMIT;
     node->config.r = event->r;
     node->config.w = event->w;
     node->config.durability = event->durability;
+    node->config.value_max = event->value_max;
+    node->config.siblings_max = event->siblings_max;
     if (raised)
         raise_puts(node);
 }

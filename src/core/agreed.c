@@ -10,6 +10,8 @@ const char *gr_agreed_name(enum gr_agreed_key key)
         [GR_AGREED_W] = "w",
         [GR_AGREED_DURABILITY] = "durability",
         [GR_AGREED_SYNC_INTERVAL] = "sync_interval",
+        [GR_AGREED_VALUE_MAX] = "value_max",
+        [GR_AGREED_SIBLINGS_MAX] = "siblings_max",
     };
     gr_assert(key > 0 && key < GR_AGREED_KEYS);
     return name[key];
@@ -25,6 +27,10 @@ bool gr_agreed_fits(enum gr_agreed_key key, uint32_t value)
         return value < GR_DURABILITY_COUNT;
     case GR_AGREED_SYNC_INTERVAL:
         return value > 0 && value <= GR_SYNC_INTERVAL_MS_MAX;
+    case GR_AGREED_VALUE_MAX:
+        return value > 0 && value <= GR_VALUE_BYTES_MAX;
+    case GR_AGREED_SIBLINGS_MAX:
+        return value > 0 && value <= GR_SIBLINGS_MAX;
     case GR_AGREED_KEYS:
         break;
     }

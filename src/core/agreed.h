@@ -16,9 +16,11 @@ enum gr_agreed_key {
     GR_AGREED_W,             // GR_QUORUM_LOCAL, GR_QUORUM_EACH
     GR_AGREED_DURABILITY,    // enum gr_durability
     GR_AGREED_SYNC_INTERVAL, // ms
+    GR_AGREED_VALUE_MAX,     // bytes of a value that a client puts; and
+    GR_AGREED_SIBLINGS_MAX,  // siblings that it may leave: judged by whoever coordinates
     GR_AGREED_KEYS
 };
-#define GR_AGREED_NAMES "r, w, durability and sync_interval"
+#define GR_AGREED_NAMES "r, w, durability, sync_interval, value_max and siblings_max"
 enum { GR_SYNC_INTERVAL_MS_DEFAULT = 100, GR_SYNC_INTERVAL_MS_MAX = 1000 };
 
 // GR_FACT_SETTING, key: one of these.

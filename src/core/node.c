@@ -25,6 +25,8 @@ struct gr_node_config gr_node_config_default(void)
     return (struct gr_node_config){
         .r = 2,
         .w = 2,
+        .value_max = GR_VALUE_BYTES_MAX,
+        .siblings_max = GR_SIBLINGS_MAX,
         .read_timeout = gr_span_ms(500),
         .write_timeout = gr_span_ms(2000),
         .calls_max = 16384,

@@ -41,6 +41,7 @@ struct gr_node_config {
     // not say otherwise, and
     uint8_t r, w;
     enum gr_durability durability;
+    uint32_t value_max, siblings_max; // of puts that this node coordinates: core/agreed.h
     struct gr_span read_timeout, write_timeout;
     uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
     size_t memory_max;             // bytes that they may take; over it: BUSY
@@ -83,7 +84,7 @@ enum gr_event_type {
     GR_EVENT_REPAIR,    // an operator asks for `repair`
     GR_EVENT_RING,      // `ring` takes the place of the one before, which is not used any more
     GR_EVENT_HOLDS,     // a member says what it holds: peer, run, holds
-    GR_EVENT_AGREED,    // the cluster has agreed on r, w, durability: all of them are given
+    GR_EVENT_AGREED,    // the cluster has agreed on r, w, durability, value_max, siblings_max
 };
 
 // Borrowed for the duration of the step.
@@ -103,10 +104,11 @@ struct gr_event {
     // RING: outlives the node, or the next such event; the one before outlives this step, so it
     // stands elsewhere. Its members begin with those of the ring before, in the same places.
     const struct gr_ring *ring;
-    const struct gr_holds *holds;  // HOLDS: `held` alone
-    uint8_t r, w;                  // AGREED: as in a request, and fit for the ring
-    enum gr_durability durability; // AGREED
-    uint64_t ticket;               // READ_DONE, SCAN_DONE
+    const struct gr_holds *holds; // HOLDS: `held` alone
+    uint8_t r, w;                 // AGREED: as in a request, and fit for the ring
+    enum gr_durability durability;
+    uint32_t value_max, siblings_max; // AGREED: with durability, all of them
+    uint64_t ticket;                  // READ_DONE, SCAN_DONE
     enum gr_err status;           // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
                                   // SCAN_DONE, STORE
     struct gr_record record;      // READ_DONE: as stored

@@ -22,6 +22,10 @@ static uint32_t otherwise(const struct gr_cluster *cluster, enum gr_agreed_key k
         return cluster->durability;
     case GR_AGREED_SYNC_INTERVAL:
         return (uint32_t)(cluster->sync_interval.ns / 1000000);
+    case GR_AGREED_VALUE_MAX:
+        return GR_VALUE_BYTES_MAX;
+    case GR_AGREED_SIBLINGS_MAX:
+        return GR_SIBLINGS_MAX;
     case GR_AGREED_KEYS:
         break;
     }
@@ -80,7 +84,9 @@ void gr_roster_take_agreed(struct gr_server *server)
     struct gr_event event = {.type = GR_EVENT_AGREED,
         .r = (uint8_t)force[GR_AGREED_R],
         .w = (uint8_t)force[GR_AGREED_W],
-        .durability = (enum gr_durability)force[GR_AGREED_DURABILITY]};
+        .durability = (enum gr_durability)force[GR_AGREED_DURABILITY],
+        .value_max = force[GR_AGREED_VALUE_MAX],
+        .siblings_max = force[GR_AGREED_SIBLINGS_MAX]};
     gr_turn_step(server, &event);
     gr_storage_set_interval(server->storage, gr_span_ms(force[GR_AGREED_SYNC_INTERVAL]));
 }

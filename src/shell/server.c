@@ -72,6 +72,8 @@ static struct gr_node *make_node(struct gr_server *server)
     node.r = (uint8_t)server->roster.agreed[GR_AGREED_R];
     node.w = (uint8_t)server->roster.agreed[GR_AGREED_W];
     node.durability = (enum gr_durability)server->roster.agreed[GR_AGREED_DURABILITY];
+    node.value_max = server->roster.agreed[GR_AGREED_VALUE_MAX];
+    node.siblings_max = server->roster.agreed[GR_AGREED_SIBLINGS_MAX];
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.exchange_interval = gr_config_span(config, GR_SETTING_EXCHANGE_INTERVAL);

@@ -97,16 +97,13 @@ struct unit {
     uint32_t size;
 };
 
-// One of the units, which end with a size of 0; NULL: there are none.
+// One of the units, which end with a size of 0.
 static bool read_number(struct gr_bytes text, const struct unit *unit, uint64_t *ret_number)
 {
     uint32_t number;
     struct gr_bytes behind;
     if (!read_digits(text, &number, &behind))
         return false;
-    *ret_number = number;
-    if (unit == NULL)
-        return behind.size == 0;
     while (unit->size > 0 && !is(behind, unit->name))
         unit++;
     *ret_number = (uint64_t)number * unit->size;
@@ -114,6 +111,8 @@ static bool read_number(struct gr_bytes text, const struct unit *unit, uint64_t 
 }
 
 static const struct unit times[] = {{"ms", 1}, {"s", 1000}, {NULL, 0}};
+static const struct unit sizes[] = {{"b", 1}, {"kb", 1 << 10}, {"mb", 1 << 20}, {NULL, 0}};
+static const struct unit counts[] = {{"", 1}, {NULL, 0}};
 
 bool gr_agreed_read(enum gr_agreed_key key, struct gr_bytes text, uint32_t *ret_value)
 {
@@ -123,7 +122,7 @@ bool gr_agreed_read(enum gr_agreed_key key, struct gr_bytes text, uint32_t *ret_
     case GR_AGREED_W:
         if (is(text, "local") || is(text, "each"))
             value = is(text, "local") ? GR_QUORUM_LOCAL : GR_QUORUM_EACH;
-        else if (!read_number(text, NULL, &value) || value > GR_REPLICAS_MAX)
+        else if (!read_number(text, counts, &value) || value > GR_REPLICAS_MAX)
             return false;
         break;
     case GR_AGREED_DURABILITY:
@@ -133,6 +132,14 @@ bool gr_agreed_read(enum gr_agreed_key key, struct gr_bytes text, uint32_t *ret_
         break;
     case GR_AGREED_SYNC_INTERVAL:
         if (!read_number(text, times, &value))
+            return false;
+        break;
+    case GR_AGREED_VALUE_MAX:
+        if (!read_number(text, sizes, &value))
+            return false;
+        break;
+    case GR_AGREED_SIBLINGS_MAX:
+        if (!read_number(text, counts, &value))
             return false;
         break;
     case GR_AGREED_KEYS:
@@ -171,6 +178,12 @@ void gr_agreed_print(enum gr_agreed_key key, uint32_t value, char ret[GR_AGREED_
     case GR_AGREED_SYNC_INTERVAL:
         print_number(value, times, ret);
         return;
+    case GR_AGREED_VALUE_MAX:
+        print_number(value, sizes, ret);
+        return;
+    case GR_AGREED_SIBLINGS_MAX:
+        print_number(value, counts, ret);
+        return;
     case GR_AGREED_KEYS:
         break;
     }
@@ -184,6 +197,8 @@ const char *gr_agreed_possible(enum gr_agreed_key key)
         [GR_AGREED_W] = "1 to N, local or each",
         [GR_AGREED_DURABILITY] = "commit, interval or buffered",
         [GR_AGREED_SYNC_INTERVAL] = "a time from 1ms to 1s",
+        [GR_AGREED_VALUE_MAX] = "a size from 1b to 8mb (b, kb, mb)",
+        [GR_AGREED_SIBLINGS_MAX] = "a number from 1 to 100",
     };
     gr_assert(key > 0 && key < GR_AGREED_KEYS);
     return words[key];

@@ -382,7 +382,8 @@ GR_REDIS_RUN(gr_cluster_settings)
         gr_resp_map(&resp, 6);
         text(&resp, "name", gr_agreed_name((enum gr_agreed_key)key));
         text(&resp, "value", value);
-        text(&resp, "origin", agreed->version > 0 ? "set" : "cluster file");
+        bool in_file = key <= GR_AGREED_SYNC_INTERVAL;
+        text(&resp, "origin", agreed->version > 0 ? "set" : in_file ? "cluster file" : "default");
         text(&resp, "by", agreed->by);
         number_if(&resp, "at", agreed->version > 0, agreed->at.ms);
         number(&resp, "version", agreed->version);

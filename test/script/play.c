@@ -40,7 +40,8 @@
 //   ring ... newcomer                    nothing is held but what is loaded
 //   load holds p0 [p1] [dropping=p2]     before the first event
 //   adopt [n=4] p0=3,1,2 [p1=..] [out=4] the ring that follows, with that N and those lists
-//   agreed [r=2 w=2 durability=]         what the cluster goes by from now on
+//   agreed [r=2 w=2 durability= value_max= siblings_max=]
+//                                        what the cluster goes by from now on
 //   says 3 p0 p1 [run=1003]              member 3 says that it holds these
 //   again                                the last frame comes a second time
 //   repair run|scrub [p0]                an operator asks, for one partition or for all

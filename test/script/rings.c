@@ -76,6 +76,13 @@ enum gr_durability rings_durability(const struct line *line, enum gr_durability 
     return otherwise;
 }
 
+static uint32_t option_of(
+    struct words *words, const struct line *line, const char *name, uint32_t otherwise)
+{
+    const char *word = words_option(line, name, NULL);
+    return word == NULL ? otherwise : (uint32_t)words_number(words, word);
+}
+
 struct gr_event rings_read_agreed(
     struct words *words, const struct line *line, const struct gr_node_config *now)
 {
@@ -85,7 +92,9 @@ struct gr_event rings_read_agreed(
     return (struct gr_event){.type = GR_EVENT_AGREED,
         .r = words_quorum(words, line, "r", r),
         .w = words_quorum(words, line, "w", w),
-        .durability = rings_durability(line, now->durability)};
+        .durability = rings_durability(line, now->durability),
+        .value_max = option_of(words, line, "value_max", now->value_max),
+        .siblings_max = option_of(words, line, "siblings_max", now->siblings_max)};
 }
 
 void rings_read_relay(struct words *words, const struct line *line, struct gr_message *m)

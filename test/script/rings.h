@@ -15,7 +15,7 @@ void rings_read(struct words *words, const struct line *line, const struct gr_ri
 void rings_read_holds(struct words *words, const struct line *line, int at, uint64_t *ret_held,
     uint64_t *ret_dropping);
 enum gr_durability rings_durability(const struct line *line, enum gr_durability otherwise);
-// "agreed [r= w= durability=]": what is not said stays as it is.
+// "agreed [r= w= durability= value_max= siblings_max=]": what is not said stays as it is.
 struct gr_event rings_read_agreed(
     struct words *words, const struct line *line, const struct gr_node_config *now);
 // "relay=2,3" and "by=4": to whom a write is to be passed on, and whom to answer.

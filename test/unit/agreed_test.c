@@ -130,6 +130,19 @@ static void test_words(void **state)
         {GR_AGREED_SYNC_INTERVAL, "100", -1, NULL},
         {GR_AGREED_SYNC_INTERVAL, "4294967297ms", -1, NULL},
         {GR_AGREED_SYNC_INTERVAL, "99999999999999999999ms", -1, NULL},
+        {GR_AGREED_VALUE_MAX, "8mb", 8 << 20, NULL},
+        {GR_AGREED_VALUE_MAX, "8192KB", 8 << 20, "8mb"},
+        {GR_AGREED_VALUE_MAX, "1025b", 1025, NULL},
+        {GR_AGREED_VALUE_MAX, "1b", 1, NULL},
+        {GR_AGREED_VALUE_MAX, "0b", -1, NULL},
+        {GR_AGREED_VALUE_MAX, "9mb", -1, NULL},
+        {GR_AGREED_VALUE_MAX, "8388609b", -1, NULL},
+        {GR_AGREED_VALUE_MAX, "4096mb", -1, NULL}, // 2^32
+        {GR_AGREED_VALUE_MAX, "8", -1, NULL},
+        {GR_AGREED_SIBLINGS_MAX, "1", 1, NULL},
+        {GR_AGREED_SIBLINGS_MAX, "100", 100, NULL},
+        {GR_AGREED_SIBLINGS_MAX, "101", -1, NULL},
+        {GR_AGREED_SIBLINGS_MAX, "0", -1, NULL},
     };
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         uint32_t value = 123456;
