@@ -56,6 +56,7 @@
     X(PUT_RELAY_BYPASSED, "who was to be passed a write on was sent it after all")                 \
     X(RELAY_PASSED, "a replica passed a write on to another one of its site")                      \
     X(RING_ADOPTED, "a node adopted a new ring")                                                   \
+    X(RING_OF_OTHER_N, "a node adopted a ring of another N")                                       \
     X(TRANSFER_HELD, "an owner came to hold a partition")                                          \
     X(LEAVE_UNCOVERED, "a former holder had what an owner lacked, and gave it")                    \
     X(PARTITION_DROPPED, "a former holder let a partition go")                                     \

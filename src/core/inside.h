@@ -337,6 +337,8 @@ void gr_holder_init(struct gr_node *node);
 void gr_holder_deinit(struct gr_node *node);
 // adopt.c: the next ring takes the place of this one.
 void gr_adopt_ring(struct gr_node *node, const struct gr_ring *ring);
+// An AGREED event.
+void gr_adopt_agreed(struct gr_node *node, const struct gr_event *event);
 // Room for what is kept by member.
 void gr_adopt_members(struct gr_node *node, uint16_t count);
 

@@ -25,6 +25,8 @@ struct gr_node_config gr_node_config_default(void)
     return (struct gr_node_config){
         .r = 2,
         .w = 2,
+        .value_max = GR_VALUE_BYTES_MAX,
+        .siblings_max = GR_SIBLINGS_MAX,
         .read_timeout = gr_span_ms(500),
         .write_timeout = gr_span_ms(2000),
         .calls_max = 16384,
@@ -503,11 +505,8 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
     case GR_EVENT_HOLDS:
         gr_holder_on_holds(node, event);
         break;
-    case GR_EVENT_DEFAULTS:
-        gr_assert(gr_quorum_fits(event->r, node->ring->n) && event->r != 0);
-        gr_assert(gr_quorum_fits(event->w, node->ring->n) && event->w != 0);
-        node->config.r = event->r;
-        node->config.w = event->w;
+    case GR_EVENT_AGREED:
+        gr_adopt_agreed(node, event);
         break;
     }
     node->arrived = node->now;

@@ -66,6 +66,7 @@ static bool send_delta(struct gr_node *node, struct gr_put *put, uint16_t member
 {
     uint16_t owner = put->list.member[position];
     bool of_list = member == owner || member == put->list.voter[position];
+    bool commit = node->config.durability == GR_DURABILITY_COMMIT; // A4 of durability.c
     bool buffered = node->config.durability == GR_DURABILITY_BUFFERED;
     struct gr_message message = {
         .type = GR_MSG_DELTA,
@@ -75,7 +76,7 @@ static bool send_delta(struct gr_node *node, struct gr_put *put, uint16_t member
         .record = put->delta,
         .dot = put->dot,
         // The seat of the coordinator is the one of the N that is synced first, whoever answers.
-        .durable = put->write.dw > 0 || (buffered && position == put->own),
+        .durable = put->write.dw > 0 || commit || (buffered && position == put->own),
         .owed_to = of_list ? 0 : node->ring->member[owner].id,
         .relay_list = relay,
         .relay_count = relay_count,

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "core/agreed.h"
 #include "core/layout.h"
 #include "shell/cluster.h"
 #include "shell/config.h"
@@ -151,10 +152,12 @@ enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member);
 
 struct gr_roster {
     struct gr_ring ring;     // of this node: its table has this node at 0
+    struct gr_ring told[2];  // the same as the node was told of it, and the one before; they own
+    int told_last;           // nothing
     struct gr_layout layout; // that it follows; version 0: none is known yet
     struct gr_arena arena;   // of the layout
-    uint8_t r, w;   // requests go by them: as somebody has set them, or as the cluster file says
-    uint64_t taken; // hash of the last layout that was looked at
+    uint32_t agreed[GR_AGREED_KEYS];      // settings in force: as set, or as the cluster file says
+    uint64_t taken;                       // hash of the last layout that was looked at
     struct gr_card card;                  // this node's own
     uint64_t held[GR_HOLDS_WORDS_MAX];    // what this node has said that it holds
     bool holds_news[GR_MEMBERS_MAX];      // the node is to be told what it holds
@@ -192,9 +195,13 @@ void gr_roster_save(struct gr_server *server, uint64_t within_ms);
 // The same at once. On failure ret_why holds one sentence.
 GR_MUST_USE enum gr_err gr_roster_save_now(
     struct gr_server *server, char *ret_why, size_t why_size);
-// What requests go by that do not say otherwise, and who has set it.
-uint8_t gr_roster_agreed(
+// A setting of the cluster as it is in force, and who has set it (agreed.c).
+void gr_roster_agreed(
     const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret);
+// What is in force may be another one by now: whoever goes by it is told.
+void gr_roster_take_agreed(struct gr_server *server);
+// News of a setting.
+void gr_roster_learned_agreed(const struct gr_fact *fact);
 // It was removed, and is refused for ever.
 bool gr_roster_is_banned(const struct gr_server *server, uint64_t store);
 // What a name, a host, a rack or a site may be: printable, without spaces, not too long.

@@ -156,7 +156,7 @@ static const char *const advice[GR_REFUSAL_COUNT] = {
     [GR_REFUSAL_WRONG_MEMBER] = "check the peer addresses in the cluster file",
     [GR_REFUSAL_SECRET] = "give both the same cluster file",
     [GR_REFUSAL_FOUNDERS] = "give both one cluster file, and one a new data directory",
-    [GR_REFUSAL_DURABILITY] = "give both the same cluster file",
+    [GR_REFUSAL_DURABILITY] = "gramme cluster set durability MODE at one of them",
 };
 
 static void on_refused(struct gr_conn *conn)
@@ -405,10 +405,12 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
     gr_stream_init(&conn->stream, &server->loop, &server->pool, &stream_calls);
     gr_list_append(&server->links.conns, &conn->in_all);
 
+    struct gr_agreed durability;
+    gr_roster_agreed(server, GR_AGREED_DURABILITY, &durability);
     struct gr_handshake_identity self = {
         .partitions = server->cluster.partitions,
         .origin = server->roster.layout.version == 0 ? 0 : gr_layout_origin(&server->roster.layout),
-        .durability = (uint8_t)server->cluster.durability,
+        .durability = durability.version > 0 ? GR_HANDSHAKE_AGREED : (uint8_t)durability.value,
         .store = server->actor.store,
         .run = server->actor.run,
         .seen = seen,

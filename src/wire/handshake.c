@@ -178,6 +178,11 @@ static bool is_name(struct gr_bytes name)
     return name.size > 0 && name.size <= GR_NAME_BYTES_MAX;
 }
 
+static bool is_durability(uint8_t durability)
+{
+    return durability < GR_DURABILITY_COUNT || durability == GR_HANDSHAKE_AGREED;
+}
+
 // The rest of a HELLO, behind its version.
 static bool parse_hello(struct gr_reader *reader, struct hello *ret)
 {
@@ -192,7 +197,7 @@ static bool parse_hello(struct gr_reader *reader, struct hello *ret)
     ret->run = gr_read_u64(reader);
     ret->nonce = gr_read_bytes(reader, GR_HANDSHAKE_NONCE_BYTES).data;
     struct gr_bytes name = gr_read_block(reader, GR_NAME_BYTES_MAX);
-    if (!gr_reader_done(reader) || !is_name(name) || ret->durability >= GR_DURABILITY_COUNT)
+    if (!gr_reader_done(reader) || !is_name(name) || !is_durability(ret->durability))
         return false;
     ret->member = gr_member_id(name);
     memcpy(ret->name, name.data, name.size);
@@ -230,7 +235,10 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
             "%s and %s were founded with different lists of members", self->name, peer->name);
         return false;
     }
-    if (peer->durability != self->durability) {
+    // Of two cluster files nobody can say which is right. Once one was set, it is.
+    bool is_set =
+        peer->durability == GR_HANDSHAKE_AGREED || self->durability == GR_HANDSHAKE_AGREED;
+    if (!is_set && peer->durability != self->durability) {
         refuse_with(h, GR_REFUSAL_DURABILITY, out, "%s has durability = %s and %s has %s",
             self->name, gr_durability_name((enum gr_durability)self->durability), peer->name,
             gr_durability_name((enum gr_durability)peer->durability));
@@ -378,7 +386,7 @@ void gr_handshake_init(struct gr_handshake *h, const struct gr_handshake_identit
 {
     gr_assert(memchr(self->name, 0, sizeof self->name) != NULL);
     gr_assert(is_name(gr_bytes_text(self->name)));
-    gr_assert(self->expected <= GR_MEMBER_ID_MAX && self->durability < GR_DURABILITY_COUNT);
+    gr_assert(self->expected <= GR_MEMBER_ID_MAX && is_durability(self->durability));
     gr_assert(self->frame_version_min <= self->frame_version_max);
     *h = (struct gr_handshake){
         .state = GR_HANDSHAKE_IN_PROGRESS,

@@ -24,15 +24,16 @@ enum {
     GR_HANDSHAKE_BYTES_MAX = 512,    // of one message: what a caller must be able to keep
     GR_HANDSHAKE_REASON_BYTES = 240, // with its end
     GR_HANDSHAKE_NONCE_BYTES = 16,
+    GR_HANDSHAKE_AGREED = 255, // durability: the cluster has set it, and whoever links will hear
 };
 
 // What a node says of itself, and the secret that it does not say.
 struct gr_handshake_identity {
     uint8_t cluster[16];
     uint8_t secret[32];
-    uint32_t partitions;              // Q
-    uint8_t durability;               // enum gr_durability
-    uint64_t origin;                  // of the cluster's layouts (core/layout.h); 0: not known yet
+    uint32_t partitions; // Q
+    uint8_t durability;  // enum gr_durability of the own cluster file, or GR_HANDSHAKE_AGREED
+    uint64_t origin;     // of the cluster's layouts (core/layout.h); 0: not known yet
     char name[GR_NAME_BYTES_MAX + 1]; // its id follows from it: gr_member_id
     uint64_t store, run;              // of this node's actor; 0: it has none yet, and only talks
     // The highest run of that store of which this node has seen a write, 0 = none. NULL: none ever.
@@ -60,7 +61,7 @@ enum gr_handshake_refusal {
     GR_REFUSAL_SAME_MEMBER = 7,  // two runs that have the same name
     GR_REFUSAL_WRONG_MEMBER = 8, // not the member that was expected
     GR_REFUSAL_SECRET = 9,       // the other does not know the cluster secret
-    GR_REFUSAL_DURABILITY = 10,  // another mode of acknowledging writes
+    GR_REFUSAL_DURABILITY = 10,  // files with other modes of acknowledging, and none was set
     GR_REFUSAL_FOUNDERS = 11,    // founded with another list of members
     GR_REFUSAL_COUNT
 };

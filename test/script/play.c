@@ -39,7 +39,9 @@
 //          probe .. joined              of anti-entropy: see entropy.c
 //   ring ... newcomer                    nothing is held but what is loaded
 //   load holds p0 [p1] [dropping=p2]     before the first event
-//   adopt p0=3,1,2 [p1=..] [out=4]       the ring that follows, with those lists
+//   adopt [n=4] p0=3,1,2 [p1=..] [out=4] the ring that follows, with that N and those lists
+//   agreed [r=2 w=2 durability= value_max= siblings_max=]
+//                                        what the cluster goes by from now on
 //   says 3 p0 p1 [run=1003]              member 3 says that it holds these
 //   again                                the last frame comes a second time
 //   repair run|scrub [p0]                an operator asks, for one partition or for all
@@ -172,10 +174,7 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         gr_span_ms(words_number(&player->words, words_option(line, "scrub", "86400000")));
     config.hint_bytes_max =
         (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
-    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
-        if (is(words_option(line, "durability", "commit"),
-                gr_durability_name((enum gr_durability)d)))
-            config.durability = (enum gr_durability)d;
+    config.durability = rings_durability(line, GR_DURABILITY_COMMIT);
     config.background.slice_rate_min = config.background.slice_rate_max =
         (uint32_t)words_number(&player->words, words_option(line, "slices", "8192"));
     config.newcomer = words_flag(line, "newcomer");
@@ -603,6 +602,8 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         load_line(words, line, player->node);
     else if (is(what, "adopt"))
         on_adopt(player, line);
+    else if (is(what, "agreed"))
+        step(player, rings_read_agreed(&player->words, line, gr_node_config(player->node)));
     else if (is(what, "says"))
         on_says(player, line);
     else if (is(what, "from"))

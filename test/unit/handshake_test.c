@@ -121,6 +121,26 @@ static void test_meets(void **state)
     assert_int_equal(gr_test_blocks(), 0);
 }
 
+// Files that differ keep nobody apart once one of the two knows what was set.
+static void test_durability_was_set(void **state)
+{
+    (void)state;
+    static const uint8_t said[][2] = {{GR_HANDSHAKE_AGREED, GR_DURABILITY_BUFFERED},
+        {GR_DURABILITY_INTERVAL, GR_HANDSHAKE_AGREED}, {GR_HANDSHAKE_AGREED, GR_HANDSHAKE_AGREED},
+        {GR_DURABILITY_INTERVAL, GR_DURABILITY_INTERVAL}};
+    for (size_t i = 0; i < GR_COUNT(said); i++) {
+        struct gr_handshake_identity a = identity(0), b = identity(1);
+        a.durability = said[i][0];
+        b.durability = said[i][1];
+        struct pair pair;
+        pair_init(&pair, &a, &b);
+        run(&pair);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pair.end[k].h.state, GR_HANDSHAKE_DONE);
+        pair_deinit(&pair);
+    }
+}
+
 // Byte by byte, and with the first frame close behind.
 static void test_any_pieces(void **state)
 {
@@ -480,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meets),
+        cmocka_unit_test(test_durability_was_set),
         cmocka_unit_test(test_any_pieces),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_dialler_looks_too),
