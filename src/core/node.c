@@ -66,6 +66,10 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
     struct gr_peer *to = &node->peer[peer];
     if (!to->up)
         return false;
+    if (!gr_peer_hears(to, gr_message_says(message))) {
+        gr_probe(&node->probes, GR_PROBE_UNSPOKEN); // L3 of peer.c
+        return false;
+    }
     gr_repair_count(node, message, true);
     message->run = node->config.run;
     message->to = to->run;
@@ -379,12 +383,13 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
     }
 }
 
-static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
+static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run, uint8_t unspoken)
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     node->peer[peer].up = up;
     if (up)
-        gr_peer_link(&node->peer[peer], run);
+        gr_peer_link(
+            &node->peer[peer], run, node->config.canary == GR_CANARY_UNSPOKEN ? 0 : unspoken);
     gr_exchange_on_link(node, peer, up);
     gr_serve_on_link_down(node, peer);
     if (up) {
@@ -488,7 +493,7 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         gr_replica_on_synced(node, event->number);
         break;
     case GR_EVENT_LINK:
-        on_link(node, event->peer, event->up, event->run);
+        on_link(node, event->peer, event->up, event->run, event->unspoken);
         break;
     case GR_EVENT_STORE:
         node->store = event->status;

@@ -99,6 +99,7 @@ struct gr_event {
     uint16_t peer;                    // MESSAGE, LINK, HOLDS
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
+    uint8_t unspoken;                 // LINK up: what cannot be said over it (enum gr_says)
     uint64_t run; // LINK up: the peer's config.run, as its handshake proved; HOLDS: in which it
                   // said so
     // RING: outlives the node, or the next such event; the one before outlives this step, so it

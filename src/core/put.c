@@ -307,8 +307,15 @@ static struct attendance look_round(struct gr_node *node, uint32_t partition,
 
 // ---- standing in ---------------------------------------------------------------------------
 
-// The position that this node votes for when it stands in: of an owner that is down, one of its own
-// site rather than another, or of the one that did not answer.
+// The owner can be asked to run it: the link is up, and can say what W is (L3 of peer.c).
+static bool may_run(const struct gr_node *node, const struct gr_put *put, uint16_t owner)
+{
+    uint8_t says = gr_quorum_by_site(put->write.w) ? GR_SAYS_SITES : 0;
+    return gr_peer_hears(&node->peer[owner], says);
+}
+
+// The position that this node votes for when it stands in: of an owner that cannot be asked, one of
+// its own site rather than another, or of the one that did not answer.
 static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 {
     int position = gr_preference_position(&put->list, node->config.self), down = -1;
@@ -316,7 +323,7 @@ static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
         return (uint8_t)position;
     for (uint8_t i = 0; i < put->list.n; i++) {
         uint16_t voter = put->list.voter[i];
-        if (node->peer[voter].up)
+        if (may_run(node, put, voter))
             continue;
         if (gr_ring_same_site(node->ring, voter, node->config.self))
             return i;
@@ -371,15 +378,15 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
     gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
 }
 
-// The owner that is up, was not asked yet and answers fastest, of this node's site if there is one;
-// -1 if there is none.
+// The owner that can be asked, was not asked yet, and answers fastest, of this node's site if there
+// is one; -1 if there is none.
 static int best_owner(struct gr_node *node, const struct gr_put *put)
 {
     const uint16_t *owner = put->list.voter;
     int best = -1;
     for (int i = 0; i < put->list.n; i++) {
         if ((put->tried >> i & 1) || !(put->list.held >> i & 1) || owner[i] == node->config.self ||
-            !node->peer[owner[i]].up)
+            !may_run(node, put, owner[i]))
             continue;
         if (best < 0 || gr_site_nearer(node, owner[i], owner[best]))
             best = i;

@@ -17,9 +17,9 @@
 //   S7  Of what is sent at first, another site gets one copy: the first of its voters that is up
 //       passes it on to the others, who acknowledge to this node. Whoever has not after its hedge
 //       delay is sent it from here, and only then may somebody stand in. A newcomer (S6), and the
-//       voter of this node's own seat, are sent it from here at first.
-//   S8  A seat that nobody is left to stand in for has no vote (S1), but its owner is not
-//   forgotten:
+//       voter of this node's own seat, are sent it from here at first; so is each whose link cannot
+//       say that (L3 of peer.c), or that of the one who would pass it on to him.
+//   S8  A seat that nobody is left to stand in for has no vote (S1), and its owner is remembered:
 //       one who stands in for another seat is asked to keep a hint for it too. Nobody waits for the
 //       answer; if it is not kept, an exchange brings the write. A site that is cut off from all
 //       others has more owners to remember than nodes to spare.
@@ -113,10 +113,17 @@ static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8
 static bool may_relay(struct gr_node *node, struct gr_put *put, uint16_t relay, uint8_t position)
 {
     uint16_t voter = put->list.voter[position];
-    return position != put->own && voter == put->list.member[position] &&
-           voter != node->config.self && gr_node_peer_up(node, voter) &&
-           find_asked(put, voter) == NULL && gr_ring_same_site(node->ring, voter, relay) &&
-           !gr_ring_same_site(node->ring, voter, node->config.self);
+    if (position == put->own || voter != put->list.member[position] || voter == node->config.self ||
+        !gr_node_peer_up(node, voter) || find_asked(put, voter) != NULL ||
+        !gr_ring_same_site(node->ring, voter, relay) ||
+        gr_ring_same_site(node->ring, voter, node->config.self))
+        return false;
+    // A version that both understand here they understand between them.
+    bool heard = gr_peer_hears(&node->peer[relay], GR_SAYS_RELAY) &&
+                 gr_peer_hears(&node->peer[voter], GR_SAYS_RELAY);
+    if (!heard && relay != voter)
+        gr_probe(&node->probes, GR_PROBE_PUT_NOT_RELAYED);
+    return heard;
 }
 
 // Asks the voter of the seat, and through it those of later seats that are at its site. False: it

@@ -60,6 +60,11 @@ static bool peer_up(void *host, uint16_t member)
     return gr_node_peer_up(server->node, member);
 }
 
+static uint8_t frame_version(void *host, uint16_t member)
+{
+    return gr_links_version(host, member);
+}
+
 static enum gr_status status(void *host, uint16_t member)
 {
     return gr_talks_status(host, member);
@@ -261,6 +266,7 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .ring = ring,
         .self = self,
         .peer_up = peer_up,
+        .frame_version = frame_version,
         .status = status,
         .debt = debt,
         .token_key = token_key,

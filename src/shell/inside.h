@@ -100,6 +100,9 @@ void gr_links_look(struct gr_server *server);
 void gr_links_cut(struct gr_server *server, uint16_t member, bool cut);
 bool gr_links_sent(const struct gr_server *server);   // nothing waits to leave
 uint16_t gr_links_up(const struct gr_server *server); // how many
+// The version of frames that the link to that member speaks, 0: there is none; of itself, the
+// highest that this node speaks.
+uint8_t gr_links_version(const struct gr_server *server, uint16_t member);
 
 // A frame of talk. False: there is no link.
 bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk);
@@ -183,10 +186,11 @@ void gr_roster_learned(struct gr_server *server, const struct gr_fact *fact);
 bool gr_roster_settle(struct gr_server *server);
 // A HOLDS effect.
 void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds);
-// Appends the frame that says that a store was removed.
-void gr_roster_tell_banned(struct gr_server *server, uint64_t store, struct gr_writer *out);
+// Appends the frame, of that version, that says that a store was removed.
+void gr_roster_tell_banned(
+    struct gr_server *server, uint64_t store, uint8_t version, struct gr_writer *out);
 // Appends the frame that says what this node is.
-void gr_roster_introduce(struct gr_server *server, struct gr_writer *out);
+void gr_roster_introduce(struct gr_server *server, uint8_t version, struct gr_writer *out);
 // The address of the setting `join` whose turn it is. False: there is none.
 bool gr_roster_join(const struct gr_config *config, uint32_t turn, char ret[GR_CONFIG_TEXT_MAX]);
 // Writes the file FACTS within that time.

@@ -111,18 +111,19 @@ static void say_holdings(struct gr_server *server)
     gr_writer_deinit(&value);
 }
 
-void gr_roster_tell_banned(struct gr_server *server, uint64_t store, struct gr_writer *out)
+void gr_roster_tell_banned(
+    struct gr_server *server, uint64_t store, uint8_t version, struct gr_writer *out)
 {
     struct gr_fact ban = gr_known_fact(find_fact(server, GR_FACT_BAN, store));
     struct gr_talk talk = {.type = GR_TALK_FACTS, .id = 1, .fact_list = &ban, .fact_count = 1};
-    gr_frame_talk(out, &talk);
+    gr_frame_talk(out, version, &talk);
 }
 
-void gr_roster_introduce(struct gr_server *server, struct gr_writer *out)
+void gr_roster_introduce(struct gr_server *server, uint8_t version, struct gr_writer *out)
 {
     struct gr_fact card = gr_known_fact(find_fact(server, GR_FACT_MEMBER, own_id(server)));
     struct gr_talk talk = {.type = GR_TALK_FACTS, .id = 1, .fact_list = &card, .fact_count = 1};
-    gr_frame_talk(out, &talk);
+    gr_frame_talk(out, version, &talk);
 }
 
 void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds)

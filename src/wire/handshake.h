@@ -11,6 +11,14 @@
 //
 // Either side says REFUSED with a reason instead, and closes after it has sent that.
 //
+// Both sides speak the highest version of the handshake, and afterwards of frames (wire/frame.h),
+// that both know; each says in its HELLO from which to which it knows. So the HELLO is the one
+// message that an older program must read: it begins with those numbers for ever, and a later
+// version only appends to it; what is behind the fields that this program knows is a later one's,
+// and passed over. The proofs cover it whole all the same. What else a later version says, it says
+// once it knows that the other side is as late. Where no version is common the handshake refuses,
+// and says who is to be upgraded.
+//
 // A pure state machine: the caller owns the socket, makes the nonce (16 unpredictable bytes, new
 // for every connection) and a deadline, and ends the connection when it passes.
 #ifndef GR_WIRE_HANDSHAKE_H
@@ -20,7 +28,8 @@
 #include "core/ring.h"
 
 enum {
-    GR_HANDSHAKE_VERSION = 4,
+    GR_HANDSHAKE_VERSION = 5,        // the newest that this program speaks
+    GR_HANDSHAKE_VERSION_MIN = 5,    // the oldest
     GR_HANDSHAKE_BYTES_MAX = 512,    // of one message: what a caller must be able to keep
     GR_HANDSHAKE_REASON_BYTES = 240, // with its end
     GR_HANDSHAKE_NONCE_BYTES = 16,

@@ -120,6 +120,8 @@ struct gr_redis_host {
     const struct gr_ring *(*ring)(void *host);
     uint16_t (*self)(void *host);
     bool (*peer_up)(void *host, uint16_t member); // true for self
+    // Of the link to it, 0 if it is down; for self, the highest that this node speaks.
+    uint8_t (*frame_version)(void *host, uint16_t member);
     // What the cluster says of it, as far as it has come here.
     enum gr_status (*status)(void *host, uint16_t member);
     // What this node keeps for a member; nothing for itself, and while it is loading.

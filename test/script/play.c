@@ -16,6 +16,7 @@
 //   links up, link 1 down, store no_space
 //   link 1 up run=2001                   peer 1 is in another run than 1001; what is sent to it
 //                                        then shows `to=2001`
+//   link 1 up old                        the version of the link can say nothing of enum gr_says
 //   client 7 get foo [r= pr= timeout=]   7 is the ticket; `waited=` (of all requests): in the host
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
@@ -491,11 +492,14 @@ static void on_link(struct player *player, const struct line *line)
     bool up = is(word(line, all ? 1 : 2), "up");
     int64_t one = all ? -1 : words_number(&player->words, word(line, 1));
     uint64_t run = (uint64_t)number_of(player, line, "run");
+    uint8_t unspoken = words_flag(line, "old") ? GR_SAYS_RELAY | GR_SAYS_SITES | GR_SAYS_HOLDS : 0;
     for (uint16_t m = 0; m < player->ring.member_count && player->words.wrong == NULL; m++)
         if (m != gr_node_config(player->node)->self && (all || m == one))
-            step(player,
-                (struct gr_event){
-                    .type = GR_EVENT_LINK, .peer = m, .up = up, .run = run != 0 ? run : 1000u + m});
+            step(player, (struct gr_event){.type = GR_EVENT_LINK,
+                             .peer = m,
+                             .up = up,
+                             .run = run != 0 ? run : 1000u + m,
+                             .unspoken = unspoken});
 }
 
 static void on_adopt(struct player *player, const struct line *line)
