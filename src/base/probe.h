@@ -55,7 +55,6 @@
     X(PUT_RELAYED, "a put sent one copy to another site, to be passed on there")                   \
     X(PUT_RELAY_BYPASSED, "who was to be passed a write on was sent it after all")                 \
     X(RELAY_PASSED, "a replica passed a write on to another one of its site")                      \
-    X(UNSPOKEN, "a message was not sent, because the version of the link cannot say it")           \
     X(PUT_NOT_RELAYED, "another site got more than one copy, because the link cannot ask for one") \
     X(RING_ADOPTED, "a node adopted a new ring")                                                   \
     X(RING_OF_OTHER_N, "a node adopted a ring of another N")                                       \

@@ -64,12 +64,8 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     struct gr_peer *to = &node->peer[peer];
-    if (!to->up)
+    if (!gr_peer_hears(to, gr_message_says(message))) // L3 of peer.c
         return false;
-    if (!gr_peer_hears(to, gr_message_says(message))) {
-        gr_probe(&node->probes, GR_PROBE_UNSPOKEN); // L3 of peer.c
-        return false;
-    }
     gr_repair_count(node, message, true);
     message->run = node->config.run;
     message->to = to->run;

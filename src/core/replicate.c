@@ -114,9 +114,8 @@ static bool may_relay(struct gr_node *node, struct gr_put *put, uint16_t relay, 
         !gr_ring_same_site(node->ring, voter, relay) ||
         gr_ring_same_site(node->ring, voter, node->config.self))
         return false;
-    // A version that both understand here they understand between them.
-    bool heard = gr_peer_hears(&node->peer[relay], GR_SAYS_RELAY) &&
-                 gr_peer_hears(&node->peer[voter], GR_SAYS_RELAY);
+    // Of the relay itself it was asked first; what both understand here they do between them.
+    bool heard = gr_peer_hears(&node->peer[voter], GR_SAYS_RELAY);
     if (!heard && relay != voter)
         gr_probe(&node->probes, GR_PROBE_PUT_NOT_RELAYED);
     return heard;
