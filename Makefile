@@ -59,6 +59,10 @@ bench: build ## measure throughput and latency, beside Redis on the same machine
 	@tools/install-deps test
 	@bench/run
 
+sessions: build ## a session store across three sites of three nodes, a cut and its healing; SMALL=1
+	@tools/install-deps test
+	@bench/sessions $(if $(SMALL),--small)
+
 figure8: build ## the paper's comparison of partitioning strategies: its table, and docs/figure8.svg
 	@tools/install-deps figure
 	@ninja --quiet -C $(RELEASE) bench/figure8
@@ -78,4 +82,4 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-.PHONY: build run test proof check fmt sim sim-canaries sim-crowd sim-overload fuzz bench figure8 install clean help
+.PHONY: build run test proof check fmt sim sim-canaries sim-crowd sim-overload fuzz bench sessions figure8 install clean help

@@ -22,6 +22,8 @@
 // I5. With --rate the crowd comes when it comes (an open loop): operation i is due at i / rate, its
 //     latency counts from then, and what could not even be asked counts too. A stall of the server
 //     is in the latency of everything that was due meanwhile.
+// I6. With --done-file each SET that was answered OK has its key's number there, one a line, and no
+//     other has: what was acknowledged can be asked for afterwards.
 //
 // Latency is from just before the write that carries the request to just after the read that
 // carries the end of its reply. All buffers are allocated at the start and never grow.
@@ -87,7 +89,7 @@ struct load {
     struct gr_random random;
     uint8_t *filler; // FILLER_OFFSETS + value_bytes
     // What every SET has before and behind its value.
-    char size_line[16], tail[64];
+    char size_line[16], tail[96];
     size_t size_line_size, tail_size;
     size_t out_bytes, in_bytes; // of each connection's buffers
     int epoll;
@@ -101,6 +103,7 @@ struct load {
     struct error error[ERROR_WORDS];
     struct gr_histogram latency;
     struct gr_seconds seconds;
+    FILE *done_file; // I6; NULL: nobody asks
 };
 
 static volatile sig_atomic_t told_to_stop;
@@ -220,6 +223,8 @@ static void finish(
         uint64_t us = (uint64_t)(at_ns - sent->at_ns) / 1000;
         gr_histogram_add(&load->latency, us);
         gr_seconds_add(&load->seconds, at_ns, us);
+        if (load->done_file != NULL)
+            fprintf(load->done_file, "%u\n", sent->key);
     } else {
         count_error(load, error);
     }
@@ -362,7 +367,9 @@ static void append(struct load *load, struct connection *connection, uint32_t ke
 {
     uint8_t *begin = connection->out + connection->out_size, *at = begin, text[KEY_BYTES];
     const struct gr_load_options *options = &load->options;
-    const char *head = options->get ? "*2\r\n$3\r\nGET\r\n$14\r\n" : "*3\r\n$3\r\nSET\r\n$14\r\n";
+    const char *head = options->get       ? "*2\r\n$3\r\nGET\r\n$14\r\n"
+                       : options->ttl > 0 ? "*5\r\n$3\r\nSET\r\n$14\r\n"
+                                          : "*3\r\n$3\r\nSET\r\n$14\r\n";
     gr_assert(load->out_bytes - connection->out_size >= options->value_bytes + REQUEST_EXTRA_BYTES);
     at = (uint8_t *)mempcpy(at, head, strlen(head));
     key_text(key, text);
@@ -395,8 +402,9 @@ static bool is_all_issued(const struct load *load, int64_t at_ns)
 static uint32_t next_key(struct load *load)
 {
     const struct gr_load_options *options = &load->options;
-    return options->fill ? (uint32_t)(load->issued % options->keys)
-                         : (uint32_t)gr_random_below(&load->random, options->keys);
+    return options->first + (options->fill
+                                    ? (uint32_t)(load->issued % options->keys)
+                                    : (uint32_t)gr_random_below(&load->random, options->keys));
 }
 
 // Fills the window of the connection with new operations, as far as they are due.
@@ -518,6 +526,7 @@ static void run(struct load *load)
         if (told_to_stop && now < load->deadline_ns) {
             load->deadline_ns = now;
             give_up_ns = now + (int64_t)DRAIN_MS * 1000000;
+            continue; // with nothing out it is over at once
         }
         if (load->options.rate > 0)
             pace(load);
@@ -563,6 +572,23 @@ static bool open_connection(struct load *load, uint32_t i)
     return true;
 }
 
+// What stands around the value of a SET: its size before; its expiry, and the WAIT, behind.
+static void make_tail(struct load *load)
+{
+    const struct gr_load_options *options = &load->options;
+    char digits[12];
+    load->size_line_size =
+        (size_t)snprintf(load->size_line, sizeof(load->size_line), "$%u\r\n", options->value_bytes);
+    int count = snprintf(digits, sizeof(digits), "%u", options->ttl);
+    int size = snprintf(load->tail, sizeof(load->tail),
+        options->ttl > 0 ? "\r\n$2\r\nEX\r\n$%d\r\n%s\r\n" : "\r\n", count, digits);
+    count = snprintf(digits, sizeof(digits), "%u", options->wait);
+    if (options->wait > 0)
+        size += snprintf(load->tail + size, sizeof(load->tail) - (size_t)size,
+            "*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$1\r\n0\r\n", count, digits);
+    load->tail_size = (size_t)size;
+}
+
 static bool start(struct load *load)
 {
     const struct gr_load_options *options = &load->options;
@@ -570,15 +596,15 @@ static bool start(struct load *load)
         fprintf(stderr, "load: %s: %s\n", options->seconds_file, strerror(errno));
         return false;
     }
+    if (options->done_file != NULL && (load->done_file = fopen(options->done_file, "we")) == NULL) {
+        fprintf(stderr, "load: %s: %s\n", options->done_file, strerror(errno));
+        return false;
+    }
+    // The filler is the same in every run, so that one run knows another's values.
     gr_random_init(&load->random, 1);
     make_filler(load);
-    load->size_line_size =
-        (size_t)snprintf(load->size_line, sizeof(load->size_line), "$%u\r\n", options->value_bytes);
-    char digits[12];
-    int count = snprintf(digits, sizeof(digits), "%u", options->wait);
-    load->tail_size = (size_t)snprintf(load->tail, sizeof(load->tail),
-        options->wait > 0 ? "\r\n*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$1\r\n0\r\n" : "\r\n", count,
-        digits);
+    gr_random_init(&load->random, options->seed);
+    make_tail(load);
     load->out_bytes = options->pipeline * ((size_t)options->value_bytes + REQUEST_EXTRA_BYTES);
     load->in_bytes =
         READ_BYTES + (size_t)GR_LOAD_VALUE_BYTES_MAX *
@@ -662,6 +688,10 @@ int main(int argc, char **argv)
     run(&load);
     if (!gr_seconds_close(&load.seconds))
         fprintf(stderr, "load: %s: %s\n", load.options.seconds_file, strerror(errno));
+    if (load.done_file != NULL && fclose(load.done_file) != 0) {
+        fprintf(stderr, "load: %s: %s\n", load.options.done_file, strerror(errno));
+        return 1;
+    }
     print(&load);
     return load.issued == load.done && load.done > 0 ? 0 : 1;
 }

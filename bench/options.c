@@ -92,6 +92,11 @@ static const struct count {
     {"--other-bytes", PLACE(other_bytes), false, 0, GR_LOAD_VALUE_BYTES_MAX,
         "GETs take values of this size too, which another run has SET (0: none)"},
     {"--keys", PLACE(keys), false, 1, 1000000000, "number of keys (100000)"},
+    {"--first", PLACE(first), false, 0, 1000000000, "the number of the first of them (0)"},
+    {"--seed", PLACE(seed), false, 1, 1000000000,
+        "which keys at random: another number, other keys (1)"},
+    {"--ttl", PLACE(ttl), false, 0, 100000000,
+        "SETs expire after so many seconds, with EX (0: never)"},
     {"--wait", PLACE(wait), false, 0, 1000,
         "after each SET, WAIT for so many replicas; the two are one operation (0: no WAIT)"},
     {"--rate", PLACE(rate), false, 0, 1000000,
@@ -135,8 +140,8 @@ static bool is_sound(const struct gr_load_options *options)
 {
     if (options->addresses == 0)
         return complain("--at HOST:PORT is missing; --help lists all options");
-    if (options->get && options->wait > 0)
-        return complain("--wait is for --op set");
+    if (options->get && (options->wait > 0 || options->ttl > 0 || options->done_file != NULL))
+        return complain("--wait, --ttl and --done-file are for --op set");
     if ((uint64_t)options->pipeline * options->value_bytes > GR_LOAD_WINDOW_BYTES_MAX)
         return complain(
             "--pipeline times --value-bytes is more than %d MiB", GR_LOAD_WINDOW_BYTES_MAX >> 20);
@@ -145,8 +150,12 @@ static bool is_sound(const struct gr_load_options *options)
 
 bool gr_load_options_parse(int argc, char **argv, struct gr_load_options *ret_options)
 {
-    struct gr_load_options options = {
-        .connections = 64, .pipeline = 1, .value_bytes = 100, .keys = 100000, .seconds_max = 60};
+    struct gr_load_options options = {.connections = 64,
+        .pipeline = 1,
+        .value_bytes = 100,
+        .keys = 100000,
+        .seed = 1,
+        .seconds_max = 60};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
         if (strcmp(name, "--fill") == 0) {
@@ -163,6 +172,8 @@ bool gr_load_options_parse(int argc, char **argv, struct gr_load_options *ret_op
             good = set_choice(name, value, "set", "get", &options.get);
         else if (strcmp(name, "--seconds-file") == 0)
             good = (options.seconds_file = value) != NULL;
+        else if (strcmp(name, "--done-file") == 0)
+            good = (options.done_file = value) != NULL;
         else if (strcmp(name, "-o") == 0)
             good = set_choice(name, value, "table", "json", &options.json);
         else
@@ -189,6 +200,7 @@ void gr_load_options_help(void)
         printf("    %-19s %s\n", counts[i].name, counts[i].help);
     puts(
         "    --seconds-file FILE for each second a line of latencies and their counts\n"
+        "    --done-file FILE    the number of each key whose SET was answered OK, one a line\n"
         "    -o table|json       one line for people, or for programs (table)\n"
         "\n"
         "Exit code: 0 all operations succeeded, 1 some did not, 2 the command line means nothing.");

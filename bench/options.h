@@ -22,11 +22,14 @@ struct gr_load_options {
     uint32_t pipeline;
     uint64_t operations;
     uint32_t value_bytes, other_bytes;
-    uint32_t keys;
-    uint32_t wait; // replicas that WAIT asks for after each SET; 0 = no WAIT
-    uint32_t rate; // operations due per second; 0 = the next when one is answered
+    uint32_t first, keys; // keys first to first + keys - 1
+    uint32_t ttl;         // seconds until what a SET wrote expires; 0 = never
+    uint32_t seed;        // of the keys at random
+    uint32_t wait;        // replicas that WAIT asks for after each SET; 0 = no WAIT
+    uint32_t rate;        // operations due per second; 0 = the next when one is answered
     uint32_t seconds_max;
     const char *seconds_file; // what each second was like (seconds.h); NULL: nobody asks
+    const char *done_file;    // keys of SETs that were answered OK; NULL: nobody asks
     bool get;                 // else set
     bool fill;                // keys one after the other instead of at random
     bool json;

@@ -7,6 +7,7 @@
 //   FA1 Nothing here draws from a generator: an action's numbers are the plan's.
 //   FA2 A healed core is all up, all connected and never struck again.
 #include "sim/world.h"
+#include "wire/frame.h"
 
 bool sim_strikes(struct sim *sim, enum sim_fault fault, uint64_t place, uint64_t n)
 {
@@ -209,6 +210,19 @@ static void end_node(
         sim_crash(sim, going->node);
 }
 
+// Its program is replaced by the one a version later, or before, and started again.
+static bool replace(struct sim *sim, const struct sim_action *action)
+{
+    int n = victim(sim, action->draw[0]);
+    if (n < 0)
+        return false;
+    struct sim_node *host = &sim->node[n];
+    host->version = GR_FRAME_VERSION + GR_FRAME_VERSION_MIN - host->version;
+    sim_tell(sim, "node %d: its next program speaks version %u", n, host->version);
+    sim_crash(sim, n);
+    return true;
+}
+
 void sim_fault_begin(struct sim *sim, int index)
 {
     const struct sim_action *action = &sim->plan.action[index];
@@ -232,6 +246,9 @@ void sim_fault_begin(struct sim *sim, int index)
         break;
     case SIM_MEMBERS:
         done = sim_rings_change(sim, action);
+        break;
+    case SIM_VERSIONS:
+        done = replace(sim, action);
         break;
     default:
         going->node = victim(sim, action->draw[0]);
@@ -266,6 +283,7 @@ void sim_fault_end(struct sim *sim, int index)
     case SIM_SLOW_NODE:
     case SIM_CLOCK_JUMP:
     case SIM_MEMBERS:
+    case SIM_VERSIONS:
         break; // ends by itself, or never
     default:
         sim_ruin_end(sim, action, going);

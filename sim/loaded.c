@@ -269,7 +269,7 @@ static void on_send(struct run *run, struct server *server, const struct gr_effe
 {
     struct gr_writer writer;
     gr_writer_init(&writer, GR_FRAME_BYTES_MAX);
-    gr_frame_encode(&writer, effect->message);
+    gr_frame_encode(&writer, GR_FRAME_VERSION, effect->message);
     gr_assert(!writer.bad);
     struct message *message = gr_hook_memory(NULL, sizeof *message);
     uint8_t *copy = gr_hook_memory(NULL, writer.size);
@@ -365,7 +365,7 @@ static void take_messages(struct run *run, struct server *server)
         struct gr_message decoded;
         enum gr_err err = gr_frame_split(message->frame, GR_FRAME_BYTES_MAX, &body, &consumed);
         gr_assert(err == GR_OK);
-        err = gr_frame_decode(body, &arena, &decoded);
+        err = gr_frame_decode(body, GR_FRAME_VERSION, &arena, &decoded);
         gr_assert(err == GR_OK);
         step(run, (struct gr_event){.type = GR_EVENT_MESSAGE,
                       .peer = (uint16_t)message->peer,

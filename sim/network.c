@@ -1,13 +1,15 @@
 // The network: links that one or both sides believe in, cuts, and the fate of each message.
 //
 // What happens to the n-th message from one node to another is drawn from the seed, the pair and n,
-// so a fault elsewhere does not change it. Frames are encoded and decoded as in a real node. A link
-// comes up only between two nodes that can talk both ways (the handshake needs it); it goes down
-// when a side crashes or a cut is noticed, and nodes try again all the time.
+// so a fault elsewhere does not change it. Frames are encoded and decoded as in a real node, in the
+// highest version that both sides of the link speak. A link comes up only between two nodes that
+// can talk both ways (the handshake needs it); it goes down when a side crashes or a cut is
+// noticed, and nodes try again all the time.
 //
 //   NW1 In a healed core nothing is lost, slow or late.
 //   NW2 A frame has no effect in a run that it was not said to, however late it comes.
 //   NW3 Whatever harms a link leaves its time in link_bad: promise 1 asks for it (progress.c).
+//   NW4 A node says nothing that the version of the link cannot say (L3 of core/peer.c).
 #include <string.h>
 
 #include "base/hash.h"
@@ -59,8 +61,14 @@ void sim_network_send(struct sim *sim, int from, const struct gr_effect *effect)
     int to = effect->peer;
     struct gr_writer writer;
     gr_writer_init(&writer, GR_FRAME_BYTES_MAX);
-    gr_frame_encode(&writer, effect->message);
-    gr_assert(!writer.bad);
+    uint8_t version = sim->node[from].spoken[to];
+    gr_frame_encode(&writer, version, effect->message);
+    if (writer.bad) { // NW4: nothing here is too large
+        sim_oracle_fail(
+            &sim->oracle, "node %d says to node %d what version %u cannot say", from, to, version);
+        gr_writer_deinit(&writer);
+        return;
+    }
     sim->report->messages++;
     sim_note(sim, gr_hash64(gr_writer_bytes(&writer), (uint64_t)to));
     uint64_t n = ++sim->sent[from][to];
@@ -81,6 +89,7 @@ void sim_network_send(struct sim *sim, int from, const struct gr_effect *effect)
         uint8_t *copy = gr_hook_memory(NULL, writer.size);
         memcpy(copy, writer.data, writer.size);
         event->frame = gr_bytes(copy, writer.size);
+        event->version = version;
     }
     gr_writer_deinit(&writer);
 }
@@ -92,7 +101,7 @@ void sim_network_deliver(struct sim *sim, struct sim_event *event)
     enum gr_err err = gr_frame_split(event->frame, GR_FRAME_BYTES_MAX, &body, &consumed);
     gr_assert(err == GR_OK && consumed == event->frame.size);
     struct gr_message message;
-    err = gr_frame_decode(body, &event->arena, &message);
+    err = gr_frame_decode(body, event->version, &event->arena, &message);
     gr_assert(err == GR_OK);
     struct sim_node *host = &sim->node[event->node];
     bool strikes = (int)message.type == sim->plan.crash_at && sim_plan_has(&sim->plan, SIM_CRASH) &&
@@ -147,10 +156,15 @@ void sim_network_link(struct sim *sim, struct sim_event *event)
     if (host->linked_run[peer] != (event->up ? run : 0))
         sim->link_bad[n][peer] = sim->link_bad[peer][n] = sim->now;
     host->linked_run[peer] = event->up ? run : 0;
-    sim_tell(sim, "node %d: link to node %d is %s", n, peer, event->up ? "up" : "down");
+    host->spoken[peer] = GR_MIN(host->version, sim->node[peer].version);
+    sim_tell(sim, "node %d: link to node %d is %s, version %u", n, peer, event->up ? "up" : "down",
+        host->spoken[peer]);
     sim_step(sim, n,
-        &(struct gr_event){
-            .type = GR_EVENT_LINK, .peer = (uint16_t)peer, .up = event->up, .run = run});
+        &(struct gr_event){.type = GR_EVENT_LINK,
+            .peer = (uint16_t)peer,
+            .up = event->up,
+            .run = run,
+            .unspoken = gr_frame_unspoken(host->spoken[peer])});
 }
 
 static bool linked(const struct sim *sim, int a, int b)
@@ -165,6 +179,17 @@ void sim_network_relink(struct sim *sim)
         for (int b = 0; b < a; b++)
             if (can_talk(sim, a, b) && !linked(sim, a, b))
                 sim_link_changes(sim, a, b, true, 20000);
+}
+
+void sim_network_upgrade(struct sim *sim)
+{
+    for (int n = 0; n < sim->node_count; n++)
+        sim->node[n].version = GR_FRAME_VERSION;
+    for (int a = 0; a < sim->node_count; a++)
+        for (int b = 0; b < a; b++)
+            if (linked(sim, a, b) && (sim->node[a].spoken[b] < GR_FRAME_VERSION ||
+                                         sim->node[b].spoken[a] < GR_FRAME_VERSION))
+                sim_link_changes(sim, a, b, false, 20000);
 }
 
 bool sim_network_good(const struct sim *sim, int a, int b, int64_t since)

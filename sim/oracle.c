@@ -87,6 +87,7 @@ int sim_oracle_begin(
         .w = w,
         .issued = sim_order(oracle->sim),
         .issued_ns = sim_now(oracle->sim).ns,
+        .first_ring = sim_first_ring(oracle->sim),
     };
     return oracle->count++;
 }
@@ -367,17 +368,17 @@ static void check_acknowledged(
     struct sim_oracle *oracle, int number, const struct gr_record *record)
 {
     const struct sim_op *get = &oracle->op[number];
-    int n = sim_replicas(oracle->sim);
     bool calm = sim_was_calm(oracle->sim, get);
-    if (n == 1 && oracle->damage)
+    if (sim_replicas(oracle->sim) == 1 && oracle->damage)
         return; // what the only copy lost may still be on its way from one who held it before
     for (int i = 0; i < oracle->count; i++) {
         const struct sim_op *op = &oracle->op[i];
-        bool acknowledged = op->key == get->key && op->dot.counter != 0 && op->replied &&
-                            op->outcome == GR_DONE && op->ended < get->issued &&
-                            kept_of(oracle, op) + get->primaries > n &&
-                            op->issued >= oracle->lossy &&
-                            (calm || sim_is_met(oracle->sim, op->partition, op->issued, op->ended));
+        bool acknowledged =
+            op->key == get->key && op->dot.counter != 0 && op->replied && op->outcome == GR_DONE &&
+            op->ended < get->issued &&
+            kept_of(oracle, op) + get->primaries > sim_n_most(oracle->sim, op->first_ring) &&
+            op->issued >= oracle->lossy &&
+            (calm || sim_is_met(oracle->sim, op->partition, op->issued, op->ended));
         if (acknowledged && !op->excused && !op->unmet && !covers(&record->context, op))
             sim_oracle_fail(oracle,
                 "get %d (R=%d) of key %d does not cover write %d (W=%d), acknowledged before",
@@ -402,7 +403,7 @@ static void check_acknowledgement(
         sim_oracle_fail(oracle, "write %d is done with %u of %d durable acknowledgements", number,
             result->durable, need);
     if (sim_durability(oracle->sim) == GR_DURABILITY_BUFFERED && result->durable == 0 &&
-        result->acks == sim_replicas(oracle->sim))
+        result->acks == sim_n_most(oracle->sim, op->first_ring))
         sim_oracle_fail(oracle, "all replicas acknowledged write %d, and none had synced", number);
 }
 
@@ -416,7 +417,7 @@ void sim_oracle_result(struct sim_oracle *oracle, int number, const struct gr_re
     op->ended = sim_order(oracle->sim);
     // What a node that stands in has, a get of owners need not meet. Where none can stand in, the
     // request's own R and W are what counts, whatever the result says.
-    bool strict = sim_node_count(oracle->sim) == sim_replicas(oracle->sim);
+    bool strict = sim_node_count(oracle->sim) == sim_n_least(oracle->sim, op->first_ring);
     op->primaries = !strict || op->by_site != 0 ? result->primaries
                     : op->kind == SIM_GET       ? op->r
                                                 : op->w;

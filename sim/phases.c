@@ -6,6 +6,7 @@
 //   quiet     everything heals, nobody asks, what is under way ends
 //   audit     nothing may be missing, nothing may be back
 #include "sim/world.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void build_nodes(struct sim *sim)
             host->config.hint_bytes_max = SMALL_HINT_BYTES;
         host->skew_ms = (int64_t)gr_random_below(&random, 2 * (uint64_t)skew + 1) - skew;
         host->crash_after = -1;
+        host->version = sim->plan.old >> i & 1 ? GR_FRAME_VERSION_MIN : GR_FRAME_VERSION;
     }
 }
 
@@ -109,6 +111,10 @@ static void quiet(struct sim *sim)
 {
     sim_tell(sim, "all heals");
     sim_heal(sim);
+    if (sim_plan_has(&sim->plan, SIM_VERSIONS)) { // once the last request is over
+        sim_run_until(sim, sim->now + (int64_t)SETTLE_MS * MS);
+        sim_network_upgrade(sim); // what the older version cannot say has waited for that
+    }
     sim_run_until(sim, sim->now + (int64_t)(sim->plan.slow ? QUIET_SLOW_MS : QUIET_MS) * MS);
     bool slow = sim->plan.small_queues || sim->plan.slow;
     for (int ms = 0; ms < DRAIN_MS && slow && hints_left(sim); ms += 1000)

@@ -146,6 +146,8 @@ static void draw_class(
         plan->jump_max = how % 5 > 0 ? 5000 : 150000;
     // Disks die rarely: what is left must be able to mend before the next one does.
     bool disk = (fault >= SIM_DISK_LOSS && fault < SIM_MEMBERS) || fault == SIM_REMOVAL;
+    if (fault == SIM_VERSIONS)
+        plan->old = (uint32_t)(how >> 32);
     if (fault == SIM_MEMBERS) {
         plan->outside = (int)(how / 7 % (uint64_t)(plan->nodes - plan->replicas + 1));
         plan->blank = how / 100 % 4 == 0;

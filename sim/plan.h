@@ -36,7 +36,8 @@
     X(SALVAGE, "salvage", 200, "stores that were salvaged into new ones")                          \
     X(MEMBERS, "members", 300, "rings that gave partitions to others")                             \
     X(SITE_CUT, "site-cut", 400, "sites that were cut off as a whole")                             \
-    X(REMOVAL, "removal", 150, "members that were removed with what only they had")
+    X(REMOVAL, "removal", 150, "members that were removed with what only they had")                \
+    X(VERSIONS, "versions", 250, "nodes that were upgraded or downgraded, one by one")
 
 enum sim_fault {
 #define X(symbol, name, per_mille, text) SIM_##symbol,
@@ -84,8 +85,9 @@ struct sim_plan {
     uint32_t on;                    // bits of classes
     uint32_t rate[SIM_FAULT_COUNT]; // per mille of messages or reads
     int nodes, replicas, clients, keys, ops;
-    int outside; // of the nodes, those that own nothing at first
-    bool blank;  // nobody holds anything at first, as in a cluster that was just made
+    uint32_t old; // nodes that speak the older version of frames at first, a bit each
+    int outside;  // of the nodes, those that own nothing at first
+    bool blank;   // nobody holds anything at first, as in a cluster that was just made
     uint32_t partitions;
     bool keys_together; // in one partition: they share a clock
     int64_t until_ms, live_ms;

@@ -11,13 +11,15 @@
 //       never earlier than what is known there.
 //   RG3 A change is settled for a partition when every node that runs knows the latest ring, and
 //       that all its owners hold it and nobody else does.
+//   RG4 Some rings have another N than the one before. R + W > N is asked with the largest N that
+//       anybody may have gone by since the write began.
 #include <stdio.h>
 #include <string.h>
 
 #include "core/placement.h"
 #include "sim/world.h"
 
-enum { NEWS_US_MAX = 1500000, QUIET_NEWS_US_MAX = 20000 };
+enum { NEWS_US_MAX = 1500000, QUIET_NEWS_US_MAX = 20000, REPLICAS_MAX = 6 };
 
 static struct sim_ring *latest(struct sim *sim)
 {
@@ -103,6 +105,8 @@ static void tell_ring(struct sim *sim, int to, int index)
         return;
     host->ring = index;
     host->config.ring = &sim->rings[index].ring;
+    host->config.r = gr_quorum_cut(host->config.r, host->config.ring->n);
+    host->config.w = gr_quorum_cut(host->config.w, host->config.ring->n);
     sim->moves++;
     if (host->node == NULL)
         return;
@@ -161,14 +165,26 @@ static void shuffle(
         }
 }
 
-static bool plan(struct sim *sim, const struct gr_ring *before, unsigned members, uint16_t *owner)
+static bool plan(
+    struct sim *sim, const struct gr_ring *before, unsigned members, uint8_t n, uint16_t *owner)
 {
     struct gr_place place[SIM_NODES_MAX];
     struct gr_placement placement;
     for (uint16_t m = 0; m < sim->node_count; m++)
         place[m] = (struct gr_place){.host = m, .weight = members >> m & 1};
-    return gr_placement_plan(before->partitions, before->n, place, (uint16_t)sim->node_count,
-               before, owner, &placement) == GR_OK;
+    return gr_placement_plan(before->partitions, n, place, (uint16_t)sim->node_count, before, owner,
+               &placement) == GR_OK;
+}
+
+// RG4.
+static uint8_t draw_n(const struct sim *sim, const struct gr_ring *before, uint64_t draw)
+{
+    int n = before->n;
+    if (draw % 100 >= 30 || sim->plan.replicas < 2)
+        return before->n;
+    n += draw / 100 % 2 != 0 ? 1 : -1;
+    n += draw / 200 % 4 == 0 ? n - before->n : 0; // by two
+    return (uint8_t)GR_MAX(GR_MIN(n, GR_MIN(sim->node_count, REPLICAS_MAX)), 2);
 }
 
 void sim_rings_unsettle(struct sim *sim)
@@ -179,16 +195,15 @@ void sim_rings_unsettle(struct sim *sim)
 }
 
 // False: such a ring cannot be made there.
-static bool make(
-    struct sim *sim, int by, unsigned members, bool shuffles, const struct sim_action *action)
+static bool make(struct sim *sim, int by, unsigned members, uint8_t n, bool shuffles,
+    const struct sim_action *action)
 {
     const struct sim_ring *parent = &sim->rings[sim->node[by].ring]; // RG1
     if (sim->node[by].node == NULL || sim->ring_count == SIM_RINGS_MAX ||
-        __builtin_popcount(members) < parent->ring.n)
+        __builtin_popcount(members) < n)
         return false;
-    uint16_t *owner =
-        gr_hook_memory(NULL, (size_t)parent->ring.partitions * parent->ring.n * sizeof *owner);
-    bool planned = shuffles || plan(sim, &parent->ring, members, owner);
+    uint16_t *owner = gr_hook_memory(NULL, (size_t)parent->ring.partitions * n * sizeof *owner);
+    bool planned = shuffles || plan(sim, &parent->ring, members, n, owner);
     if (shuffles)
         shuffle(sim, &parent->ring, members, action->draw[2], owner);
     if (planned) {
@@ -199,12 +214,11 @@ static bool make(
         memcpy(member, parent->ring.member, (size_t)sim->node_count * sizeof *member);
         for (int m = 0; m < sim->node_count; m++) // some stay, and stand in for others
             member[m].out = !(members >> m & 1) && (action->draw[2] >> 32 & 1);
-        gr_ring_follow(
-            &made->ring, &parent->ring, member, (uint16_t)sim->node_count, parent->ring.n, owner);
+        gr_ring_follow(&made->ring, &parent->ring, member, (uint16_t)sim->node_count, n, owner);
         made->draw = action->draw[2];
         made->members = members;
-        sim_tell(sim, "node %d makes ring %d of members %x, version %llu", by, index, members,
-            (unsigned long long)made->ring.version);
+        sim_tell(sim, "node %d makes ring %d of members %x, N=%u, version %llu", by, index, members,
+            n, (unsigned long long)made->ring.version);
         if (is_later(made, latest(sim))) {
             sim->latest = index;
             sim->ring = made->ring;
@@ -220,20 +234,22 @@ static bool make(
 bool sim_rings_change(struct sim *sim, const struct sim_action *action)
 {
     int by = (int)(action->draw[0] % (uint64_t)sim->node_count);
-    unsigned members = sim->rings[sim->node[by].ring].members;
+    const struct sim_ring *parent = &sim->rings[sim->node[by].ring];
+    unsigned members = parent->members;
     bool shuffles = action->draw[2] % 100 < 30;
-    if (!shuffles)
+    uint8_t n = shuffles ? parent->ring.n : draw_n(sim, &parent->ring, action->draw[1] >> 20);
+    if (!shuffles && (n == parent->ring.n || !(action->draw[1] >> 40 & 1)))
         members ^= 1u << action->draw[1] % (uint64_t)sim->node_count;
-    return make(sim, by, members, shuffles, action);
+    return make(sim, by, members, n, shuffles, action);
 }
 
 bool sim_rings_remove(struct sim *sim, int node, const struct sim_action *action)
 {
     static const uint64_t none[SIM_HOLD_WORDS] = {0};
     int by = (int)(action->draw[1] % (uint64_t)sim->node_count);
-    unsigned members = sim->rings[sim->node[by].ring].members;
-    if (by == node || !(members >> node & 1) ||
-        !make(sim, by, members & ~(1u << node), false, action))
+    const struct sim_ring *parent = &sim->rings[sim->node[by].ring];
+    if (by == node || !(parent->members >> node & 1) ||
+        !make(sim, by, parent->members & ~(1u << node), parent->ring.n, false, action))
         return false;
     say(sim, node, none); // what is said of its store is news like any other
     return true;
@@ -274,11 +290,37 @@ unsigned sim_holders(const struct sim *sim, uint32_t partition)
     return holders;
 }
 
-// The holders are as many as are to vote, and everybody knows them: then they are the voters,
-// whichever ring a node goes by (HO1 of core/holder.c).
+int sim_first_ring(const struct sim *sim)
+{
+    int first = sim->latest;
+    for (int n = 0; n < sim->node_count; n++)
+        first = GR_MIN(first, sim->node[n].ring);
+    return first;
+}
+
+int sim_n_least(const struct sim *sim, int first)
+{
+    int n = sim->ring.n;
+    for (int i = first; i < sim->ring_count; i++)
+        n = GR_MIN(n, sim->rings[i].ring.n);
+    return n;
+}
+
+int sim_n_most(const struct sim *sim, int first)
+{
+    int n = sim->ring.n;
+    for (int i = first; i < sim->ring_count; i++)
+        n = GR_MAX(n, sim->rings[i].ring.n);
+    return n;
+}
+
+// The holders are as many as are to vote by any ring, and everybody knows them: then they are the
+// voters, whichever ring a node goes by (HO1 of core/holder.c).
 static bool are_known(const struct sim *sim, uint32_t partition)
 {
-    int holders = 0;
+    int holders = 0, first = sim_first_ring(sim);
+    if (sim_n_least(sim, first) != sim_n_most(sim, first))
+        return false;
     for (int n = 0; n < sim->node_count; n++) {
         bool held = is_held(sim, n, partition);
         holders += held;

@@ -73,6 +73,7 @@ struct sim_op {
     uint8_t by_site;         // of a get, R, of a write, W (and R): GR_QUORUM_LOCAL or EACH; r and w
                              // are 1 then
     int node;                // that was asked
+    int first_ring;          // the oldest ring that anybody went by when it began
     int64_t issued_ns;       // when
     bool settled;            // nobody was taking over its partition when it began
     uint64_t moves;          // of sim->moves then
@@ -203,7 +204,11 @@ int sim_ops_max(const struct sim *sim); // in this phase
 int sim_node_count(const struct sim *sim);
 bool sim_node_up(const struct sim *sim, int node);
 uint32_t sim_key_partition(const struct sim *sim, int key);
-int sim_replicas(const struct sim *sim);
+int sim_replicas(const struct sim *sim); // N of the latest ring
+// The oldest ring that any node knows; the least and the largest N of that and all later ones.
+int sim_first_ring(const struct sim *sim);
+int sim_n_least(const struct sim *sim, int first);
+int sim_n_most(const struct sim *sim, int first);
 struct gr_wall sim_wall(const struct sim *sim);
 int64_t sim_skew_ms_max(const struct sim *sim);
 struct gr_instant sim_now(const struct sim *sim);

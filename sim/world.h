@@ -109,6 +109,7 @@ struct sim_event {
     bool slowed;    // has waited for its slow node
     enum gr_err status;
     struct gr_bytes frame;   // DELIVER: owned
+    uint8_t version;         // of that
     struct gr_request asked; // ASK
     struct gr_effect effect; // READ, SCAN
     struct gr_arena arena;   // of everything else that it holds
@@ -153,6 +154,8 @@ struct sim_node {
     int ring;                             // index of the one that it knows
     struct sim_said heard[SIM_NODES_MAX]; // what it knows of the others
     uint64_t linked_run[SIM_NODES_MAX];   // of each peer, as the node believes; 0: link down
+    uint8_t version;                      // of frames: the highest that it speaks
+    uint8_t spoken[SIM_NODES_MAX];        // over the link to each peer, once it was up
     bool suspect[SIM_KEYS_MAX];           // the record is not what the clock says
     uint64_t finding[SIM_KEYS_MAX];       // the write, not durable yet, that says so; or 0
     uint64_t found[SIM_KEYS_MAX];         // order of when that was last found out, or 0
@@ -241,6 +244,8 @@ void sim_link_noticed(struct sim *sim, int node, int peer, bool up, int64_t dela
 void sim_network_cut(struct sim *sim, bool notice);
 // All links that could be up and are not are made anew.
 void sim_network_relink(struct sim *sim);
+// All nodes speak the newest version from now on, and links that spoke another are made anew.
+void sim_network_upgrade(struct sim *sim);
 // True if nothing has gone wrong between the two since then.
 bool sim_network_good(const struct sim *sim, int a, int b, int64_t since);
 

@@ -311,6 +311,11 @@ static inline bool host_peer_up(void *arg, uint16_t member)
     return member == 0 || !((struct host *)arg)->peer_down;
 }
 
+static inline uint8_t host_frame_version(void *arg, uint16_t member)
+{
+    return host_peer_up(arg, member) ? 4 : 0;
+}
+
 static inline enum gr_status host_status(void *arg, uint16_t member)
 {
     return host_peer_up(arg, member) ? GR_STATUS_ALIVE : GR_STATUS_DOWN;
@@ -397,6 +402,7 @@ static inline struct gr_redis *host_connect(struct host *host, const struct gr_r
         .ring = host_ring,
         .self = host_self,
         .peer_up = host_peer_up,
+        .frame_version = host_frame_version,
         .status = host_status,
         .debt = host_debt,
         .token_key = host_token,

@@ -55,9 +55,12 @@
     X(PUT_RELAYED, "a put sent one copy to another site, to be passed on there")                   \
     X(PUT_RELAY_BYPASSED, "who was to be passed a write on was sent it after all")                 \
     X(RELAY_PASSED, "a replica passed a write on to another one of its site")                      \
+    X(PUT_NOT_RELAYED, "another site got more than one copy, because the link cannot ask for one") \
     X(RING_ADOPTED, "a node adopted a new ring")                                                   \
+    X(RING_OF_OTHER_N, "a node adopted a ring of another N")                                       \
     X(TRANSFER_HELD, "an owner came to hold a partition")                                          \
     X(LEAVE_UNCOVERED, "a former holder had what an owner lacked, and gave it")                    \
+    X(LEAVE_UNSPOKEN, "a former holder kept a partition, because it cannot ask an owner of it")    \
     X(PARTITION_DROPPED, "a former holder let a partition go")                                     \
     X(PUT_NEWCOMER, "a put counted an owner that does not hold yet")                               \
     X(HINT_REROUTED, "a hint was owed to one who is no owner any more, and is owed to all owners") \

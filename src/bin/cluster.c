@@ -1,6 +1,7 @@
 // gramme cluster ..., gramme transfers: members, plans, and what changes hands (§4.8.1, §4.9).
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -282,7 +283,9 @@ int gr_verb_cluster_set(const struct gr_options *options, int argc, char **argv)
     struct gramme_bytes words[4] = {
         gramme_text("GR.CLUSTER"), gramme_text("SET"), gramme_text(argv[0]), gramme_text(argv[1])};
     int code = tell(options, &client, 4, words);
-    if (code == GR_EXIT_OK)
+    if (code == GR_EXIT_OK && strcasecmp(argv[0], "n") == 0)
+        code = show_plan(options, client); // only staged
+    else if (code == GR_EXIT_OK)
         printf("%s\n", is_json(options) ? "{\"ok\": true}" : "Set, for the whole cluster.");
     gramme_close(client);
     return code;
@@ -299,15 +302,17 @@ int gr_verb_cluster_settings(const struct gr_options *options, int argc, char **
         print_json(reply);
     } else if (code == GR_EXIT_OK) {
         struct gr_table table;
-        gr_table_init(&table, 5);
-        gr_table_row(
-            &table, (const char *const[]){"SETTING", "VALUE", "ORIGIN", "AT NODE", "WHEN"});
+        gr_table_init(&table, 6);
+        gr_table_row(&table,
+            (const char *const[]){"SETTING", "VALUE", "ORIGIN", "AT NODE", "WHEN", "VERSION"});
         for (size_t i = 0; i < reply->count; i++) {
             const struct gramme_reply *one = &reply->item[i];
+            int64_t version = gr_ask_number(one, "version");
             gr_table_row(
                 &table, (const char *const[]){gr_ask_text(one, "name"), gr_ask_text(one, "value"),
                             gr_ask_text(one, "origin"), or_dash(gr_ask_text(one, "by")),
-                            time_text(&table, gr_ask_field(one, "at"))});
+                            time_text(&table, gr_ask_field(one, "at")),
+                            version > 0 ? gr_table_number(&table, version) : "-"});
         }
         gr_table_print(&table);
         gr_table_deinit(&table);

@@ -19,7 +19,7 @@ struct asked {
     char error[128];
     char version[32], keys[24], clients[24], uptime[24], process[24], loading[4];
     char set_aside[512], unreadable[24];
-    char store[24], durability[12], run[16], run_seen[16], disk_free[24];
+    char store[24], durability[12], run[16], run_seen[16], disk_free[24], frames[8];
 };
 
 static void copy_info(struct gramme_bytes info, const char *name, char *ret_text, size_t size)
@@ -55,6 +55,8 @@ static void ask_member(
             reply->text, "gramme_store_run_seen", ret_asked->run_seen, sizeof(ret_asked->run_seen));
         copy_info(reply->text, "gramme_disk_free_bytes", ret_asked->disk_free,
             sizeof(ret_asked->disk_free));
+        copy_info(
+            reply->text, "gramme_frame_version", ret_asked->frames, sizeof(ret_asked->frames));
         // "keys=12,expires=0,avg_ttl=0", and no line at all for none.
         copy_info(reply->text, "db0", keyspace, sizeof(keyspace));
         bool some = strncmp(keyspace, "keys=", 5) == 0;
@@ -75,7 +77,8 @@ static void print_member_json(const struct gr_ask_member *member, const struct a
 {
     const char *const number[][2] = {{"keys", asked->keys}, {"clients", asked->clients},
         {"uptime_s", asked->uptime}, {"process", asked->process}, {"store_run", asked->run},
-        {"store_run_seen", asked->run_seen}, {"disk_free_bytes", asked->disk_free}};
+        {"store_run_seen", asked->run_seen}, {"disk_free_bytes", asked->disk_free},
+        {"frame_version", asked->frames}};
     printf("{\"name\": ");
     gr_json_text(member->name);
     printf(", \"address\": ");

@@ -111,14 +111,23 @@ const struct gr_verb gr_verbs[] = {
         "Prints how the ring came about, the newest last, and plans that were lost against others.",
         ASKING, 0, 0, gr_verb_cluster_history},
     {"cluster settings", "show what the whole cluster goes by", "",
-        "R and W of requests that do not say otherwise: as the cluster file has them, or as "
-        "somebody\n"
-        "has set them, where and when.",
+        "N, R, W, durability and limits: each with where it comes from (the cluster file, the\n"
+        "program, or who has set it where and when) and its version.",
         ASKING, 0, 0, gr_verb_cluster_settings},
-    {"cluster set", "set R or W for the whole cluster", "r|w N|local|each",
-        "In force at every node as soon as it has heard, and from then on, whatever the cluster "
-        "file\n"
-        "says. local: most of the owners at the site that was asked; each: most at every site.",
+    {"cluster set", "set what the whole cluster goes by", "NAME VALUE",
+        "In force at every node as soon as it has heard, without a restart, and kept, whatever "
+        "the\n"
+        "cluster file says:\n"
+        "    r, w            1 to N, local (most of the owners at the site that was asked) or "
+        "each\n"
+        "                    (most at every site): of requests that do not say otherwise\n"
+        "    durability      commit, interval or buffered: when a write is acknowledged\n"
+        "    sync_interval   1ms to 1s: of the last two\n"
+        "    value_max       1b to 8mb: of a value that is put\n"
+        "    siblings_max    1 to 100: of values that a put may leave beside each other\n"
+        "    n               1 to 7: how many replicas. Data move, so it is staged, as members "
+        "are:\n"
+        "                    gramme cluster plan, commit",
         ASKING, 2, 2, gr_verb_cluster_set},
     {"transfers", "show what changes hands", "",
         "Asks each node which partitions it has yet to take over, and which to hand over. With\n"

@@ -45,6 +45,9 @@ void gr_done_tell(
     case GR_DONE_CLIENT:
         result->ticket = done->ticket;
         result->op = done->op;
+        result->limit = result->err == GR_ERR_LIMIT_VALUE      ? node->config.value_max
+                        : result->err == GR_ERR_LIMIT_SIBLINGS ? node->config.siblings_max
+                                                               : 0;
         sample_client(node, done, result);
         gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_REPLY, .result = result});
         break;

@@ -70,7 +70,7 @@ static struct gr_known *add(struct gr_facts *facts, const struct gr_fact *fact)
     struct gr_known *known = gr_hook_memory(NULL, sizeof *known);
     *known = (struct gr_known){.kind = (uint8_t)fact->kind, .key = fact->key};
     gr_map_insert(&facts->map, &known->link, hash_of(fact->kind, fact->key));
-    struct gr_known_list *list = &facts->kind[fact->kind];
+    struct gr_known_list *list = &facts->kind[GR_MIN(fact->kind, GR_FACT_KINDS)];
     *(list->last == NULL ? &list->first : &list->last->next_of_kind) = known;
     list->last = known;
     return known;
@@ -78,7 +78,7 @@ static struct gr_known *add(struct gr_facts *facts, const struct gr_fact *fact)
 
 bool gr_facts_take(struct gr_facts *facts, const struct gr_fact *fact, bool fresh)
 {
-    gr_assert(fact->kind > 0 && fact->kind < GR_FACT_KINDS);
+    gr_assert(fact->kind > 0 && (int)fact->kind <= GR_FACT_KIND_MAX);
     gr_assert(fact->version > 0 && fact->version <= GR_FACT_VERSION_MAX);
     struct gr_known *known = find(facts, fact->kind, fact->key);
     struct gr_fact before = {.version = 0};
@@ -156,7 +156,7 @@ uint64_t gr_facts_digest(const struct gr_facts *facts)
 
 void gr_facts_deinit(struct gr_facts *facts)
 {
-    for (int kind = 1; kind < GR_FACT_KINDS; kind++)
+    for (int kind = 1; kind <= GR_FACT_KINDS; kind++)
         for (struct gr_known *known = facts->kind[kind].first, *next; known != NULL; known = next) {
             next = known->next_of_kind;
             gr_hook_memory(known->value, 0);

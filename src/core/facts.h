@@ -4,6 +4,11 @@
 // A fact is a value under a kind and a key, with a version; the highest version wins, wherever it
 // was heard first and in whatever order. Who may write one, and what its bytes mean, is the
 // business of its kind. There is no taking back: what is over is said by a later version.
+//
+// A kind that this program does not know is one of a later program: its facts are kept and passed
+// on like all others, in the file too, and mean nothing here. Otherwise what is set at a node that
+// was upgraded would come to none behind one that was not, or be gone with the first downgrade; and
+// two that know different kinds would find, each time that they compare, that they differ.
 #ifndef GR_CORE_FACTS_H
 #define GR_CORE_FACTS_H
 
@@ -19,8 +24,9 @@ enum gr_fact_kind {
     GR_FACT_SETTING,    // key: which. What the whole cluster agrees on
     GR_FACT_STAGED,     // key 0. What is to become of the members, until it is committed
     GR_FACT_LOST,       // key: hash of a layout. That another one took its place
-    GR_FACT_KINDS
+    GR_FACT_KINDS       // those from here on are of later programs
 };
+enum { GR_FACT_KIND_MAX = 255 };
 
 enum {
     GR_FACTS_MAX = 8192, // of one cluster; more are refused
@@ -57,11 +63,12 @@ struct gr_known_list {
 
 struct gr_facts {
     struct gr_map map;
-    struct gr_known_list kind[GR_FACT_KINDS]; // in the order in which they were first heard of
-    struct gr_known_list fresh;               // not passed on yet
-    uint64_t bucket[GR_FACT_BUCKETS];         // what the heads in each add up to
-    size_t bytes;                             // of all values
-    uint64_t refused;                         // for want of room
+    struct gr_known_list kind[GR_FACT_KINDS + 1]; // in the order in which they were first heard of;
+                                                  // the last one is of all kinds unknown here
+    struct gr_known_list fresh;                   // not passed on yet
+    uint64_t bucket[GR_FACT_BUCKETS];             // what the heads in each add up to
+    size_t bytes;                                 // of all values
+    uint64_t refused;                             // for want of room
 };
 
 // A zeroed struct gr_facts knows nothing.
@@ -79,6 +86,7 @@ const struct gr_known *gr_facts_find(
     const struct gr_facts *facts, enum gr_fact_kind kind, uint64_t key);
 struct gr_fact gr_known_fact(const struct gr_known *known);
 // The facts of a kind, in an order of their own: the first with NULL, NULL at the end.
+// GR_FACT_KINDS has all those that this program does not know: each says its own.
 const struct gr_known *gr_facts_next(
     const struct gr_facts *facts, enum gr_fact_kind kind, const struct gr_known *after);
 // Fresh facts, oldest first, are no longer so: at most `max`, of at most about `bytes` bytes.

@@ -68,10 +68,10 @@ static uint32_t facts_in(
     const struct gr_members *members, uint64_t mask, struct gr_fact *ret, uint32_t max)
 {
     uint32_t count = 0;
-    for (int kind = 1; kind < GR_FACT_KINDS; kind++)
+    for (int kind = 1; kind <= GR_FACT_KINDS; kind++)
         for (const struct gr_known *known = NULL;
              count < max && (known = gr_facts_next(&members->facts, kind, known)) != NULL;)
-            if (mask >> gr_fact_bucket(kind, known->key) & 1)
+            if (mask >> gr_fact_bucket(known->kind, known->key) & 1)
                 ret[count++] = gr_known_fact(known);
     return count;
 }

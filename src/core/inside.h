@@ -39,6 +39,7 @@ enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096 };
 
 struct gr_peer {
     bool up;
+    uint8_t unspoken;                     // over the link to it (enum gr_says)
     uint64_t sequence;                    // of the last message sent in this run
     uint64_t run;                         // of the peer, as the last link said
     uint64_t top;                         // highest sequence seen of that run
@@ -52,8 +53,10 @@ struct gr_peer {
 void gr_peer_init(struct gr_peer *peer);
 // How long an answer took, or how long it has not come.
 void gr_peer_sample(struct gr_peer *peer, struct gr_span took);
-// A link was made with this run of the peer.
-void gr_peer_link(struct gr_peer *peer, uint64_t run);
+// A link was made with this run of the peer, over which that cannot be said.
+void gr_peer_link(struct gr_peer *peer, uint64_t run, uint8_t unspoken);
+// It is up, and all of this (bits of enum gr_says) can be said to it.
+bool gr_peer_hears(const struct gr_peer *peer, uint8_t says);
 // True the first time that a sequence of the run that is linked is seen.
 bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence);
 
@@ -337,6 +340,8 @@ void gr_holder_init(struct gr_node *node);
 void gr_holder_deinit(struct gr_node *node);
 // adopt.c: the next ring takes the place of this one.
 void gr_adopt_ring(struct gr_node *node, const struct gr_ring *ring);
+// An AGREED event.
+void gr_adopt_agreed(struct gr_node *node, const struct gr_event *event);
 // Room for what is kept by member.
 void gr_adopt_members(struct gr_node *node, uint16_t count);
 

@@ -14,13 +14,6 @@
 
 #include <string.h>
 
-const char *gr_agreed_name(enum gr_agreed_key key)
-{
-    static const char *const name[GR_AGREED_KEYS] = {[GR_AGREED_R] = "r", [GR_AGREED_W] = "w"};
-    gr_assert(key > 0 && key < GR_AGREED_KEYS);
-    return name[key];
-}
-
 int gr_layout_find(const struct gr_layout *layout, uint64_t id)
 {
     int from = 0, to = layout->member_count;

@@ -57,16 +57,6 @@ struct gr_layout_step {
     char what[GR_LAYOUT_WHAT_BYTES]; // "join n4, weight n2 2": spaces too
 };
 
-// GR_FACT_SETTING, key: one of these. What the cluster goes by instead of what its file says.
-enum gr_agreed_key { GR_AGREED_R = 1, GR_AGREED_W, GR_AGREED_KEYS };
-struct gr_agreed {
-    uint8_t quorum; // how many, or GR_QUORUM_LOCAL, GR_QUORUM_EACH
-    struct gr_wall at;
-    char by[GR_NAME_BYTES_MAX + 1]; // the node where it was set
-};
-// "r", "w".
-const char *gr_agreed_name(enum gr_agreed_key key);
-
 // GR_FACT_LOST, key: the hash of a layout that some went by before they heard of another one of the
 // same version, or of a later one that does not follow it. How it had come about.
 struct gr_lost {

@@ -9,6 +9,8 @@
 //   LV2 (2) From then on this node refuses writes of it; who sends them goes to the owners.
 //   LV3 (3) Each of the N, asked in one go and over links that did not break since, says that its
 //       clock covers the whole clock of this node, durably, and that it holds it and owes nothing.
+//       An owner who cannot be asked that, because the link does not know the question (L3 of
+//       peer.c), has not said it, whatever it says to any other: this node keeps all until it can.
 //   LV4 (4) The flag goes in one batch with the clock, and is told once that is durable; (5) only
 //       then do the records go (drop.c). The counter of dots stays.
 //   LV5 Whoever does not cover is given what it lacks, by an exchange, and all are asked again.
@@ -53,11 +55,17 @@ static bool all_hold(const struct gr_node *node, uint32_t partition)
     return true;
 }
 
-static bool all_up(const struct gr_node *node, uint32_t partition)
+// LV3.
+static bool all_hear(struct gr_node *node, uint32_t partition)
 {
-    for (uint8_t i = 0; i < node->ring->n; i++)
-        if (!node->peer[gr_ring_owners(node->ring, partition)[i]].up)
+    for (uint8_t i = 0; i < node->ring->n; i++) {
+        const struct gr_peer *peer = &node->peer[gr_ring_owners(node->ring, partition)[i]];
+        if (!gr_peer_hears(peer, GR_SAYS_HOLDS)) {
+            if (peer->up)
+                gr_probe(&node->probes, GR_PROBE_LEAVE_UNSPOKEN);
             return false;
+        }
+    }
     return true;
 }
 
@@ -110,7 +118,7 @@ static int choose(struct gr_node *node, bool *ret_some)
         p->leaving = all_hold(node, at);
         bool gives = x->state != GR_EXCHANGE_IDLE && x->partition == at; // LV5
         if (next < 0 && p->leaving && p->leaf != NULL && p->damage == NULL && !gives &&
-            all_up(node, at))
+            all_hear(node, at))
             next = (int)at;
     }
     return next;

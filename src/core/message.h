@@ -46,6 +46,14 @@ enum gr_message_type {
     GR_MSG_TYPE_COUNT
 };
 
+// What not every version of frames can say (wire/frame.h); a bit each. A link speaks the highest
+// version that both sides know, and the node is told with it what of this cannot be said there.
+enum gr_says {
+    GR_SAYS_RELAY = 1, // a DELTA that is to be passed on, or that was
+    GR_SAYS_SITES = 2, // a FORWARD with W by site
+    GR_SAYS_HOLDS = 4, // a COVER that asks besides whether the receiver holds, for good
+};
+
 // A put as its landing node fixed it: what must not change whoever coordinates.
 struct gr_write {
     struct gr_dot dot;       // drawn where the put landed; counter 0: its coordinator draws one
@@ -124,5 +132,8 @@ struct gr_message {
     gr_cursor cursor_end;
     uint32_t index;
 };
+
+// Which of those this message says: bits of enum gr_says. Without them it would mean another thing.
+uint8_t gr_message_says(const struct gr_message *m);
 
 #endif

@@ -25,6 +25,8 @@ struct gr_node_config gr_node_config_default(void)
     return (struct gr_node_config){
         .r = 2,
         .w = 2,
+        .value_max = GR_VALUE_BYTES_MAX,
+        .siblings_max = GR_SIBLINGS_MAX,
         .read_timeout = gr_span_ms(500),
         .write_timeout = gr_span_ms(2000),
         .calls_max = 16384,
@@ -62,7 +64,7 @@ bool gr_node_send(struct gr_node *node, uint16_t peer, struct gr_message *messag
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     struct gr_peer *to = &node->peer[peer];
-    if (!to->up)
+    if (!gr_peer_hears(to, gr_message_says(message))) // L3 of peer.c
         return false;
     gr_repair_count(node, message, true);
     message->run = node->config.run;
@@ -377,12 +379,13 @@ static void call_link_down(struct gr_node *node, struct gr_call *call, uint16_t 
     }
 }
 
-static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run)
+static void on_link(struct gr_node *node, uint16_t peer, bool up, uint64_t run, uint8_t unspoken)
 {
     gr_assert(peer < node->ring->member_count && peer != node->config.self);
     node->peer[peer].up = up;
     if (up)
-        gr_peer_link(&node->peer[peer], run);
+        gr_peer_link(
+            &node->peer[peer], run, node->config.canary == GR_CANARY_UNSPOKEN ? 0 : unspoken);
     gr_exchange_on_link(node, peer, up);
     gr_serve_on_link_down(node, peer);
     if (up) {
@@ -486,7 +489,7 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
         gr_replica_on_synced(node, event->number);
         break;
     case GR_EVENT_LINK:
-        on_link(node, event->peer, event->up, event->run);
+        on_link(node, event->peer, event->up, event->run, event->unspoken);
         break;
     case GR_EVENT_STORE:
         node->store = event->status;
@@ -503,11 +506,8 @@ void gr_node_step(struct gr_node *node, const struct gr_event *event, struct gr_
     case GR_EVENT_HOLDS:
         gr_holder_on_holds(node, event);
         break;
-    case GR_EVENT_DEFAULTS:
-        gr_assert(gr_quorum_fits(event->r, node->ring->n) && event->r != 0);
-        gr_assert(gr_quorum_fits(event->w, node->ring->n) && event->w != 0);
-        node->config.r = event->r;
-        node->config.w = event->w;
+    case GR_EVENT_AGREED:
+        gr_adopt_agreed(node, event);
         break;
     }
     node->arrived = node->now;

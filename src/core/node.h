@@ -8,6 +8,7 @@
 //   WRITE   one atomic batch. The host collects the writes of all steps of one loop, applies them
 //           in order, and later tells GR_EVENT_SYNCED with the highest `number` that is durable;
 //           unless durability is COMMIT also GR_EVENT_APPLIED with the highest that is applied.
+//           (It may do so in COMMIT too.)
 //   READ    a record: start it after the writes emitted so far are applied; answer once with
 //           GR_EVENT_READ_DONE and the same ticket. SCAN likewise, from one snapshot.
 //   REPLY   the result of a client request. Exactly one for each request.
@@ -36,8 +37,11 @@ struct gr_node_config {
     const struct gr_ring *ring; // the first one; outlives the node, or the next GR_EVENT_RING
     bool newcomer;              // only what is loaded is held; else all that the ring gives to whom
     bool blank;                 // its store was made just now: there is nothing to be read
-    uint8_t r, w;               // the cluster's defaults, as in a request
+    // What the cluster has agreed on, and may change (GR_EVENT_AGREED): R and W of requests that do
+    // not say otherwise, and
+    uint8_t r, w;
     enum gr_durability durability;
+    uint32_t value_max, siblings_max; // of puts that this node coordinates: core/agreed.h
     struct gr_span read_timeout, write_timeout;
     uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
     size_t memory_max;             // bytes that they may take; over it: BUSY
@@ -80,7 +84,7 @@ enum gr_event_type {
     GR_EVENT_REPAIR,    // an operator asks for `repair`
     GR_EVENT_RING,      // `ring` takes the place of the one before, which is not used any more
     GR_EVENT_HOLDS,     // a member says what it holds: peer, run, holds
-    GR_EVENT_DEFAULTS,  // requests that do not say otherwise have these: r, w
+    GR_EVENT_AGREED,    // the cluster has agreed on r, w, durability, value_max, siblings_max
 };
 
 // Borrowed for the duration of the step.
@@ -95,13 +99,17 @@ struct gr_event {
     uint16_t peer;                    // MESSAGE, LINK, HOLDS
     const struct gr_message *message; // MESSAGE
     bool up;                          // LINK
+    uint8_t unspoken;                 // LINK up: what cannot be said over it (enum gr_says)
     uint64_t run; // LINK up: the peer's config.run, as its handshake proved; HOLDS: in which it
                   // said so
-    const struct gr_ring *ring;   // RING: outlives the node, or the next such event. Its members
-                                  // begin with those of the ring before, in the same places
+    // RING: outlives the node, or the next such event; the one before outlives this step, so it
+    // stands elsewhere. Its members begin with those of the ring before, in the same places.
+    const struct gr_ring *ring;
     const struct gr_holds *holds; // HOLDS: `held` alone
-    uint8_t r, w;                 // DEFAULTS: as in a request, and fit for the ring
-    uint64_t ticket;              // READ_DONE, SCAN_DONE
+    uint8_t r, w;                 // AGREED: as in a request, and fit for the ring
+    enum gr_durability durability;
+    uint32_t value_max, siblings_max; // AGREED: with durability, all of them
+    uint64_t ticket;                  // READ_DONE, SCAN_DONE
     enum gr_err status;           // READ_DONE (GR_OK, GR_ERR_NOT_FOUND, GR_ERR_CORRUPT, GR_ERR_IO),
                                   // SCAN_DONE, STORE
     struct gr_record record;      // READ_DONE: as stored

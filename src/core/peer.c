@@ -7,6 +7,15 @@
 //       peer that the last link was made with: what an older run sent is too late.
 //   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms, or to another site, where
 //       the way alone may take longer than that, to 5..250 ms; 20 ms until there are 100.
+//   L3  What the version of the link cannot say is not sent over it (gr_node_send): half of it
+//   would
+//       be taken for something else, and be answered. Whoever has another way asks first whether it
+//       can be said (gr_peer_hears):
+//         a write that is to be passed on   is sent to each from here                (replicate.c)
+//         a put whose W is by site          goes to another owner, or is run here    (put.c)
+//         whether a new owner holds         is not asked: who is to let go keeps all (leave.c)
+//       So a cluster in which nodes are replaced one by one by those of a later version, or of an
+//       earlier one, loses what the later one does better, and no data.
 #include "core/inside.h"
 
 #include <string.h>
@@ -47,13 +56,28 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
     peer->hedge = (struct gr_span){clamped * 1000};
 }
 
-void gr_peer_link(struct gr_peer *peer, uint64_t run)
+void gr_peer_link(struct gr_peer *peer, uint64_t run, uint8_t unspoken)
 {
+    peer->unspoken = unspoken;
     if (run == peer->run)
         return; // the same run over a new link: it goes on counting
     peer->run = run;
     peer->top = 0;
     memset(peer->window, 0, sizeof peer->window);
+}
+
+uint8_t gr_message_says(const struct gr_message *m)
+{
+    bool passed = m->type == GR_MSG_DELTA && (m->relay_count > 0 || m->asked_by != 0);
+    bool by_site = m->type == GR_MSG_FORWARD && gr_quorum_by_site(m->write.w);
+    bool holds = m->type == GR_MSG_COVER && m->durable;
+    return (uint8_t)((passed ? GR_SAYS_RELAY : 0) | (by_site ? GR_SAYS_SITES : 0) |
+                     (holds ? GR_SAYS_HOLDS : 0));
+}
+
+bool gr_peer_hears(const struct gr_peer *peer, uint8_t says)
+{
+    return peer->up && (says & peer->unspoken) == 0;
 }
 
 bool gr_peer_accept(struct gr_peer *peer, uint64_t run, uint64_t sequence)

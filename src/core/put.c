@@ -20,6 +20,9 @@
 //       seal that what it replaced is gone. A replica that got only the other run has not seen the
 //       seal, and nobody takes what it still shows for something that he has lost.
 //   U5  The client is told exactly once; acknowledgements that come later are reported apart.
+//   U6  Limits are judged by the node where a put lands and by the one that coordinates it, before
+//       anything is written; a replica takes whatever another has coordinated, and a touch keeps
+//       the value that is there, whatever they are by now.
 //
 //            +-- FORWARDING --------- FORWARDED: done / next owner / time behind: again
 //   start ---+      |         \------ deadline: INDETERMINATE
@@ -199,7 +202,7 @@ enum gr_err gr_put_prepare(struct gr_node *node, uint64_t call, const struct gr_
     struct gr_context context = !write->plain ? write->context
                                 : again       ? GR_CONTEXT_NOTHING
                                               : filled->context;
-    if (!write->remove && siblings_kept(filled, &context) >= GR_SIBLINGS_MAX)
+    if (!write->remove && siblings_kept(filled, &context) >= node->config.siblings_max) // U6
         return GR_ERR_LIMIT_SIBLINGS;
     gr_hybrid floor = replaced_time(filled, &context);
     gr_hybrid *time = write->touch != 0 ? &write->touch : &write->origin.time;
@@ -304,8 +307,15 @@ static struct attendance look_round(struct gr_node *node, uint32_t partition,
 
 // ---- standing in ---------------------------------------------------------------------------
 
-// The position that this node votes for when it stands in: of an owner that is down, one of its own
-// site rather than another, or of the one that did not answer.
+// The owner can be asked to run it: the link is up, and can say what W is (L3 of peer.c).
+static bool may_run(const struct gr_node *node, const struct gr_put *put, uint16_t owner)
+{
+    uint8_t says = gr_quorum_by_site(put->write.w) ? GR_SAYS_SITES : 0;
+    return gr_peer_hears(&node->peer[owner], says);
+}
+
+// The position that this node votes for when it stands in: of an owner that cannot be asked, one of
+// its own site rather than another, or of the one that did not answer.
 static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
 {
     int position = gr_preference_position(&put->list, node->config.self), down = -1;
@@ -313,7 +323,7 @@ static uint8_t own_position(struct gr_node *node, const struct gr_put *put)
         return (uint8_t)position;
     for (uint8_t i = 0; i < put->list.n; i++) {
         uint16_t voter = put->list.voter[i];
-        if (node->peer[voter].up)
+        if (may_run(node, put, voter))
             continue;
         if (gr_ring_same_site(node->ring, voter, node->config.self))
             return i;
@@ -353,6 +363,8 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         .key = put->key,
         .write = put->write,
     };
+    if (node->config.durability == GR_DURABILITY_COMMIT) // A4 of durability.c
+        message.write.dw = GR_MAX(put->write.dw, gr_need_total(&put->need));
     put->state = GR_PUT_FORWARDING;
     put->target = target;
     put->sent_at = node->now;
@@ -366,15 +378,15 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
     gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
 }
 
-// The owner that is up, was not asked yet and answers fastest, of this node's site if there is one;
-// -1 if there is none.
+// The owner that can be asked, was not asked yet, and answers fastest, of this node's site if there
+// is one; -1 if there is none.
 static int best_owner(struct gr_node *node, const struct gr_put *put)
 {
     const uint16_t *owner = put->list.voter;
     int best = -1;
     for (int i = 0; i < put->list.n; i++) {
         if ((put->tried >> i & 1) || !(put->list.held >> i & 1) || owner[i] == node->config.self ||
-            !node->peer[owner[i]].up)
+            !may_run(node, put, owner[i]))
             continue;
         if (best < 0 || gr_site_nearer(node, owner[i], owner[best]))
             best = i;
@@ -553,13 +565,16 @@ void gr_put_timer(struct gr_node *node, struct gr_call *call)
     }
 }
 
-static enum gr_err check_limits(const struct gr_key *key, const struct gr_write *write)
+// U6.
+static enum gr_err check_limits(
+    const struct gr_node *node, const struct gr_key *key, const struct gr_write *write)
 {
     if (key->bucket.size == 0 || key->bucket.size > GR_BUCKET_BYTES_MAX)
         return GR_ERR_LIMIT_BUCKET;
     if (key->key.size == 0 || key->key.size > GR_KEY_BYTES_MAX)
         return GR_ERR_LIMIT_KEY;
-    if (write->value.size > GR_VALUE_BYTES_MAX)
+    size_t value_max = write->touch != 0 ? GR_VALUE_BYTES_MAX : node->config.value_max;
+    if (write->value.size > value_max)
         return GR_ERR_LIMIT_VALUE;
     return GR_OK;
 }
@@ -587,11 +602,12 @@ void gr_put_start(struct gr_node *node, const struct gr_done *done, const struct
     uint16_t client = done->kind == GR_DONE_PEER ? done->peer : node->config.self;
     struct gr_need need = gr_site_need(node->ring, &list, write->w, client);
     struct attendance there = look_round(node, partition, &list, write, &need);
-    enum gr_err err = check_limits(key, write);
+    enum gr_err err = check_limits(node, key, write);
     if (err == GR_OK && forwarded && !coordinates)
         err = GR_ERR_NOT_OWNER;
+    // What is forwarded may be by a ring with a larger N: this one knows too few of the owners.
     if (err == GR_OK && needed(write, &need) > list.n)
-        err = GR_ERR_INVALID;
+        err = forwarded ? GR_ERR_NOT_OWNER : GR_ERR_INVALID;
     if (err == GR_OK && !there.enough)
         err = GR_ERR_QUORUM;
     if (err == GR_OK && !gr_node_has_room(node, write->value.size))

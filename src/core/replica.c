@@ -465,8 +465,8 @@ void gr_keyop_wait(struct gr_node *node, struct gr_keyop *op)
     if (!gr_keyop_waits(op) || op->write_number <= node->synced ||
         node->config.canary == GR_CANARY_ACK_BEFORE_SYNC)
         gr_keyop_end(node, op, GR_OK);
-    else if (node->config.durability == GR_DURABILITY_COMMIT)
-        gr_list_append(&node->unsynced, &op->link);
+    else if (node->config.durability == GR_DURABILITY_COMMIT && node->unapplied.first == NULL)
+        gr_list_append(&node->unsynced, &op->link); // A3 of durability.c
     else if (op->write_number > node->applied || node->unapplied.first != NULL)
         gr_list_append(&node->unapplied, &op->link);
     else

@@ -17,7 +17,8 @@
 //   S7  Of what is sent at first, another site gets one copy: the first of its voters that is up
 //       passes it on to the others, who acknowledge to this node. Whoever has not after its hedge
 //       delay is sent it from here, and only then may somebody stand in. A newcomer (S6), and the
-//       voter of this node's own seat, are sent it from here at first.
+//       voter of this node's own seat, are sent it from here at first; so is each whose link cannot
+//       say that (L3 of peer.c), or that of the one who would pass it on to him.
 //
 //   seat: owner asked --ack--> voted
 //           | passed on by another (S7), hedge delay over: asked from here
@@ -66,6 +67,7 @@ static bool send_delta(struct gr_node *node, struct gr_put *put, uint16_t member
 {
     uint16_t owner = put->list.member[position];
     bool of_list = member == owner || member == put->list.voter[position];
+    bool commit = node->config.durability == GR_DURABILITY_COMMIT; // A4 of durability.c
     bool buffered = node->config.durability == GR_DURABILITY_BUFFERED;
     struct gr_message message = {
         .type = GR_MSG_DELTA,
@@ -75,7 +77,7 @@ static bool send_delta(struct gr_node *node, struct gr_put *put, uint16_t member
         .record = put->delta,
         .dot = put->dot,
         // The seat of the coordinator is the one of the N that is synced first, whoever answers.
-        .durable = put->write.dw > 0 || (buffered && position == put->own),
+        .durable = put->write.dw > 0 || commit || (buffered && position == put->own),
         .owed_to = of_list ? 0 : node->ring->member[owner].id,
         .relay_list = relay,
         .relay_count = relay_count,
@@ -107,10 +109,16 @@ static bool ask(struct gr_node *node, struct gr_put *put, uint16_t member, uint8
 static bool may_relay(struct gr_node *node, struct gr_put *put, uint16_t relay, uint8_t position)
 {
     uint16_t voter = put->list.voter[position];
-    return position != put->own && voter == put->list.member[position] &&
-           voter != node->config.self && gr_node_peer_up(node, voter) &&
-           find_asked(put, voter) == NULL && gr_ring_same_site(node->ring, voter, relay) &&
-           !gr_ring_same_site(node->ring, voter, node->config.self);
+    if (position == put->own || voter != put->list.member[position] || voter == node->config.self ||
+        !gr_node_peer_up(node, voter) || find_asked(put, voter) != NULL ||
+        !gr_ring_same_site(node->ring, voter, relay) ||
+        gr_ring_same_site(node->ring, voter, node->config.self))
+        return false;
+    // Of the relay itself it was asked first; what both understand here they do between them.
+    bool heard = gr_peer_hears(&node->peer[voter], GR_SAYS_RELAY);
+    if (!heard && relay != voter)
+        gr_probe(&node->probes, GR_PROBE_PUT_NOT_RELAYED);
+    return heard;
 }
 
 // Asks the voter of the seat, and through it those of later seats that are at its site. False: it

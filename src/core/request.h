@@ -87,6 +87,7 @@ struct gr_result {
     uint8_t primaries;      // of `acks`: those of the key's owners, not of nodes that stand in
     uint8_t durable;        // writes: of those acknowledgements, how many were durable
     uint8_t durable_needed; // writes: how many had to be (DW)
+    uint32_t limit;         // LIMIT_VALUE, LIMIT_SIBLINGS: what the cluster allows; 0: not known
     struct gr_span timeout; // the one that applied
 
     // GET: the merged siblings with values, and the context to hand back. PUT: the new context.

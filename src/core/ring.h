@@ -131,8 +131,13 @@ static inline bool gr_quorum_fits(uint8_t asked, uint8_t n)
 {
     return gr_quorum_by_site(asked) || (asked >= 1 && asked <= n);
 }
+// What fits, of more than there are all.
+static inline uint8_t gr_quorum_cut(uint8_t asked, uint8_t n)
+{
+    return gr_quorum_fits(asked, n) || asked == 0 ? asked : n;
+}
 
-// When a replica acknowledges a write, the same in the whole cluster (§6.1). Whatever the mode, an
+// When a replica acknowledges a write, as the cluster has agreed (§6.1). Whatever the mode, an
 // acknowledgement says whether it is durable, and one that was not is followed by one that is.
 enum gr_durability {
     GR_DURABILITY_COMMIT,   // once its disk has it

@@ -3,6 +3,8 @@
 //   ST1 Members stand by ascending id; whoever leaves or is removed stays in the list, out, so that
 //       the layout that is made of it can name him as an owner before.
 //   ST2 A change that changes nothing is refused: what is staged says only what will be different.
+//   ST3 N is at most as many members as own anything. Who is staged to leave afterwards may make
+//       that untrue again: then it cannot be planned (gr_layout_plan).
 //
 // Source: §4.8.1. Owns: nothing. Bounds: GR_MEMBERS_MAX members, GR_LAYOUT_WHAT_BYTES of words.
 #include "core/stage.h"
@@ -11,7 +13,7 @@
 
 struct gr_staged gr_stage_begin(struct gr_arena *arena, const struct gr_layout *layout)
 {
-    struct gr_staged staged = {.parent = layout->step[layout->step_count - 1].hash};
+    struct gr_staged staged = {.parent = layout->step[layout->step_count - 1].hash, .n = layout->n};
     struct gr_layout_member *member =
         gr_arena_array(arena, struct gr_layout_member, layout->member_count);
     for (uint16_t i = 0; i < layout->member_count; i++)
@@ -149,4 +151,46 @@ enum gr_stage_fault gr_stage_change(struct gr_arena *arena, const struct gr_stag
     if (fault == GR_STAGE_OK)
         *ret = next;
     return fault;
+}
+
+// ---- N ---------------------------------------------------------------------------------------
+
+uint16_t gr_stage_owners(const struct gr_staged *staged)
+{
+    uint16_t owners = 0;
+    for (uint16_t i = 0; i < staged->member_count; i++)
+        owners += !staged->member[i].out && staged->member[i].weight > 0;
+    return owners;
+}
+
+static const char words_of_n[] = "N to ";
+
+enum gr_stage_fault gr_stage_n(const struct gr_staged *staged, uint8_t n, struct gr_staged *ret)
+{
+    gr_assert(n > 0 && n <= GR_REPLICAS_MAX);
+    if (n == staged->n)
+        return GR_STAGE_UNCHANGED; // ST2
+    if (n > gr_stage_owners(staged))
+        return GR_STAGE_TOO_FEW;
+    struct gr_staged next = *staged;
+    next.n = n;
+    if ((next.what[0] != '\0' && !add_text(next.what, ", ")) || !add_text(next.what, words_of_n) ||
+        !add_number(next.what, n))
+        return GR_STAGE_TOO_LONG;
+    *ret = next;
+    return GR_STAGE_OK;
+}
+
+// At the beginning of a change: a member may be called N.
+bool gr_stage_says_n(const char *what)
+{
+    size_t size = sizeof words_of_n - 1;
+    for (size_t i = 0; what[i] != '\0'; i++) {
+        size_t same = 0;
+        while (same < size && what[i + same] == words_of_n[same])
+            same++;
+        if (same == size && (i == 0 || (i > 1 && what[i - 1] == ' ' && what[i - 2] == ',')))
+            return true;
+    }
+    return false;
 }

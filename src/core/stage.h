@@ -1,7 +1,7 @@
-// Staging: what an operator wants of the members, until it is committed (§4.8.1: explicit).
+// Staging: what an operator wants of the ring, until it is committed (§4.8.1: explicit).
 //
-// What is staged is the members as they are to be, and words for it. A fact (GR_FACT_STAGED), so
-// that it may be staged at one node and committed at another.
+// What is staged is the members and N as they are to be, and words for it. A fact (GR_FACT_STAGED),
+// so that it may be staged at one node and committed at another.
 #ifndef GR_CORE_STAGE_H
 #define GR_CORE_STAGE_H
 
@@ -10,7 +10,8 @@
 // GR_FACT_STAGED, key 0. An empty value: nothing is staged.
 struct gr_staged {
     uint64_t parent; // hash of the layout that it changes; of another one it means nothing
-    char what[GR_LAYOUT_WHAT_BYTES];       // "join n4, weight n2 2"
+    char what[GR_LAYOUT_WHAT_BYTES];       // "join n4, weight n2 to 2, N to 5"
+    uint8_t n;                             // 1 to GR_REPLICAS_MAX
     uint16_t member_count;                 // up to GR_MEMBERS_MAX
     const struct gr_layout_member *member; // by ascending id, none twice
 };
@@ -38,12 +39,19 @@ enum gr_stage_fault {
     GR_STAGE_TOO_MANY,  // members
     GR_STAGE_TOO_LONG,  // words: commit what is staged first
     GR_STAGE_UNCHANGED, // that is how it is
+    GR_STAGE_TOO_FEW,   // members that own anything, for so large an N
 };
 
-// The members of a layout, without change.
+// The members and N of a layout, without change.
 struct gr_staged gr_stage_begin(struct gr_arena *arena, const struct gr_layout *layout);
 // With one change more. Members are in `arena`, even if nothing changed.
 enum gr_stage_fault gr_stage_change(struct gr_arena *arena, const struct gr_staged *staged,
     const struct gr_change *change, struct gr_staged *ret);
+// With another N. Members are those of *staged, which must live on.
+enum gr_stage_fault gr_stage_n(const struct gr_staged *staged, uint8_t n, struct gr_staged *ret);
+// How many members are to own anything: N is at most that.
+uint16_t gr_stage_owners(const struct gr_staged *staged);
+// These words are of a change of N, whatever else they are of.
+bool gr_stage_says_n(const char *what);
 
 #endif

@@ -11,10 +11,11 @@
 #include <sys/random.h>
 
 #include "base/bytes.h"
+#include "core/agreed.h"
 #include "shell/address.h"
 #include "shell/file.h"
 
-enum { FORMAT = 1, SYNC_INTERVAL_MS_DEFAULT = 100, SYNC_INTERVAL_MS_MAX = 1000 };
+enum { FORMAT = 1 };
 
 static void set_members(struct gr_cluster *cluster, const struct gr_card *member, uint16_t count)
 {
@@ -34,7 +35,7 @@ void gr_cluster_make(struct gr_cluster *ret_cluster, uint32_t partitions, uint8_
         .n = n,
         .r = r,
         .w = w,
-        .sync_interval = gr_span_ms(SYNC_INTERVAL_MS_DEFAULT),
+        .sync_interval = gr_span_ms(GR_SYNC_INTERVAL_MS_DEFAULT),
     };
     gr_assert(
         getrandom(ret_cluster->id, sizeof(ret_cluster->id), 0) == (ssize_t)sizeof(ret_cluster->id));
@@ -204,7 +205,7 @@ static enum gr_err read_interval(struct parser *parser, const char *value)
                     : strcmp(value + digits, "s") == 0 ? 1000
                                                        : 0;
     uint64_t *ms = &parser->number[KEY_SYNC_INTERVAL];
-    if (!fits || unit == 0 || !gr_text_parse_number(number, 1, SYNC_INTERVAL_MS_MAX / unit, ms))
+    if (!fits || unit == 0 || !gr_text_parse_number(number, 1, GR_SYNC_INTERVAL_MS_MAX / unit, ms))
         return fault(parser, "sync_interval is a time from 1ms to 1s");
     *ms *= unit;
     return GR_OK;
@@ -318,7 +319,7 @@ enum gr_err gr_cluster_read(
 {
     struct parser parser = {.path = path, .ret_why = ret_why, .why_size = why_size};
     parser.number[KEY_DURABILITY] = GR_DURABILITY_COMMIT;
-    parser.number[KEY_SYNC_INTERVAL] = SYNC_INTERVAL_MS_DEFAULT;
+    parser.number[KEY_SYNC_INTERVAL] = GR_SYNC_INTERVAL_MS_DEFAULT;
     char *text = NULL;
     enum gr_err err = gr_file_read(path, GR_CLUSTER_FILE_BYTES_MAX, &text, ret_why, why_size);
     if (err != GR_OK)

@@ -15,6 +15,7 @@
 
 #include "shell/address.h"
 #include "shell/file.h"
+#include "wire/frame.h"
 
 enum { FILE_BYTES_MAX = 64 << 10, NAME_BYTES_MAX = 64 };
 

@@ -60,6 +60,8 @@ enum gr_config_kind {
         "a request that waited longer to be begun is BUSY")                                        \
     X(BACKGROUND_TARGET, "background_target", SPAN, "50ms", 1, 60000, "",                          \
         "p99 of requests above which background work yields")                                      \
+    X(FRAME_VERSION, "frame_version", COUNT, "4", GR_FRAME_VERSION_MIN, GR_FRAME_VERSION, "",      \
+        "highest version of frames that it speaks to nodes")                                       \
     X(LOG_LEVEL, "log_level", CHOICE, "info", 0, 0, "error warn info debug", "what is logged")     \
     X(DEMO, "demo", FLAG, "no", 0, 1, "", "let GR.LINK cut and heal links")
 

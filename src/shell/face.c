@@ -60,6 +60,11 @@ static bool peer_up(void *host, uint16_t member)
     return gr_node_peer_up(server->node, member);
 }
 
+static uint8_t frame_version(void *host, uint16_t member)
+{
+    return gr_links_version(host, member);
+}
+
 static enum gr_status status(void *host, uint16_t member)
 {
     return gr_talks_status(host, member);
@@ -147,7 +152,8 @@ static void info(void *host, struct gr_redis_info *ret_info)
     // While another one is under way its thread writes here; and who has removed the directory
     // wants to hear no more of it.
     bool aside = !server->salvaging && done->aside[0] != '\0' && access(done->aside, F_OK) == 0;
-    bool lazy = server->cluster.durability != GR_DURABILITY_COMMIT;
+    const uint32_t *agreed = server->roster.agreed;
+    bool lazy = agreed[GR_AGREED_DURABILITY] != GR_DURABILITY_COMMIT;
     struct gr_node_stats stats = {0};
     if (server->node != NULL)
         stats = gr_node_stats(server->node);
@@ -172,8 +178,8 @@ static void info(void *host, struct gr_redis_info *ret_info)
         .salvaged = aside ? done->records + done->hints : 0,
         .unread = aside ? done->unsound + done->gaps : 0,
         .salvaging = server->salvaging,
-        .durability = gr_durability_name(server->cluster.durability),
-        .sync_interval_ms = lazy ? (uint64_t)server->cluster.sync_interval.ns / 1000000 : 0,
+        .durability = gr_durability_name((enum gr_durability)agreed[GR_AGREED_DURABILITY]),
+        .sync_interval_ms = lazy ? agreed[GR_AGREED_SYNC_INTERVAL] : 0,
         .store = server->node != NULL ? gr_storage_failed(server->storage) : server->run_why,
         .run = server->node != NULL ? (uint32_t)(server->actor.run >> 32) : 0,
         .run_seen = (uint32_t)(server->outrun >> 32),
@@ -260,6 +266,7 @@ struct gr_redis_host gr_face_host(struct gr_server *server)
         .ring = ring,
         .self = self,
         .peer_up = peer_up,
+        .frame_version = frame_version,
         .status = status,
         .debt = debt,
         .token_key = token_key,

@@ -25,7 +25,7 @@ enum {
 
 static bool is_kept(uint8_t kind)
 {
-    return kind > 0 && kind < GR_FACT_KINDS && kind != GR_FACT_STATUS;
+    return kind > 0 && kind != GR_FACT_STATUS; // unknown ones too: core/facts.h
 }
 
 // ---- writing ---------------------------------------------------------------------------------
@@ -33,9 +33,10 @@ static bool is_kept(uint8_t kind)
 // The first with NULL, NULL at the end.
 static const struct gr_known *next_kept(const struct gr_facts *facts, const struct gr_known *after)
 {
-    for (uint8_t kind = after == NULL ? 1 : after->kind; kind < GR_FACT_KINDS; kind++) {
+    int first = after == NULL ? 1 : GR_MIN(after->kind, GR_FACT_KINDS);
+    for (int kind = first; kind <= GR_FACT_KINDS; kind++) {
         const struct gr_known *known =
-            is_kept(kind) ? gr_facts_next(facts, (enum gr_fact_kind)kind, after) : NULL;
+            is_kept((uint8_t)kind) ? gr_facts_next(facts, (enum gr_fact_kind)kind, after) : NULL;
         if (known != NULL)
             return known;
         after = NULL;

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "core/agreed.h"
 #include "core/layout.h"
 #include "shell/cluster.h"
 #include "shell/config.h"
@@ -99,6 +100,9 @@ void gr_links_look(struct gr_server *server);
 void gr_links_cut(struct gr_server *server, uint16_t member, bool cut);
 bool gr_links_sent(const struct gr_server *server);   // nothing waits to leave
 uint16_t gr_links_up(const struct gr_server *server); // how many
+// The version of frames that the link to that member speaks, 0: there is none; of itself, the
+// highest that this node speaks.
+uint8_t gr_links_version(const struct gr_server *server, uint16_t member);
 
 // A frame of talk. False: there is no link.
 bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_talk *talk);
@@ -151,10 +155,12 @@ enum gr_status gr_talks_status(const struct gr_server *server, uint16_t member);
 
 struct gr_roster {
     struct gr_ring ring;     // of this node: its table has this node at 0
+    struct gr_ring told[2];  // the same as the node was told of it, and the one before; they own
+    int told_last;           // nothing
     struct gr_layout layout; // that it follows; version 0: none is known yet
     struct gr_arena arena;   // of the layout
-    uint8_t r, w;   // requests go by them: as somebody has set them, or as the cluster file says
-    uint64_t taken; // hash of the last layout that was looked at
+    uint32_t agreed[GR_AGREED_KEYS];      // settings in force: as set, or as the cluster file says
+    uint64_t taken;                       // hash of the last layout that was looked at
     struct gr_card card;                  // this node's own
     uint64_t held[GR_HOLDS_WORDS_MAX];    // what this node has said that it holds
     bool holds_news[GR_MEMBERS_MAX];      // the node is to be told what it holds
@@ -180,10 +186,11 @@ void gr_roster_learned(struct gr_server *server, const struct gr_fact *fact);
 bool gr_roster_settle(struct gr_server *server);
 // A HOLDS effect.
 void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds);
-// Appends the frame that says that a store was removed.
-void gr_roster_tell_banned(struct gr_server *server, uint64_t store, struct gr_writer *out);
+// Appends the frame, of that version, that says that a store was removed.
+void gr_roster_tell_banned(
+    struct gr_server *server, uint64_t store, uint8_t version, struct gr_writer *out);
 // Appends the frame that says what this node is.
-void gr_roster_introduce(struct gr_server *server, struct gr_writer *out);
+void gr_roster_introduce(struct gr_server *server, uint8_t version, struct gr_writer *out);
 // The address of the setting `join` whose turn it is. False: there is none.
 bool gr_roster_join(const struct gr_config *config, uint32_t turn, char ret[GR_CONFIG_TEXT_MAX]);
 // Writes the file FACTS within that time.
@@ -192,9 +199,13 @@ void gr_roster_save(struct gr_server *server, uint64_t within_ms);
 // The same at once. On failure ret_why holds one sentence.
 GR_MUST_USE enum gr_err gr_roster_save_now(
     struct gr_server *server, char *ret_why, size_t why_size);
-// What requests go by that do not say otherwise, and who has set it.
-uint8_t gr_roster_agreed(
+// A setting of the cluster as it is in force, and who has set it (agreed.c).
+void gr_roster_agreed(
     const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret);
+// What is in force may be another one by now: whoever goes by it is told.
+void gr_roster_take_agreed(struct gr_server *server);
+// News of a setting.
+void gr_roster_learned_agreed(const struct gr_fact *fact);
 // It was removed, and is refused for ever.
 bool gr_roster_is_banned(const struct gr_server *server, uint64_t store);
 // What a name, a host, a rack or a site may be: printable, without spaces, not too long.

@@ -81,6 +81,12 @@ void gr_link_say(char said[GR_HANDSHAKE_REASON_BYTES], const char *who, const ch
     gr_log(GR_LOG_WARN, "peer %s: %s", who, what);
 }
 
+static uint8_t version_of(const struct gr_conn *conn)
+{
+    gr_assert(conn->done);
+    return conn->handshake.peer.frame_version;
+}
+
 // ---- the end of a connection -----------------------------------------------------------------
 
 static void mark_dirty(struct gr_conn *conn)
@@ -148,7 +154,7 @@ static void on_drained(struct gr_stream *stream)
 // What to do about a refusal; indexed by enum gr_handshake_refusal.
 static const char *const advice[GR_REFUSAL_COUNT] = {
     [GR_REFUSAL_NOT_A_PEER] = "check the addresses in the cluster file",
-    [GR_REFUSAL_VERSION] = "bring both to the same version of gramme",
+    [GR_REFUSAL_VERSION] = "nodes of one cluster are at most one version apart",
     [GR_REFUSAL_CLUSTER] = "give both the same cluster file",
     [GR_REFUSAL_PARTITIONS] = "give both the same cluster file",
     [GR_REFUSAL_ITSELF] = "check the peer addresses in the cluster file",
@@ -156,7 +162,7 @@ static const char *const advice[GR_REFUSAL_COUNT] = {
     [GR_REFUSAL_WRONG_MEMBER] = "check the peer addresses in the cluster file",
     [GR_REFUSAL_SECRET] = "give both the same cluster file",
     [GR_REFUSAL_FOUNDERS] = "give both one cluster file, and one a new data directory",
-    [GR_REFUSAL_DURABILITY] = "give both the same cluster file",
+    [GR_REFUSAL_DURABILITY] = "gramme cluster set durability MODE at one of them",
 };
 
 static void on_refused(struct gr_conn *conn)
@@ -173,20 +179,19 @@ static void on_refused(struct gr_conn *conn)
 static void tell(struct gr_peer_link *peer, bool up)
 {
     struct gr_event event = {.type = GR_EVENT_LINK, .peer = peer->member, .up = up};
-    if (up)
+    if (up) {
         event.run = peer->conn->handshake.peer.run;
+        event.unspoken = gr_frame_unspoken(version_of(peer->conn));
+    }
     peer->told = up;
     gr_turn_step(peer->server, &event);
 }
 
-// Another run, or another store, says that it is the same member, and the one that is linked is
-// heard at this moment. One that was restarted has no old link by then: its machine has closed it.
+// Another run says that it is the same member, and the one that is linked is heard at this moment.
+// One that was restarted has no old link by then: its machine has closed it.
 static bool is_second(const struct gr_conn *conn, const struct gr_peer_link *peer)
 {
-    const struct gr_handshake_peer *one = &conn->handshake.peer;
-    return gr_link_is_up(peer) && !peer->conn->stream.closing &&
-           (peer->conn->handshake.peer.run != one->run ||
-               peer->conn->handshake.peer.store != one->store) &&
+    return gr_link_is_up(peer) && peer->conn->handshake.peer.run != conn->handshake.peer.run &&
            uv_now(&conn->server->loop) - peer->conn->heard_ms < ALIVE_MS;
 }
 
@@ -226,7 +231,8 @@ static void attach(struct gr_conn *conn, struct gr_peer_link *peer)
     if (!conn->visit) {
         peer->dialled = NULL;
         peer->said[0] = '\0';
-        gr_log(GR_LOG_INFO, "peer %s: link is up", gr_link_name(peer));
+        gr_log(GR_LOG_INFO, "peer %s: link is up, frame version %u", gr_link_name(peer),
+            version_of(conn));
         gr_server_seen(server, gr_link_name(peer), other->seen);
         tell(peer, true);
     }
@@ -238,7 +244,7 @@ static void attach(struct gr_conn *conn, struct gr_peer_link *peer)
 static void refuse_removed(struct gr_conn *conn)
 {
     char why[GR_HANDSHAKE_REASON_BYTES];
-    gr_roster_tell_banned(conn->server, conn->handshake.peer.store, &conn->out);
+    gr_roster_tell_banned(conn->server, conn->handshake.peer.store, version_of(conn), &conn->out);
     gr_stream_flush(&conn->stream, &conn->out);
     snprintf(why, sizeof(why), "%s was removed from the cluster, with its store %016llx",
         conn->handshake.peer.name, (unsigned long long)conn->handshake.peer.store);
@@ -256,7 +262,7 @@ static void on_done(struct gr_conn *conn)
         refuse_removed(conn);
         return;
     }
-    gr_roster_introduce(server, &conn->out);
+    gr_roster_introduce(server, version_of(conn), &conn->out);
     mark_dirty(conn);
     if (place >= 0)
         attach(conn, server->links.peer[place]);
@@ -308,7 +314,7 @@ static void take_frame(struct gr_conn *conn, struct gr_bytes body)
         return; // A keepalive.
     struct gr_bytes talk;
     gr_arena_clear(&server->links.arena);
-    bool is_talk = gr_frame_is_talk(body, &talk);
+    bool is_talk = gr_frame_is_talk(body, version_of(conn), &talk);
     if (conn->peer == NULL) {
         on_guest(conn, is_talk ? talk : gr_bytes(NULL, 0));
         return;
@@ -318,7 +324,13 @@ static void take_frame(struct gr_conn *conn, struct gr_bytes body)
             conn_close(conn, "it sent talk that does not parse");
         return;
     }
-    if (gr_frame_decode(body, &server->links.arena, &message) != GR_OK) {
+    enum gr_err err = gr_frame_decode(body, version_of(conn), &server->links.arena, &message);
+    if (err == GR_ERR_FORMAT) { // a later program's: it is as if it had been lost
+        gr_link_say(conn->peer->said, gr_link_name(conn->peer),
+            "it sent a message of a type that is not known here, which was dropped");
+        return;
+    }
+    if (err != GR_OK) {
         conn_close(conn, "it sent a message that does not parse");
         return;
     }
@@ -387,6 +399,13 @@ static uint64_t seen(void *host, uint64_t store)
     return server->node != NULL ? gr_node_run_seen(server->node, store) : 0;
 }
 
+// The highest that this node speaks. As every program speaks one before its own, the setting makes
+// it what a node of the version before is to the others.
+static uint8_t own_version(const struct gr_server *server)
+{
+    return (uint8_t)gr_config_number(server->config, GR_SETTING_FRAME_VERSION);
+}
+
 static size_t out_max(const struct gr_server *server)
 {
     return (size_t)gr_config_number(server->config, GR_SETTING_MEMORY_MAX) + OUT_SPARE_BYTES;
@@ -405,16 +424,18 @@ static struct gr_conn *conn_new(struct gr_server *server, struct gr_peer_link *p
     gr_stream_init(&conn->stream, &server->loop, &server->pool, &stream_calls);
     gr_list_append(&server->links.conns, &conn->in_all);
 
+    struct gr_agreed durability;
+    gr_roster_agreed(server, GR_AGREED_DURABILITY, &durability);
     struct gr_handshake_identity self = {
         .partitions = server->cluster.partitions,
         .origin = server->roster.layout.version == 0 ? 0 : gr_layout_origin(&server->roster.layout),
-        .durability = (uint8_t)server->cluster.durability,
+        .durability = durability.version > 0 ? GR_HANDSHAKE_AGREED : (uint8_t)durability.value,
         .store = server->actor.store,
         .run = server->actor.run,
         .seen = seen,
         .host = server,
-        .frame_version_min = GR_FRAME_VERSION,
-        .frame_version_max = GR_FRAME_VERSION,
+        .frame_version_min = GR_FRAME_VERSION_MIN,
+        .frame_version_max = own_version(server),
         .expected = peer != NULL ? server->roster.ring.member[peer->member].id : 0,
     };
     uint8_t nonce[GR_HANDSHAKE_NONCE_BYTES];
@@ -560,12 +581,13 @@ void gr_links_send(struct gr_server *server, uint16_t member, const struct gr_me
     struct gr_conn *conn = peer->conn;
     if (!gr_link_is_up(peer))
         return;
-    gr_frame_encode(&conn->out, message);
+    gr_frame_encode(&conn->out, version_of(conn), message);
     mark_dirty(conn);
     if (conn->out.bad) {
         conn->out.bad = false;
-        gr_log(GR_LOG_WARN, "peer %s: a message is too large to be sent and was dropped",
-            gr_link_name(peer));
+        gr_log(GR_LOG_WARN,
+            "peer %s: a message is too large to be sent in frame version %u, and was dropped",
+            gr_link_name(peer), version_of(conn));
     } else if (conn->out.size > out_max(server)) {
         conn_close(conn, "it does not read: as much as memory_max waits to be sent");
     }
@@ -576,7 +598,7 @@ bool gr_links_talk(struct gr_server *server, uint16_t member, const struct gr_ta
     struct gr_conn *conn = member < server->links.count ? server->links.peer[member]->conn : NULL;
     if (conn == NULL || conn->out.size > out_max(server))
         return false;
-    gr_frame_talk(&conn->out, talk);
+    gr_frame_talk(&conn->out, version_of(conn), talk);
     conn->out.bad = false;
     mark_dirty(conn);
     return true;
@@ -667,6 +689,15 @@ bool gr_links_sent(const struct gr_server *server)
             return false;
     }
     return true;
+}
+
+uint8_t gr_links_version(const struct gr_server *server, uint16_t member)
+{
+    const struct gr_peer_link *peer =
+        member < server->links.count ? server->links.peer[member] : NULL;
+    if (member == 0)
+        return own_version(server);
+    return peer != NULL && gr_link_is_up(peer) ? version_of(peer->conn) : 0;
 }
 
 uint16_t gr_links_up(const struct gr_server *server)

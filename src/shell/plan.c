@@ -24,6 +24,7 @@
 
 #include "shell/inside.h"
 #include "shell/log.h"
+#include "wire/agreed.h"
 #include "wire/layout.h"
 
 enum { NOTES_MAX = 32, NOTE_BYTES = 400, NAMES_BYTES = 200 };
@@ -148,10 +149,38 @@ static void note_members(struct gr_server *server, struct gr_plan *plan)
             note(plan, "%s is not linked to this node: it takes over nothing before it is up",
                 member->name);
     }
-    uint8_t n = plan->view.now->n;
+    uint8_t n = plan->view.next->n;
     if (plan->view.placement.hosts_max < n)
         note(plan, "there are hosts for %u replicas of a key, and N is %u: some share a host",
             plan->view.placement.hosts_max, n);
+}
+
+// The cluster's own R or W, or 0 if it is by site.
+static uint8_t number_of(const struct gr_plan *plan, enum gr_agreed_key key)
+{
+    uint8_t asked = (uint8_t)plan->view.agreed[key].value;
+    return gr_quorum_by_site(asked) ? 0 : asked;
+}
+
+// What another N makes of R and W. A read meets every write that was acknowledged as long as R + W
+// is more than the N by which each of the two went.
+static void note_n(struct gr_plan *plan)
+{
+    uint8_t was = plan->view.now->n, n = plan->view.next->n;
+    uint8_t r = number_of(plan, GR_AGREED_R), w = number_of(plan, GR_AGREED_W);
+    if (r == 0 || w == 0 || n == was || r + w <= was)
+        return;
+    if (r + w <= n)
+        note(plan,
+            "R + W is %u: with N = %u a read may miss what was acknowledged, unless it is %u. Set "
+            "r "
+            "or w when this is committed",
+            r + w, n, n + 1);
+    else if (n < was)
+        note(plan,
+            "leave r and w as they are until nothing changes hands: R + W = %u is more than %u, by "
+            "which was acknowledged what some have yet to hand over",
+            r + w, was);
 }
 
 // ---- the view --------------------------------------------------------------------------------
@@ -222,6 +251,16 @@ static void estimate(struct gr_server *server, struct gr_cluster_view *view)
     estimate_time(server, view);
 }
 
+// The first of r and w that asks for more than so many replicas, or NULL.
+static const char *asked_for_more(const struct gr_server *server, uint8_t n)
+{
+    static const enum gr_agreed_key keys[] = {GR_AGREED_R, GR_AGREED_W};
+    for (size_t i = 0; i < GR_COUNT(keys); i++)
+        if (!gr_quorum_fits((uint8_t)server->roster.agreed[keys[i]], n))
+            return gr_agreed_name(keys[i]);
+    return NULL;
+}
+
 static void look_at_plan(struct gr_server *server, struct gr_plan *plan)
 {
     struct gr_cluster_view *view = &plan->view;
@@ -230,19 +269,28 @@ static void look_at_plan(struct gr_server *server, struct gr_plan *plan)
     if (!find_staged(server, &plan->arena, staged))
         return;
     view->staged = staged;
+    const char *too_many = asked_for_more(server, staged->n);
+    if (too_many != NULL) {
+        note(plan,
+            "this cannot be committed: N is to be %u, and %s is more: `gramme cluster set %s %u` "
+            "first",
+            staged->n, too_many, too_many, staged->n);
+        return;
+    }
     enum gr_err err = gr_layout_plan(&plan->arena, view->now, staged->member, staged->member_count,
-        view->now->n, next, &view->placement);
+        staged->n, next, &view->placement);
     if (err == GR_ERR_MALFORMED) {
         note(plan, "this cannot be committed: it was staged for another ring. Cancel it");
         return;
     }
     if (err != GR_OK) {
-        note(plan, "this cannot be committed: N is %u, and fewer members would be left",
-            view->now->n);
+        note(plan, "this cannot be committed: N is %u, and only %u members would own anything",
+            staged->n, gr_stage_owners(staged));
         return;
     }
     view->next = next;
     estimate(server, view);
+    note_n(plan);
     note_members(server, plan);
 }
 
@@ -279,7 +327,7 @@ const struct gr_cluster_view *gr_plan_look(struct gr_server *server)
     look_at_guests(server, plan);
     look_at_lost(server, plan);
     for (int key = 1; key < GR_AGREED_KEYS; key++)
-        (void)gr_roster_agreed(server, (enum gr_agreed_key)key, &plan->view.agreed[key]);
+        gr_roster_agreed(server, (enum gr_agreed_key)key, &plan->view.agreed[key]);
     if (plan->view.now->version > 0)
         look_at_plan(server, plan);
     return &plan->view;
@@ -351,8 +399,51 @@ static const char *explain(enum gr_stage_fault fault, const struct gr_change *ch
         return "too much is staged at once: commit that first";
     case GR_STAGE_UNCHANGED:
         return "that is how it is";
+    case GR_STAGE_TOO_FEW:
+        return "fewer members own anything: let others join first";
     }
     gr_unreachable("a fault");
+}
+
+// What is staged from now on; NULL: done, or why not.
+static const char *say_staged(struct gr_server *server, const struct gr_staged *next)
+{
+    struct gr_writer value;
+    gr_writer_init(&value, GR_FACT_BYTES_MAX);
+    gr_staged_encode(&value, next);
+    const char *failed = value.bad ? "there are too many members" : NULL;
+    if (failed == NULL && !say(server, GR_FACT_STAGED, 0, &value))
+        failed = untold;
+    gr_writer_deinit(&value);
+    return failed;
+}
+
+static const char *stage_n(struct gr_server *server, uint8_t n, char *why)
+{
+    struct gr_plan *plan = &server->plan;
+    const struct gr_layout *now = &server->roster.layout;
+    struct gr_staged staged, next;
+    gr_arena_clear(&plan->arena);
+    if (behind(server) != NULL)
+        return behind(server);
+    const char *too_many = asked_for_more(server, n);
+    if (too_many != NULL) {
+        snprintf(why, GR_PLAN_WHY_BYTES,
+            "n %u is less than %s, and no request can wait for more replicas than there are: "
+            "`gramme cluster set %s %u` first",
+            n, too_many, too_many, n);
+        return why;
+    }
+    if (!find_staged(server, &plan->arena, &staged))
+        staged = gr_stage_begin(&plan->arena, now);
+    enum gr_stage_fault fault = gr_stage_n(&staged, n, &next);
+    if (fault == GR_STAGE_OK)
+        return say_staged(server, &next);
+    snprintf(why, GR_PLAN_WHY_BYTES, "n %u: %s (%u do)", n, explain(fault, NULL),
+        gr_stage_owners(&staged));
+    if (fault != GR_STAGE_TOO_FEW)
+        snprintf(why, GR_PLAN_WHY_BYTES, "n %u: %s", n, explain(fault, NULL));
+    return why;
 }
 
 static const char *stage(struct gr_server *server, const struct gr_stage_ask *ask, char *why)
@@ -386,14 +477,7 @@ static const char *stage(struct gr_server *server, const struct gr_stage_ask *as
         snprintf(why, GR_PLAN_WHY_BYTES, "%s: %s", card.name, fault);
         return why;
     }
-    struct gr_writer value;
-    gr_writer_init(&value, GR_FACT_BYTES_MAX);
-    gr_staged_encode(&value, &next);
-    const char *failed = value.bad ? "there are too many members" : NULL;
-    if (failed == NULL && !say(server, GR_FACT_STAGED, 0, &value))
-        failed = untold;
-    gr_writer_deinit(&value);
-    return failed;
+    return say_staged(server, &next);
 }
 
 // PL3. False: a store could not be banned.
@@ -486,18 +570,20 @@ static const char *commit(struct gr_server *server, char *why)
 // Done at once, without a plan: nothing moves.
 static const char *set(struct gr_server *server, const struct gr_stage_ask *ask, char *why)
 {
-    struct gr_agreed agreed = {.quorum = ask->quorum, .at = wall_now()};
+    struct gr_agreed agreed = {.value = ask->value, .at = wall_now()};
+    uint8_t n = server->roster.layout.n;
+    bool quorum = ask->key == GR_AGREED_R || ask->key == GR_AGREED_W;
     if (server->roster.layout.version == 0)
         return "this node has not been told of a ring yet";
-    if (!gr_quorum_fits(ask->quorum, server->roster.layout.n)) {
+    if (quorum && !gr_quorum_fits((uint8_t)ask->value, n)) {
         snprintf(why, GR_PLAN_WHY_BYTES, "%s is 1 to %u (N), local or each",
-            gr_agreed_name(ask->key), server->roster.layout.n);
+            gr_agreed_name(ask->key), n);
         return why;
     }
     memcpy(agreed.by, server->roster.card.name, sizeof agreed.by);
     struct gr_writer value;
     gr_writer_init(&value, GR_FACT_BYTES_MAX);
-    gr_agreed_encode(&value, &agreed);
+    gr_agreed_encode(&value, ask->key, &agreed);
     bool said = say(server, GR_FACT_SETTING, ask->key, &value);
     gr_writer_deinit(&value);
     return said ? save(server, "set", why) : untold;
@@ -508,6 +594,8 @@ const char *gr_plan_ask(struct gr_server *server, const struct gr_stage_ask *ask
     switch (ask->what) {
     case GR_STAGE_CHANGE:
         return stage(server, ask, why);
+    case GR_STAGE_N:
+        return stage_n(server, (uint8_t)ask->value, why);
     case GR_STAGE_COMMIT:
         return commit(server, why);
     case GR_STAGE_SET:

@@ -111,18 +111,19 @@ static void say_holdings(struct gr_server *server)
     gr_writer_deinit(&value);
 }
 
-void gr_roster_tell_banned(struct gr_server *server, uint64_t store, struct gr_writer *out)
+void gr_roster_tell_banned(
+    struct gr_server *server, uint64_t store, uint8_t version, struct gr_writer *out)
 {
     struct gr_fact ban = gr_known_fact(find_fact(server, GR_FACT_BAN, store));
     struct gr_talk talk = {.type = GR_TALK_FACTS, .id = 1, .fact_list = &ban, .fact_count = 1};
-    gr_frame_talk(out, &talk);
+    gr_frame_talk(out, version, &talk);
 }
 
-void gr_roster_introduce(struct gr_server *server, struct gr_writer *out)
+void gr_roster_introduce(struct gr_server *server, uint8_t version, struct gr_writer *out)
 {
     struct gr_fact card = gr_known_fact(find_fact(server, GR_FACT_MEMBER, own_id(server)));
     struct gr_talk talk = {.type = GR_TALK_FACTS, .id = 1, .fact_list = &card, .fact_count = 1};
-    gr_frame_talk(out, &talk);
+    gr_frame_talk(out, version, &talk);
 }
 
 void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds)
@@ -244,8 +245,7 @@ static void take_layout(struct gr_server *server)
             err = GR_ERR_BUSY; // the table is full of others
     }
     bool fits = err == GR_OK && layout.partitions == server->cluster.partitions &&
-                layout.version == fact.version && gr_quorum_fits(roster->r, layout.n) &&
-                gr_quorum_fits(roster->w, layout.n);
+                layout.version == fact.version;
     if (!fits) {
         gr_log(GR_LOG_ERROR,
             "ring %llu, which the other members go by, cannot be used here: this node goes on with "
@@ -266,35 +266,6 @@ static void take_layout(struct gr_server *server)
     roster->layout = layout;
 }
 
-uint8_t gr_roster_agreed(
-    const struct gr_server *server, enum gr_agreed_key key, struct gr_agreed *ret)
-{
-    const struct gr_cluster *cluster = &server->cluster;
-    const struct gr_known *known = find_fact(server, GR_FACT_SETTING, key);
-    *ret = (struct gr_agreed){.quorum = key == GR_AGREED_R ? cluster->r : cluster->w};
-    struct gr_agreed said;
-    uint8_t n = server->roster.layout.version > 0 ? server->roster.layout.n : cluster->n;
-    if (known != NULL && gr_agreed_decode(gr_bytes(known->value, known->size), &said) == GR_OK &&
-        gr_quorum_fits(said.quorum, n))
-        *ret = said;
-    return ret->quorum;
-}
-
-static void take_agreed(struct gr_server *server)
-{
-    struct gr_roster *roster = &server->roster;
-    struct gr_agreed agreed;
-    uint8_t r = gr_roster_agreed(server, GR_AGREED_R, &agreed);
-    uint8_t w = gr_roster_agreed(server, GR_AGREED_W, &agreed);
-    bool same = r == roster->r && w == roster->w;
-    roster->r = r;
-    roster->w = w;
-    if (same || server->node == NULL)
-        return;
-    struct gr_event event = {.type = GR_EVENT_DEFAULTS, .r = r, .w = w};
-    gr_turn_step(server, &event);
-}
-
 static void adopt(struct gr_server *server)
 {
     struct gr_roster *roster = &server->roster;
@@ -302,11 +273,13 @@ static void adopt(struct gr_server *server)
     struct gr_ring ring, before = roster->ring;
     make_ring(server, &ring);
     roster->ring = ring;
+    roster->told_last ^= 1; // the node looks at the one before once more
+    roster->told[roster->told_last] = ring;
     gr_links_grow(server);
     for (uint16_t m = had; m < ring.member_count; m++)
         roster->holds_news[m] = roster->any_holds_news = true;
     if (server->node != NULL) {
-        struct gr_event event = {.type = GR_EVENT_RING, .ring = &roster->ring};
+        struct gr_event event = {.type = GR_EVENT_RING, .ring = &roster->told[roster->told_last]};
         gr_turn_step(server, &event);
     }
     gr_ring_deinit(&before);
@@ -359,8 +332,11 @@ void gr_roster_learned(struct gr_server *server, const struct gr_fact *fact)
         memset(roster->holds_news, true, sizeof roster->holds_news);
         roster->news = roster->any_holds_news = true;
         break;
-    case GR_FACT_RING:
     case GR_FACT_SETTING:
+        gr_roster_learned_agreed(fact);
+        roster->news = true;
+        break;
+    case GR_FACT_RING:
         roster->news = true;
         break;
     case GR_FACT_STATUS:
@@ -385,7 +361,7 @@ bool gr_roster_settle(struct gr_server *server)
         say_card(server); // RO2
         take_layout(server);
         adopt(server);
-        take_agreed(server);
+        gr_roster_take_agreed(server);
         gr_links_part(server);
     }
     if (server->node == NULL) {
@@ -612,9 +588,9 @@ enum gr_err gr_roster_open(struct gr_server *server, char *ret_why, size_t why_s
     if (err != GR_OK)
         return err;
     say_card(server);
-    take_agreed(server);
     take_layout(server);
     adopt(server);
+    gr_roster_take_agreed(server);
     roster->news = false;
     return roster->save_ms != 0 ? gr_roster_save_now(server, ret_why, why_size) : GR_OK; // RO3
 }

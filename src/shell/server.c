@@ -66,12 +66,14 @@ static struct gr_node *make_node(struct gr_server *server)
     node.self = 0; // RO1 of roster.c
     node.actor = server->actor;
     node.run = server->actor.run;
-    node.ring = &server->roster.ring;
+    node.ring = &server->roster.told[server->roster.told_last];
     node.newcomer = true;
     node.blank = server->datadir.created && server->actor.run >> 32 == 1;
-    node.r = server->roster.r;
-    node.w = server->roster.w;
-    node.durability = server->cluster.durability;
+    node.r = (uint8_t)server->roster.agreed[GR_AGREED_R];
+    node.w = (uint8_t)server->roster.agreed[GR_AGREED_W];
+    node.durability = (enum gr_durability)server->roster.agreed[GR_AGREED_DURABILITY];
+    node.value_max = server->roster.agreed[GR_AGREED_VALUE_MAX];
+    node.siblings_max = server->roster.agreed[GR_AGREED_SIBLINGS_MAX];
     node.read_timeout = gr_config_span(config, GR_SETTING_READ_TIMEOUT);
     node.write_timeout = gr_config_span(config, GR_SETTING_WRITE_TIMEOUT);
     node.exchange_interval = gr_config_span(config, GR_SETTING_EXCHANGE_INTERVAL);
@@ -98,8 +100,9 @@ static void announce(struct gr_server *server)
 }
 
 // By site it is most of those at a site: with most of all there are these too, mostly.
-static int quorum_of(const struct gr_server *server, uint8_t asked)
+static int quorum_of(const struct gr_server *server, enum gr_agreed_key key)
 {
+    uint8_t asked = (uint8_t)server->roster.agreed[key];
     return gr_quorum_by_site(asked) ? server->roster.ring.n / 2 + 1 : asked;
 }
 
@@ -123,7 +126,7 @@ static bool is_known(const struct gr_server *server, int quorum, bool at_first)
 void gr_server_look(struct gr_server *server)
 {
     const struct gr_ring *ring = &server->roster.ring;
-    int quorum = GR_MAX(quorum_of(server, server->roster.r), quorum_of(server, server->roster.w));
+    int quorum = GR_MAX(quorum_of(server, GR_AGREED_R), quorum_of(server, GR_AGREED_W));
     int others = 0;
     if (server->node == NULL || server->serving)
         return;
@@ -221,7 +224,8 @@ static enum gr_err open_run(struct gr_server *server, char *ret_why, size_t why_
         .cache_bytes = (uint64_t)gr_config_number(server->config, GR_SETTING_CACHE),
         .partitions = server->cluster.partitions,
         .loop = &server->loop,
-        .sync_interval = server->cluster.sync_interval, // of what nobody waits for
+        // Of what nobody waits for.
+        .sync_interval = gr_span_ms(server->roster.agreed[GR_AGREED_SYNC_INTERVAL]),
     };
     gr_assert(config.engine != NULL && server->node == NULL);
     struct gr_storage *storage = NULL;

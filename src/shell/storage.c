@@ -80,7 +80,7 @@ struct group {
 struct gr_storage {
     struct gr_store *store;
     uint32_t partitions;
-    uint64_t interval_ns; // of syncs; 0: at once
+    uint64_t interval_ns; // of syncs; 0: at once. Written by the loop alone, under sync_lock
     struct gr_actor self;
     uv_async_t async;
     uv_timer_t timer;
@@ -329,6 +329,15 @@ enum gr_err gr_storage_open(const struct gr_storage_config *config, struct gr_st
     crew_start(&storage->scanner, storage, 1);
     *ret_storage = storage;
     return GR_OK;
+}
+
+void gr_storage_set_interval(struct gr_storage *storage, struct gr_span interval)
+{
+    gr_assert(interval.ns > 0 && storage->interval_ns > 0);
+    uv_mutex_lock(&storage->sync_lock);
+    storage->interval_ns = (uint64_t)interval.ns;
+    uv_cond_signal(&storage->sync_wanted);
+    uv_mutex_unlock(&storage->sync_lock);
 }
 
 struct gr_store *gr_storage_store(struct gr_storage *storage)

@@ -36,6 +36,8 @@ GR_MUST_USE enum gr_err gr_storage_open(const struct gr_storage_config *config,
 // Waits for what is under way on the threads, drops what was not delivered, closes the store
 // without a sync. The memory goes when the loop has run once more.
 void gr_storage_close(struct gr_storage *storage);
+// Another sync_interval, not 0, from now on; what waits for a sync goes by it too.
+void gr_storage_set_interval(struct gr_storage *storage, struct gr_span interval);
 // For gr_datadir_begin_run, before anything is written here.
 struct gr_store *gr_storage_store(struct gr_storage *storage);
 

@@ -126,8 +126,9 @@ bool gr_talks_take(struct gr_server *server, uint16_t member, struct gr_bytes by
     struct gr_talks *talks = &server->talks;
     struct gr_talk talk;
     gr_arena_clear(&talks->arena);
-    if (gr_talk_decode(bytes, &talks->arena, &talk) != GR_OK)
-        return false;
+    enum gr_err err = gr_talk_decode(bytes, &talks->arena, &talk);
+    if (err != GR_OK)
+        return err == GR_ERR_FORMAT; // a later program's: it is as if it had been lost
     gr_members_on_message(&talks->members, member, &talk, instant_now());
     arm(server);
     (void)gr_roster_settle(server);

@@ -2,27 +2,28 @@
 //
 // A frame is a letter in an envelope. The envelope has a length and a checksum, and is looked at
 // first (gr_frame_split); the letter is one message, and is read only when the envelope is whole
-// (gr_frame_decode). Writing and reading of each message type stand side by side below, because
-// they must agree field by field.
+// (gr_frame_decode). Writing and reading of each message type stand side by side, because they must
+// agree field by field: those of requests below, those of anti-entropy in frame_entropy.c.
 //
 //   I1  What decodes is valid: no field is outside its type, no array is out of order, and no
 //       sibling lacks a value where a value is going to be stored.
 //   I2  A frame is in the writer whole or not at all.
-//   I3  One encoding: the same message gives the same bytes.
+//   I3  One encoding: the same message gives the same bytes, in one version.
+//   I4  What a version cannot say is not written in it as something else: such a message has no
+//       frame. What it may leave out is named in frame.h.
 //
 // Owns: nothing. Bounds: GR_FRAME_BYTES_MAX, GR_FRAME_ITEMS_MAX.
 #include "wire/frame.h"
 
 #include "base/hash.h"
-#include "wire/field.h"
+#include "wire/frame_inside.h"
 #include "wire/talk.h"
 
 enum {
     WRITE_REMOVE = 1,
     WRITE_PLAIN = 2,
-    BODY_BYTES_MIN = 2, // version, type
-    TYPE_TALK = 255,    // in place of a message's
-    HASH_BYTES = 8,
+    BODY_BYTES_MIN = 2,  // version, type
+    TYPE_TALK = 255,     // in place of a message's
     ENTRY_BYTES_MIN = 7, // bucket, key: a length and a byte each; no siblings, no context
 };
 
@@ -36,23 +37,17 @@ static uint32_t checksum_of(struct gr_bytes body)
 
 // ---- a write on its way to replicas ----------------------------------------------------------
 
-static void write_delta(struct gr_field_out *out, const struct gr_message *m)
+static void write_relay(struct gr_field_out *out, const struct gr_message *m)
 {
-    gr_write_varint(out->writer, m->owed_to);
-    gr_write_u8(out->writer, m->durable);
     gr_write_varint(out->writer, m->asked_by);
     gr_assert(m->relay_count < GR_REPLICAS_MAX);
     gr_write_u8(out->writer, (uint8_t)m->relay_count);
     for (uint32_t i = 0; i < m->relay_count; i++)
         gr_write_varint(out->writer, m->relay_list[i]);
-    gr_field_write_dot(out, &m->dot);
-    gr_field_write_record(out, &m->record, false);
 }
 
-static void read_delta(struct gr_field_in *in, struct gr_message *m)
+static void read_relay(struct gr_field_in *in, struct gr_message *m)
 {
-    m->owed_to = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
-    m->durable = gr_field_read_u8(in, 1);
     m->asked_by = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
     m->relay_count = gr_field_read_u8(in, GR_REPLICAS_MAX - 1);
     if ((m->owed_to != 0) + (m->asked_by != 0) + (m->relay_count != 0) > 1)
@@ -65,6 +60,24 @@ static void read_delta(struct gr_field_in *in, struct gr_message *m)
             gr_reader_fail(&in->reader);
     }
     m->relay_list = list;
+}
+
+static void write_delta(struct gr_field_out *out, uint8_t version, const struct gr_message *m)
+{
+    gr_write_varint(out->writer, m->owed_to);
+    gr_write_u8(out->writer, m->durable);
+    if (version >= 4)
+        write_relay(out, m);
+    gr_field_write_dot(out, &m->dot);
+    gr_field_write_record(out, &m->record, false);
+}
+
+static void read_delta(struct gr_field_in *in, uint8_t version, struct gr_message *m)
+{
+    m->owed_to = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
+    m->durable = gr_field_read_u8(in, 1);
+    if (version >= 4)
+        read_relay(in, m);
     m->dot = gr_field_read_dot(in);
     m->record = gr_field_read_record(in, GR_FIELD_VALUES_ALL);
 }
@@ -89,7 +102,7 @@ static void write_write(struct gr_field_out *out, const struct gr_write *write)
     gr_field_write_context(out, &write->context);
 }
 
-static struct gr_write read_write(struct gr_field_in *in)
+static struct gr_write read_write(struct gr_field_in *in, uint8_t version)
 {
     struct gr_write write = {.dot = gr_field_read_dot(in)};
     write.id.run = gr_read_u64(&in->reader);
@@ -101,7 +114,7 @@ static struct gr_write read_write(struct gr_field_in *in)
     write.remove = flags & WRITE_REMOVE;
     write.plain = flags & WRITE_PLAIN;
     write.w = gr_read_u8(&in->reader);
-    if (write.w > GR_REPLICAS_MAX && !gr_quorum_by_site(write.w))
+    if (write.w > GR_REPLICAS_MAX && !(version >= 4 && gr_quorum_by_site(write.w)))
         gr_reader_fail(&in->reader);
     write.pw = gr_field_read_u8(in, GR_REPLICAS_MAX);
     write.dw = gr_field_read_u8(in, GR_REPLICAS_MAX);
@@ -141,25 +154,6 @@ static void read_page(struct gr_field_in *in, struct gr_message *m)
 
 // ---- counting --------------------------------------------------------------------------------
 
-static void write_partitions(struct gr_field_out *out, const struct gr_message *m)
-{
-    gr_field_spend(out, m->partition_count);
-    gr_write_varint(out->writer, m->partition_count);
-    for (uint32_t i = 0; i < m->partition_count; i++)
-        gr_write_varint(out->writer, m->partition_list[i]);
-}
-
-static void read_partitions(struct gr_field_in *in, struct gr_message *m)
-{
-    m->partition_count = gr_field_read_count(in, 1);
-    if (m->partition_count == 0)
-        return;
-    uint16_t *list = gr_arena_array(in->arena, uint16_t, m->partition_count);
-    for (uint32_t i = 0; i < m->partition_count; i++)
-        list[i] = (uint16_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
-    m->partition_list = list;
-}
-
 // Zigzag, because a count that is wrong may be below zero: 0, -1, 1, -2 ... are 0, 1, 2, 3 ...
 static void write_count(struct gr_field_out *out, int64_t count)
 {
@@ -174,209 +168,12 @@ static int64_t read_count(struct gr_field_in *in)
     return zigzag & 1 ? -(int64_t)(zigzag / 2) - 1 : (int64_t)(zigzag / 2);
 }
 
-// ---- anti-entropy ----------------------------------------------------------------------------
-
-static void write_clocks(struct gr_field_out *out, const struct gr_message *m)
-{
-    gr_field_spend(out, m->clock_count);
-    gr_write_varint(out->writer, m->clock_count);
-    for (uint32_t i = 0; i < m->clock_count && !out->writer->bad; i++)
-        gr_field_write_clock(out, &m->clock_list[i]);
-}
-
-static void read_clocks(struct gr_field_in *in, struct gr_message *m)
-{
-    m->clock_count = gr_field_read_count(in, 1);
-    if (m->clock_count == 0)
-        return;
-    struct gr_clock *clock = gr_arena_array(in->arena, struct gr_clock, m->clock_count);
-    for (uint32_t i = 0; i < m->clock_count && !in->reader.bad; i++)
-        clock[i] = gr_field_read_clock(in);
-    m->clock_list = clock;
-}
-
-static void write_hashes(struct gr_field_out *out, const struct gr_message *m)
-{
-    gr_field_spend(out, m->hash_count);
-    gr_write_varint(out->writer, m->hash_count);
-    for (uint32_t i = 0; i < m->hash_count && !out->writer->bad; i++)
-        gr_write_u64(out->writer, m->hash_list[i]);
-}
-
-static void read_hashes(struct gr_field_in *in, struct gr_message *m)
-{
-    m->hash_count = gr_field_read_count(in, HASH_BYTES);
-    if (m->hash_count == 0)
-        return;
-    uint64_t *hash = gr_arena_array(in->arena, uint64_t, m->hash_count);
-    for (uint32_t i = 0; i < m->hash_count; i++)
-        hash[i] = gr_read_u64(&in->reader);
-    m->hash_list = hash;
-}
-
-static void write_sums(struct gr_field_out *out, const struct gr_message *m)
-{
-    gr_field_spend(out, m->sum_count);
-    gr_write_varint(out->writer, m->sum_count);
-    for (uint32_t i = 0; i < m->sum_count && !out->writer->bad; i++) {
-        gr_write_u64(out->writer, m->sum_list[i].low);
-        gr_write_u64(out->writer, m->sum_list[i].high);
-    }
-}
-
-static void read_sums(struct gr_field_in *in, struct gr_message *m)
-{
-    m->sum_count = gr_field_read_count(in, 2 * HASH_BYTES);
-    if (m->sum_count > GR_MERKLE_LEAVES_MAX)
-        gr_reader_fail(&in->reader);
-    if (m->sum_count == 0 || in->reader.bad)
-        return;
-    struct gr_sum *sum = gr_arena_array(in->arena, struct gr_sum, m->sum_count);
-    for (uint32_t i = 0; i < m->sum_count; i++) {
-        sum[i].low = gr_read_u64(&in->reader);
-        sum[i].high = gr_read_u64(&in->reader);
-    }
-    m->sum_list = sum;
-}
-
-// What the sender's partition has been through.
-enum past { PAST_DOUBTFUL = 1, PAST_LACKING = 2 };
-
-static void write_past(struct gr_field_out *out, const struct gr_message *m)
-{
-    gr_write_u8(out->writer,
-        (uint8_t)((m->doubtful ? PAST_DOUBTFUL : 0) | (m->lacking ? PAST_LACKING : 0)));
-}
-
-static void read_past(struct gr_field_in *in, struct gr_message *m)
-{
-    uint8_t past = gr_field_read_u8(in, PAST_DOUBTFUL | PAST_LACKING);
-    m->doubtful = past & PAST_DOUBTFUL;
-    m->lacking = past & PAST_LACKING;
-}
+// ---- all types -------------------------------------------------------------------------------
 
 static bool is_entropy(enum gr_message_type type)
 {
     return type >= GR_MSG_PROBE && type <= GR_MSG_WITNESS;
 }
-
-static void write_entropy(struct gr_field_out *out, const struct gr_message *m)
-{
-    struct gr_writer *w = out->writer;
-    switch (m->type) {
-    case GR_MSG_PROBE:
-        gr_write_u64(w, m->hash);
-        return;
-    case GR_MSG_PROBED:
-        write_partitions(out, m);
-        write_hashes(out, m);
-        return;
-    case GR_MSG_COVER:
-        gr_write_u8(w, m->durable);
-        write_partitions(out, m);
-        write_clocks(out, m);
-        return;
-    case GR_MSG_COVERED:
-        write_partitions(out, m);
-        return;
-    case GR_MSG_BEGIN:
-        gr_write_varint(w, m->partition);
-        write_past(out, m);
-        return;
-    case GR_MSG_BEGUN:
-        write_past(out, m);
-        write_clocks(out, m);
-        write_sums(out, m);
-        return;
-    case GR_MSG_BRANCH:
-        gr_write_varint(w, m->branches);
-        return;
-    case GR_MSG_LEAVES:
-        write_sums(out, m);
-        return;
-    case GR_MSG_WALK:
-        gr_write_varint(w, m->cursor);
-        gr_write_varint(w, m->cursor_end);
-        gr_write_varint(w, m->limit);
-        return;
-    case GR_MSG_OFFER:
-    case GR_MSG_TAKEN:
-        gr_write_varint(w, m->index);
-        gr_field_write_record(out, &m->record, false);
-        return;
-    case GR_MSG_JOIN:
-        gr_write_varint(w, m->partition);
-        write_clocks(out, m);
-        return;
-    case GR_MSG_WITNESS:
-        gr_write_varint(w, m->member);
-        return;
-    default:
-        return; // JOINED has its status alone
-    }
-}
-
-static void read_entropy(struct gr_field_in *in, struct gr_message *m)
-{
-    switch (m->type) {
-    case GR_MSG_PROBE:
-        m->hash = gr_read_u64(&in->reader);
-        return;
-    case GR_MSG_PROBED:
-        read_partitions(in, m);
-        read_hashes(in, m);
-        if (m->hash_count != m->partition_count)
-            gr_reader_fail(&in->reader);
-        return;
-    case GR_MSG_COVER:
-        m->durable = gr_field_read_u8(in, 1);
-        read_partitions(in, m);
-        read_clocks(in, m);
-        if (m->clock_count != m->partition_count)
-            gr_reader_fail(&in->reader);
-        return;
-    case GR_MSG_COVERED:
-        read_partitions(in, m);
-        return;
-    case GR_MSG_BEGIN:
-        m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
-        read_past(in, m);
-        return;
-    case GR_MSG_BEGUN:
-        read_past(in, m);
-        read_clocks(in, m);
-        read_sums(in, m);
-        return;
-    case GR_MSG_BRANCH:
-        m->branches = (uint32_t)gr_field_read_varint(in, (1u << GR_MERKLE_BRANCHES) - 1);
-        return;
-    case GR_MSG_LEAVES:
-        read_sums(in, m);
-        return;
-    case GR_MSG_WALK:
-        m->cursor = gr_field_read_varint(in, GR_CURSOR_END);
-        m->cursor_end = gr_field_read_varint(in, GR_CURSOR_END);
-        m->limit = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
-        return;
-    case GR_MSG_OFFER:
-    case GR_MSG_TAKEN:
-        m->index = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
-        m->record = gr_field_read_record(
-            in, m->type == GR_MSG_OFFER ? GR_FIELD_VALUES_ALL : GR_FIELD_VALUES_ANY);
-        return;
-    case GR_MSG_JOIN:
-        m->partition = (uint32_t)gr_field_read_varint(in, GR_PARTITIONS_MAX - 1);
-        read_clocks(in, m);
-        return;
-    case GR_MSG_WITNESS:
-        m->member = gr_field_read_varint(in, GR_MEMBER_ID_MAX);
-        return;
-    default:
-        return;
-    }
-}
-
-// ---- all types -------------------------------------------------------------------------------
 
 static bool has_status(enum gr_message_type type)
 {
@@ -391,7 +188,7 @@ static bool has_key(enum gr_message_type type)
            type == GR_MSG_REPAIR || type == GR_MSG_OFFER || type == GR_MSG_WITNESS;
 }
 
-static void write_fields(struct gr_field_out *out, const struct gr_message *m)
+static void write_fields(struct gr_field_out *out, uint8_t version, const struct gr_message *m)
 {
     struct gr_writer *w = out->writer;
     if (has_status(m->type))
@@ -399,7 +196,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     if (has_key(m->type))
         gr_field_write_key(out, &m->key);
     if (is_entropy(m->type)) {
-        write_entropy(out, m);
+        gr_frame_write_entropy(out, version, m);
         return;
     }
     switch (m->type) {
@@ -409,7 +206,8 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     case GR_MSG_FORWARDED:
         gr_write_u8(w, (uint8_t)m->outcome);
         gr_write_u8(w, m->acks);
-        gr_write_u8(w, m->reached);
+        if (version >= 4)
+            gr_write_u8(w, m->reached);
         gr_write_u8(w, m->primaries);
         gr_write_u8(w, m->durable_acks);
         gr_write_u8(w, m->settled);
@@ -417,7 +215,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         gr_field_write_context(out, &m->record.context);
         return;
     case GR_MSG_DELTA:
-        write_delta(out, m);
+        write_delta(out, version, m);
         return;
     case GR_MSG_ACK:
         gr_write_u8(w, m->durable);
@@ -439,7 +237,7 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
         write_page(out, m);
         return;
     case GR_MSG_COUNT:
-        write_partitions(out, m);
+        gr_frame_write_partitions(out, m);
         return;
     case GR_MSG_COUNTED:
         write_count(out, m->count);
@@ -455,24 +253,25 @@ static void write_fields(struct gr_field_out *out, const struct gr_message *m)
     gr_unreachable("a message without a type");
 }
 
-static void read_fields(struct gr_field_in *in, struct gr_message *m)
+static void read_fields(struct gr_field_in *in, uint8_t version, struct gr_message *m)
 {
     if (has_status(m->type))
         m->status = (enum gr_err)gr_field_read_u8(in, GR_ERR_COUNT - 1);
     if (has_key(m->type))
         m->key = gr_field_read_key(in);
     if (is_entropy(m->type)) {
-        read_entropy(in, m);
+        gr_frame_read_entropy(in, version, m);
         return;
     }
     switch (m->type) {
     case GR_MSG_FORWARD:
-        m->write = read_write(in);
+        m->write = read_write(in, version);
         return;
     case GR_MSG_FORWARDED:
         m->outcome = (enum gr_outcome)gr_field_read_u8(in, GR_INDETERMINATE);
         m->acks = gr_read_u8(&in->reader);
-        m->reached = gr_read_u8(&in->reader);
+        if (version >= 4)
+            m->reached = gr_read_u8(&in->reader);
         m->primaries = gr_read_u8(&in->reader);
         m->durable_acks = gr_read_u8(&in->reader);
         m->settled = gr_field_read_u8(in, 1);
@@ -480,7 +279,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         m->record.context = gr_field_read_context(in);
         return;
     case GR_MSG_DELTA:
-        read_delta(in, m);
+        read_delta(in, version, m);
         return;
     case GR_MSG_ACK:
         m->durable = gr_field_read_u8(in, 1);
@@ -504,7 +303,7 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
         read_page(in, m);
         return;
     case GR_MSG_COUNT:
-        read_partitions(in, m);
+        gr_frame_read_partitions(in, m);
         return;
     case GR_MSG_COUNTED:
         m->count = read_count(in);
@@ -520,12 +319,18 @@ static void read_fields(struct gr_field_in *in, struct gr_message *m)
     gr_unreachable("a type that was not looked at");
 }
 
+uint8_t gr_frame_unspoken(uint8_t version)
+{
+    gr_assert(version >= GR_FRAME_VERSION_MIN && version <= GR_FRAME_VERSION);
+    return version < 4 ? GR_SAYS_RELAY | GR_SAYS_SITES | GR_SAYS_HOLDS : 0;
+}
+
 // Head, to be filled in, version and type.
-static void begin(struct gr_writer *out, uint8_t type)
+static void begin(struct gr_writer *out, uint8_t version, uint8_t type)
 {
     gr_write_u32(out, 0);
     gr_write_u32(out, 0);
-    gr_write_u8(out, GR_FRAME_VERSION);
+    gr_write_u8(out, version);
     gr_write_u8(out, type);
 }
 
@@ -545,14 +350,15 @@ static void finish(struct gr_writer *out, size_t start)
         out->data[start + (size_t)i] = (uint8_t)(head[i / 4] >> (8 * (i % 4)));
 }
 
-void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
+void gr_frame_encode(struct gr_writer *out, uint8_t version, const struct gr_message *m)
 {
     gr_assert(m->type >= GR_MSG_FORWARD && m->type < GR_MSG_TYPE_COUNT);
     gr_assert(m->status < GR_ERR_COUNT);
+    out->bad |= (gr_message_says(m) & gr_frame_unspoken(version)) != 0; // I4
     if (out->bad)
         return;
     size_t start = out->size;
-    begin(out, (uint8_t)m->type);
+    begin(out, version, (uint8_t)m->type);
     gr_write_varint(out, m->id);
     gr_write_u64(out, m->run);
     gr_write_u64(out, m->to);
@@ -561,26 +367,26 @@ void gr_frame_encode(struct gr_writer *out, const struct gr_message *m)
     gr_write_varint(out, m->deadline_ms);
     struct gr_field_out fields;
     gr_field_out_init(&fields, out, GR_FRAME_ITEMS_MAX);
-    write_fields(&fields, m);
+    write_fields(&fields, version, m);
     gr_field_out_deinit(&fields);
     finish(out, start);
 }
 
-void gr_frame_talk(struct gr_writer *out, const struct gr_talk *talk)
+void gr_frame_talk(struct gr_writer *out, uint8_t version, const struct gr_talk *talk)
 {
     if (out->bad)
         return;
     size_t start = out->size;
-    begin(out, TYPE_TALK);
+    begin(out, version, TYPE_TALK);
     gr_talk_encode(out, talk);
     finish(out, start);
 }
 
-bool gr_frame_is_talk(struct gr_bytes frame_body, struct gr_bytes *ret_talk)
+bool gr_frame_is_talk(struct gr_bytes frame_body, uint8_t version, struct gr_bytes *ret_talk)
 {
     struct gr_reader reader = gr_reader_of(frame_body);
-    uint8_t version = gr_read_u8(&reader);
-    if (gr_read_u8(&reader) != TYPE_TALK || version != GR_FRAME_VERSION || reader.bad)
+    bool same = gr_read_u8(&reader) == version;
+    if (gr_read_u8(&reader) != TYPE_TALK || !same || reader.bad)
         return false;
     *ret_talk = gr_read_bytes(&reader, gr_reader_left(&reader));
     return true;
@@ -621,17 +427,20 @@ enum gr_err gr_frame_split(
 }
 
 enum gr_err gr_frame_decode(
-    struct gr_bytes frame_body, struct gr_arena *arena, struct gr_message *ret)
+    struct gr_bytes frame_body, uint8_t version, struct gr_arena *arena, struct gr_message *ret)
 {
+    gr_assert(version >= GR_FRAME_VERSION_MIN && version <= GR_FRAME_VERSION);
     if (frame_body.size < BODY_BYTES_MIN)
         return GR_ERR_MALFORMED;
     struct gr_field_in in;
     gr_field_in_init(&in, frame_body, arena, GR_FRAME_ITEMS_MAX);
     struct gr_reader *reader = &in.reader;
-    uint8_t version = gr_read_u8(reader);
+    bool same = gr_read_u8(reader) == version;
     uint8_t type = gr_read_u8(reader);
-    if (version != GR_FRAME_VERSION || type < GR_MSG_FORWARD || type >= GR_MSG_TYPE_COUNT)
+    if (!same || type < GR_MSG_FORWARD || type == TYPE_TALK)
         return GR_ERR_MALFORMED;
+    if (type >= GR_MSG_TYPE_COUNT)
+        return GR_ERR_FORMAT;
     struct gr_message m = {.type = (enum gr_message_type)type};
     m.id = gr_read_varint(reader);
     m.run = gr_read_u64(reader);
@@ -639,7 +448,7 @@ enum gr_err gr_frame_decode(
     m.sequence = gr_read_varint(reader);
     m.hybrid = gr_read_u64(reader);
     m.deadline_ms = (uint32_t)gr_field_read_varint(&in, UINT32_MAX);
-    read_fields(&in, &m);
+    read_fields(&in, version, &m);
     if (!gr_reader_done(reader))
         return GR_ERR_MALFORMED;
     *ret = m;

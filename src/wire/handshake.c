@@ -109,6 +109,7 @@ static void send_hello(struct gr_handshake *h, struct gr_writer *out)
     struct gr_writer body;
     gr_writer_init(&body, BODY_BYTES_MAX);
     gr_write_u8(&body, GR_HANDSHAKE_VERSION);
+    gr_write_u8(&body, GR_HANDSHAKE_VERSION_MIN);
     gr_write_u8(&body, self->frame_version_min);
     gr_write_u8(&body, self->frame_version_max);
     gr_write_bytes(&body, gr_bytes(self->cluster, sizeof self->cluster));
@@ -178,8 +179,13 @@ static bool is_name(struct gr_bytes name)
     return name.size > 0 && name.size <= GR_NAME_BYTES_MAX;
 }
 
-// The rest of a HELLO, behind its version.
-static bool parse_hello(struct gr_reader *reader, struct hello *ret)
+static bool is_durability(uint8_t durability)
+{
+    return durability < GR_DURABILITY_COUNT || durability == GR_HANDSHAKE_AGREED;
+}
+
+// The rest of a HELLO, behind the versions of the handshake. `later`: with more fields behind it.
+static bool parse_hello(struct gr_reader *reader, bool later, struct hello *ret)
 {
     ret->frame_version_min = gr_read_u8(reader);
     ret->frame_version_max = gr_read_u8(reader);
@@ -192,7 +198,8 @@ static bool parse_hello(struct gr_reader *reader, struct hello *ret)
     ret->run = gr_read_u64(reader);
     ret->nonce = gr_read_bytes(reader, GR_HANDSHAKE_NONCE_BYTES).data;
     struct gr_bytes name = gr_read_block(reader, GR_NAME_BYTES_MAX);
-    if (!gr_reader_done(reader) || !is_name(name) || ret->durability >= GR_DURABILITY_COUNT)
+    if (reader->bad || (!later && !gr_reader_done(reader)) || !is_name(name) ||
+        !is_durability(ret->durability) || ret->frame_version_min > ret->frame_version_max)
         return false;
     ret->member = gr_member_id(name);
     memcpy(ret->name, name.data, name.size);
@@ -206,6 +213,15 @@ static void id_text(const uint8_t *cluster, char ret[CLUSTER_TEXT])
 {
     for (int i = 0; i < 16; i++)
         snprintf(ret + 2 * i, 3, "%02x", cluster[i]);
+}
+
+// Whom to upgrade comes first: names may be long, and a log line ends somewhere.
+static void refuse_old(struct gr_handshake *h, const char *old, unsigned old_min, unsigned old_max,
+    const char *new, unsigned new_min, unsigned new_max, struct gr_writer *out)
+{
+    refuse_with(h, GR_REFUSAL_VERSION, out,
+        "%s is to be upgraded: it speaks frame versions %u to %u, and %s speaks %u to %u", old,
+        old_min, old_max, new, new_min, new_max);
 }
 
 // Can these two live together? Refuses and returns false if not.
@@ -230,18 +246,23 @@ static bool check_cluster(struct gr_handshake *h, const struct hello *peer, stru
             "%s and %s were founded with different lists of members", self->name, peer->name);
         return false;
     }
-    if (peer->durability != self->durability) {
+    // Of two cluster files nobody can say which is right. Once one was set, it is.
+    bool is_set =
+        peer->durability == GR_HANDSHAKE_AGREED || self->durability == GR_HANDSHAKE_AGREED;
+    if (!is_set && peer->durability != self->durability) {
         refuse_with(h, GR_REFUSAL_DURABILITY, out, "%s has durability = %s and %s has %s",
             self->name, gr_durability_name((enum gr_durability)self->durability), peer->name,
             gr_durability_name((enum gr_durability)peer->durability));
         return false;
     }
-    if (GR_MIN(peer->frame_version_max, self->frame_version_max) <
-        GR_MAX(peer->frame_version_min, self->frame_version_min)) {
-        refuse_with(h, GR_REFUSAL_VERSION, out,
-            "%s speaks frame versions %u to %u and %s speaks %u to %u", self->name,
-            self->frame_version_min, self->frame_version_max, peer->name, peer->frame_version_min,
-            peer->frame_version_max);
+    if (peer->frame_version_max < self->frame_version_min) {
+        refuse_old(h, peer->name, peer->frame_version_min, peer->frame_version_max, self->name,
+            self->frame_version_min, self->frame_version_max, out);
+        return false;
+    }
+    if (self->frame_version_max < peer->frame_version_min) {
+        refuse_old(h, self->name, self->frame_version_min, self->frame_version_max, peer->name,
+            peer->frame_version_min, peer->frame_version_max, out);
         return false;
     }
     return true;
@@ -280,18 +301,34 @@ static bool check_member(struct gr_handshake *h, const struct hello *peer, struc
     return true;
 }
 
+// Who the other side is cannot be read yet.
+static bool check_handshake(
+    struct gr_handshake *h, uint8_t version, uint8_t version_min, struct gr_writer *out)
+{
+    if (version < GR_HANDSHAKE_VERSION_MIN) {
+        refuse_with(h, GR_REFUSAL_VERSION, out,
+            "a node is to be upgraded: it speaks handshake version %u, and %s speaks %u to %u",
+            version, h->self.name, GR_HANDSHAKE_VERSION_MIN, GR_HANDSHAKE_VERSION);
+        return false;
+    }
+    if (version_min > GR_HANDSHAKE_VERSION) {
+        refuse_with(h, GR_REFUSAL_VERSION, out,
+            "%s is to be upgraded: it speaks handshake versions %u to %u, and another node %u to "
+            "%u",
+            h->self.name, GR_HANDSHAKE_VERSION_MIN, GR_HANDSHAKE_VERSION, version_min, version);
+        return false;
+    }
+    return true;
+}
+
 static void take_hello(struct gr_handshake *h, struct gr_bytes body, struct gr_writer *out)
 {
     struct gr_reader reader = gr_reader_of(body);
-    uint8_t version = gr_read_u8(&reader);
+    uint8_t version = gr_read_u8(&reader), version_min = gr_read_u8(&reader);
     struct hello peer;
-    if (!reader.bad && version != GR_HANDSHAKE_VERSION) {
-        refuse_with(h, GR_REFUSAL_VERSION, out,
-            "%s speaks handshake version %u and the other side version %u", h->self.name,
-            GR_HANDSHAKE_VERSION, version);
+    if (!reader.bad && !check_handshake(h, version, version_min, out))
         return;
-    }
-    if (!parse_hello(&reader, &peer)) {
+    if (!parse_hello(&reader, version > GR_HANDSHAKE_VERSION, &peer)) {
         refuse_stranger(h, out, "its HELLO does not parse");
         return;
     }
@@ -378,7 +415,7 @@ void gr_handshake_init(struct gr_handshake *h, const struct gr_handshake_identit
 {
     gr_assert(memchr(self->name, 0, sizeof self->name) != NULL);
     gr_assert(is_name(gr_bytes_text(self->name)));
-    gr_assert(self->expected <= GR_MEMBER_ID_MAX && self->durability < GR_DURABILITY_COUNT);
+    gr_assert(self->expected <= GR_MEMBER_ID_MAX && is_durability(self->durability));
     gr_assert(self->frame_version_min <= self->frame_version_max);
     *h = (struct gr_handshake){
         .state = GR_HANDSHAKE_IN_PROGRESS,

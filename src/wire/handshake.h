@@ -11,6 +11,14 @@
 //
 // Either side says REFUSED with a reason instead, and closes after it has sent that.
 //
+// Both sides speak the highest version of the handshake, and afterwards of frames (wire/frame.h),
+// that both know; each says in its HELLO from which to which it knows. So the HELLO is the one
+// message that an older program must read: it begins with those numbers for ever, and a later
+// version only appends to it; what is behind the fields that this program knows is a later one's,
+// and passed over. The proofs cover it whole all the same. What else a later version says, it says
+// once it knows that the other side is as late. Where no version is common the handshake refuses,
+// and says who is to be upgraded.
+//
 // A pure state machine: the caller owns the socket, makes the nonce (16 unpredictable bytes, new
 // for every connection) and a deadline, and ends the connection when it passes.
 #ifndef GR_WIRE_HANDSHAKE_H
@@ -20,19 +28,21 @@
 #include "core/ring.h"
 
 enum {
-    GR_HANDSHAKE_VERSION = 4,
+    GR_HANDSHAKE_VERSION = 5,        // the newest that this program speaks
+    GR_HANDSHAKE_VERSION_MIN = 5,    // the oldest
     GR_HANDSHAKE_BYTES_MAX = 512,    // of one message: what a caller must be able to keep
     GR_HANDSHAKE_REASON_BYTES = 240, // with its end
     GR_HANDSHAKE_NONCE_BYTES = 16,
+    GR_HANDSHAKE_AGREED = 255, // durability: the cluster has set it, and whoever links will hear
 };
 
 // What a node says of itself, and the secret that it does not say.
 struct gr_handshake_identity {
     uint8_t cluster[16];
     uint8_t secret[32];
-    uint32_t partitions;              // Q
-    uint8_t durability;               // enum gr_durability
-    uint64_t origin;                  // of the cluster's layouts (core/layout.h); 0: not known yet
+    uint32_t partitions; // Q
+    uint8_t durability;  // enum gr_durability of the own cluster file, or GR_HANDSHAKE_AGREED
+    uint64_t origin;     // of the cluster's layouts (core/layout.h); 0: not known yet
     char name[GR_NAME_BYTES_MAX + 1]; // its id follows from it: gr_member_id
     uint64_t store, run;              // of this node's actor; 0: it has none yet, and only talks
     // The highest run of that store of which this node has seen a write, 0 = none. NULL: none ever.
@@ -60,7 +70,7 @@ enum gr_handshake_refusal {
     GR_REFUSAL_SAME_MEMBER = 7,  // two runs that have the same name
     GR_REFUSAL_WRONG_MEMBER = 8, // not the member that was expected
     GR_REFUSAL_SECRET = 9,       // the other does not know the cluster secret
-    GR_REFUSAL_DURABILITY = 10,  // another mode of acknowledging writes
+    GR_REFUSAL_DURABILITY = 10,  // files with other modes of acknowledging, and none was set
     GR_REFUSAL_FOUNDERS = 11,    // founded with another list of members
     GR_REFUSAL_COUNT
 };

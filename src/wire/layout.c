@@ -483,8 +483,9 @@ enum gr_err gr_layout_decode(struct gr_bytes bytes, struct gr_arena *arena, stru
 
 static bool is_staged(const struct gr_staged *staged)
 {
-    return staged->member_count <= GR_MEMBERS_MAX &&
-           is_text(staged->what, sizeof staged->what, ' ') && staged->what[0] != '\0';
+    return staged->member_count <= GR_MEMBERS_MAX && staged->n > 0 &&
+           staged->n <= GR_REPLICAS_MAX && is_text(staged->what, sizeof staged->what, ' ') &&
+           staged->what[0] != '\0';
 }
 
 void gr_staged_encode(struct gr_writer *out, const struct gr_staged *staged)
@@ -493,6 +494,7 @@ void gr_staged_encode(struct gr_writer *out, const struct gr_staged *staged)
     size_t start = begin(out);
     gr_write_u64(out, staged->parent);
     write_text(out, staged->what);
+    gr_write_u8(out, staged->n);
     gr_write_u16(out, staged->member_count);
     write_members(out, staged->member, staged->member_count);
     end(out, start);
@@ -503,6 +505,7 @@ enum gr_err gr_staged_decode(struct gr_bytes bytes, struct gr_arena *arena, stru
     struct gr_reader in = reader_of(bytes);
     struct gr_staged staged = {.parent = gr_read_u64(&in)};
     read_text(&in, staged.what, sizeof staged.what);
+    staged.n = gr_read_u8(&in);
     staged.member_count = gr_read_u16(&in);
     if (in.bad || !is_staged(&staged))
         return GR_ERR_MALFORMED;
@@ -541,34 +544,5 @@ enum gr_err gr_lost_decode(struct gr_bytes bytes, struct gr_lost *ret)
     if (!gr_reader_done(&in) || !is_step(&lost.step))
         return GR_ERR_MALFORMED;
     *ret = lost;
-    return GR_OK;
-}
-
-// ---- what is agreed --------------------------------------------------------------------------
-
-static bool is_agreed(const struct gr_agreed *agreed)
-{
-    return gr_quorum_fits(agreed->quorum, GR_REPLICAS_MAX) && is_word(agreed->by);
-}
-
-void gr_agreed_encode(struct gr_writer *out, const struct gr_agreed *agreed)
-{
-    gr_assert(is_agreed(agreed));
-    size_t start = begin(out);
-    gr_write_u8(out, agreed->quorum);
-    gr_write_u64(out, (uint64_t)agreed->at.ms);
-    write_text(out, agreed->by);
-    end(out, start);
-}
-
-enum gr_err gr_agreed_decode(struct gr_bytes bytes, struct gr_agreed *ret)
-{
-    struct gr_reader in = reader_of(bytes);
-    struct gr_agreed agreed = {.quorum = gr_read_u8(&in)};
-    agreed.at = (struct gr_wall){(int64_t)gr_read_u64(&in)};
-    read_text(&in, agreed.by, sizeof agreed.by);
-    if (!gr_reader_done(&in) || !is_agreed(&agreed))
-        return GR_ERR_MALFORMED;
-    *ret = agreed;
     return GR_OK;
 }

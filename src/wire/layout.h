@@ -19,7 +19,6 @@ void gr_layout_encode(struct gr_writer *out, const struct gr_layout *layout);
 // What is staged has words.
 void gr_staged_encode(struct gr_writer *out, const struct gr_staged *staged);
 void gr_lost_encode(struct gr_writer *out, const struct gr_lost *lost);
-void gr_agreed_encode(struct gr_writer *out, const struct gr_agreed *agreed);
 
 // Each parses all of `bytes`: at most GR_FACT_BYTES_MAX, and exactly what encoding makes of some
 // value that is as core/layout.h says. Texts are copied and filled up with zeros; arrays are in
@@ -30,7 +29,6 @@ GR_MUST_USE enum gr_err gr_holdings_decode(
 GR_MUST_USE enum gr_err gr_staged_decode(
     struct gr_bytes bytes, struct gr_arena *arena, struct gr_staged *ret);
 GR_MUST_USE enum gr_err gr_lost_decode(struct gr_bytes bytes, struct gr_lost *ret);
-GR_MUST_USE enum gr_err gr_agreed_decode(struct gr_bytes bytes, struct gr_agreed *ret);
 // The hash of the last step is that of `bytes`, as in the fact that they are the value of.
 GR_MUST_USE enum gr_err gr_layout_decode(
     struct gr_bytes bytes, struct gr_arena *arena, struct gr_layout *ret);

@@ -16,6 +16,7 @@
 #define GR_WIRE_REDIS_H
 
 #include "base/bytes.h"
+#include "core/agreed.h"
 #include "core/members.h"
 #include "core/node.h"
 #include "core/stage.h"
@@ -70,9 +71,9 @@ struct gr_redis_info {
 // What an operator asks of the members (core/stage.h).
 enum { GR_PLAN_WHY_BYTES = 600 };
 struct gr_stage_ask {
-    enum { GR_STAGE_CHANGE, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
+    enum { GR_STAGE_CHANGE, GR_STAGE_N, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
     enum gr_agreed_key key;           // SET, which is done at once, and
-    uint8_t quorum;                   // to what
+    uint32_t value;                   // to what; N
     enum gr_change_op op;             // CHANGE, and what follows too
     char name[GR_NAME_BYTES_MAX + 1]; // of the member
     uint32_t weight;                  // 0: not given
@@ -94,8 +95,8 @@ struct gr_cluster_view {
     uint32_t note_count;
     const struct gr_lost *lost;
     uint32_t lost_count;
-    // What requests go by that do not say otherwise: as the cluster file has it, unless somebody
-    // has set it (by is not empty).
+    // What is in force here: as the cluster file has it, unless somebody has set it (version is not
+    // 0).
     struct gr_agreed agreed[GR_AGREED_KEYS];
 };
 
@@ -119,6 +120,8 @@ struct gr_redis_host {
     const struct gr_ring *(*ring)(void *host);
     uint16_t (*self)(void *host);
     bool (*peer_up)(void *host, uint16_t member); // true for self
+    // Of the link to it, 0 if it is down; for self, the highest that this node speaks.
+    uint8_t (*frame_version)(void *host, uint16_t member);
     // What the cluster says of it, as far as it has come here.
     enum gr_status (*status)(void *host, uint16_t member);
     // What this node keeps for a member; nothing for itself, and while it is loading.

@@ -6,7 +6,7 @@
 //   GR.CLUSTER COMMIT      it becomes the next ring
 //   GR.CLUSTER HISTORY     the last rings, and those that lost against another one
 //   GR.CLUSTER TRANSFERS   what changes hands at this node
-//   GR.CLUSTER SETTINGS    what requests go by that do not say otherwise; GR.CLUSTER SET changes it
+//   GR.CLUSTER SETTINGS    what the whole cluster goes by; GR.CLUSTER SET changes it
 //
 // Names and numbers are for programs: the command `gramme cluster` makes sentences of them.
 //
@@ -15,6 +15,7 @@
 // Owns nothing: see redis.c. Bounds: those of core/layout.h.
 #include <string.h>
 
+#include "wire/agreed.h"
 #include "wire/redis_inside.h"
 
 // ---- parts of replies ------------------------------------------------------------------------
@@ -202,7 +203,7 @@ GR_REDIS_RUN(gr_cluster_plan)
     gr_resp_map(&resp, view->next != NULL ? 13 : 5);
     text(&resp, "what", view->staged->what);
     number(&resp, "version", view->now->version + 1);
-    number(&resp, "n", view->now->n);
+    number(&resp, "n", view->staged->n);
     number(&resp, "partitions", view->now->partitions);
     reply_notes(&resp, view);
     if (view->next != NULL)
@@ -349,43 +350,72 @@ GR_REDIS_RUN(gr_cluster_stage)
 
 // ---- settings of the cluster -----------------------------------------------------------------
 
+// N belongs to the ring: its version is that of the ring with which it came.
+static void reply_n(const struct gr_resp *resp, const struct gr_layout *now)
+{
+    const struct gr_layout_step *step = NULL;
+    for (uint32_t i = now->step_count; i-- > 0 && step == NULL;)
+        if (gr_stage_says_n(now->step[i].what))
+            step = &now->step[i];
+    bool is_set = step != NULL, known = now->version > 0;
+    bool is_first = !is_set && known && now->step[0].version == 1;
+    gr_resp_map(resp, 6);
+    text(resp, "name", "n");
+    gr_resp_text(resp, "value");
+    char value[4] = {(char)('0' + now->n % 10)};
+    gr_resp_text(resp, value);
+    // The steps do not reach back for ever.
+    text(resp, "origin", is_set ? "set" : is_first ? "cluster file" : "ring");
+    text(resp, "by", is_set ? step->by : "");
+    number_if(resp, "at", is_set, is_set ? step->at.ms : 0);
+    number(resp, "version", is_set ? step->version : is_first);
+}
+
 GR_REDIS_RUN(gr_cluster_settings)
 {
     const struct gr_cluster_view *view = view_of(session);
     struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_array(&resp, GR_AGREED_KEYS - 1);
+    gr_resp_array(&resp, GR_AGREED_KEYS);
+    reply_n(&resp, view->now);
     for (int key = 1; key < GR_AGREED_KEYS; key++) {
         const struct gr_agreed *agreed = &view->agreed[key];
-        bool is_set = agreed->by[0] != '\0';
-        char value[4] = {(char)('0' + agreed->quorum % 10)};
-        gr_resp_map(&resp, 5);
+        char value[GR_AGREED_TEXT];
+        gr_agreed_print((enum gr_agreed_key)key, agreed->value, value);
+        gr_resp_map(&resp, 6);
         text(&resp, "name", gr_agreed_name((enum gr_agreed_key)key));
-        text(&resp, "value",
-            agreed->quorum == GR_QUORUM_LOCAL  ? "local"
-            : agreed->quorum == GR_QUORUM_EACH ? "each"
-                                               : value);
-        text(&resp, "origin", is_set ? "set" : "cluster file");
+        text(&resp, "value", value);
+        bool in_file = key <= GR_AGREED_SYNC_INTERVAL;
+        text(&resp, "origin", agreed->version > 0 ? "set" : in_file ? "cluster file" : "default");
         text(&resp, "by", agreed->by);
-        number_if(&resp, "at", is_set, agreed->at.ms);
+        number_if(&resp, "at", agreed->version > 0, agreed->at.ms);
+        number(&resp, "version", agreed->version);
     }
+}
+
+// Staged, because data move.
+static void set_n(struct gr_redis *session, struct gr_redis_command *cmd)
+{
+    int64_t n = 0;
+    if (gr_decimal_read(cmd->arg[3], &n) && n > 0 && n <= GR_REPLICAS_MAX)
+        ask(session, cmd, &(struct gr_stage_ask){.what = GR_STAGE_N, .value = (uint32_t)n});
+    else
+        gr_redis_fail(cmd, "ERR n is a number from 1 to %d", GR_REPLICAS_MAX);
 }
 
 GR_REDIS_RUN(gr_cluster_set)
 {
     struct gr_stage_ask what = {.what = GR_STAGE_SET};
-    int64_t number = 0;
+    if (gr_redis_is(cmd->arg[2], "n")) {
+        set_n(session, cmd);
+        return;
+    }
     for (int key = 1; key < GR_AGREED_KEYS; key++)
         if (gr_redis_is(cmd->arg[2], gr_agreed_name((enum gr_agreed_key)key)))
             what.key = (enum gr_agreed_key)key;
-    if (what.key == 0) {
-        gr_redis_fail(cmd, "ERR there is no such setting: they are r and w");
-        return;
-    }
-    if (gr_redis_is(cmd->arg[3], "local"))
-        what.quorum = GR_QUORUM_LOCAL;
-    else if (gr_redis_is(cmd->arg[3], "each"))
-        what.quorum = GR_QUORUM_EACH;
-    else if (gr_decimal_read(cmd->arg[3], &number) && number > 0 && number <= GR_REPLICAS_MAX)
-        what.quorum = (uint8_t)number;
-    ask(session, cmd, &what);
+    if (what.key == 0)
+        gr_redis_fail(cmd, "ERR there is no such setting; there are n, " GR_AGREED_NAMES);
+    else if (!gr_agreed_read(what.key, cmd->arg[3], &what.value))
+        gr_redis_fail(cmd, "ERR %s is %s", gr_agreed_name(what.key), gr_agreed_possible(what.key));
+    else
+        ask(session, cmd, &what);
 }

@@ -107,9 +107,11 @@ static void print_replication(const struct section *section)
     gr_redis_print(section->to,
         "role:master\r\nconnected_slaves:0\r\ngramme_replicas_per_key:%u\r\n"
         "gramme_members:%u\r\ngramme_members_up:%u\r\ngramme_partitions:%u\r\n"
-        "gramme_ring_version:%" PRIu64 "\r\ngramme_node:%s\r\n",
+        "gramme_ring_version:%" PRIu64 "\r\ngramme_node:%s\r\n"
+        "gramme_frame_version:%u\r\n",
         ring->n, members, up, ring->partitions, ring->version,
-        ring->member[host->self(host->host)].name);
+        ring->member[host->self(host->host)].name,
+        host->frame_version(host->host, host->self(host->host)));
 }
 
 static void print_cluster(const struct section *section)
@@ -128,10 +130,12 @@ static void print_members(const struct section *section)
         const struct gr_member *member = &ring->member[order[i]];
         if (member->gone)
             continue;
-        gr_redis_print(section->to, "member%u:name=%s,address=%s,host=%s,state=%s,status=%s\r\n",
-            shown++, member->name, member->resp, member->host,
+        gr_redis_print(section->to,
+            "member%u:name=%s,address=%s,host=%s,state=%s,status=%s,frames=%u\r\n", shown++,
+            member->name, member->resp, member->host,
             host->peer_up(host->host, order[i]) ? "up" : "down",
-            gr_status_name(host->status(host->host, order[i])));
+            gr_status_name(host->status(host->host, order[i])),
+            host->frame_version(host->host, order[i]));
     }
 }
 

@@ -64,9 +64,9 @@ static const struct gr_redis_spec gr_cluster_subs[] = {
     {"gr.cluster|plan", 2, ADMIN, DO_RUN(gr_cluster_plan),
         TEXT("0.2.0", "What would become of what is staged")},
     {"gr.cluster|set", 4, ADMIN, DO_RUN(gr_cluster_set),
-        TEXT("0.2.0", "What requests go by that do not say otherwise: R | W n | LOCAL | EACH")},
+        TEXT("0.2.0", "Change what the whole cluster goes by: name value")},
     {"gr.cluster|settings", 2, ADMIN, DO_RUN(gr_cluster_settings),
-        TEXT("0.2.0", "What requests go by that do not say otherwise")},
+        TEXT("0.2.0", "What the whole cluster goes by, and who has set it")},
     {"gr.cluster|show", 2, ADMIN, DO_RUN(gr_cluster_show), TEXT("0.2.0", "Members and what they own")},
     {"gr.cluster|stage", -4, ADMIN, DO_RUN(gr_cluster_stage),
         TEXT("0.2.0", "JOIN name [weight] | LEAVE name | REMOVE name | WEIGHT name weight | "

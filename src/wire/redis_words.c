@@ -203,6 +203,14 @@ void gr_redis_result_text(struct gr_writer *to, const struct gr_result *result)
         if (result->durable_needed > 0)
             gr_redis_print(to, ", %u of DW=%u synced", result->durable, result->durable_needed);
         gr_redis_print(to, "; it may still take effect");
+    } else if (result->err == GR_ERR_LIMIT_VALUE && result->limit > 0) {
+        gr_redis_print(
+            to, "%s a value has at most %" PRIu32 " bytes (value_max)", info->resp, result->limit);
+    } else if (result->err == GR_ERR_LIMIT_SIBLINGS && result->limit > 0) {
+        gr_redis_print(to,
+            "%s the key has %" PRIu32 " siblings (siblings_max), or 32 MiB of them; read it and "
+            "write with its context",
+            info->resp, result->limit);
     } else {
         gr_redis_print(to, "%s %s", info->resp, info->text);
         if (result->outcome == GR_INDETERMINATE)

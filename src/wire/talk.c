@@ -36,7 +36,7 @@ static const struct gr_fact *read_facts(
     for (uint64_t i = 0; i < count; i++) {
         uint8_t kind = gr_read_u8(in);
         uint64_t key = gr_read_u64(in), version = gr_read_varint(in);
-        if (kind == 0 || kind >= GR_FACT_KINDS || version == 0 || version > GR_FACT_VERSION_MAX ||
+        if (kind == 0 || version == 0 || version > GR_FACT_VERSION_MAX ||
             (kind == GR_FACT_STATUS && (version & 3) >= GR_STATUS_COUNT))
             gr_reader_fail(in);
         if (heads)
@@ -121,8 +121,8 @@ enum gr_err gr_talk_decode(struct gr_bytes bytes, struct gr_arena *arena, struct
         talk.fact_list = read_facts(&in, arena, &talk.fact_count, false);
         talk.want_list = read_facts(&in, arena, &talk.want_count, true);
         break;
-    default:
-        return GR_ERR_MALFORMED;
+    default: // a later program's, or not even a type
+        return in.bad || type == 0 ? GR_ERR_MALFORMED : GR_ERR_FORMAT;
     }
     if (!gr_reader_done(&in))
         return GR_ERR_MALFORMED;

@@ -14,9 +14,11 @@ enum { GR_TALK_FACTS_MAX = GR_FACTS_MAX }; // of either list
 void gr_talk_encode(struct gr_writer *out, const struct gr_talk *talk);
 
 // Parses all of `bytes`. Values are borrowed from them, lists are in `arena`; every field that the
-// type does not use is zero. Checked: kinds that there are, versions from 1 to GR_FACT_VERSION_MAX,
-// of a status one that there is; values of at most GR_FACT_BYTES_MAX, lists of at most
-// GR_TALK_FACTS_MAX; nothing left over. GR_ERR_MALFORMED: *ret is untouched.
+// type does not use is zero. Checked: versions from 1 to GR_FACT_VERSION_MAX, of a status one that
+// there is; values of at most GR_FACT_BYTES_MAX, lists of at most GR_TALK_FACTS_MAX; nothing left
+// over. A kind may be any but 0 (core/facts.h). GR_ERR_FORMAT: a type of talk that this program
+// does not know; whoever was sent it does as if it had not come. GR_ERR_MALFORMED: it is none. *ret
+// is untouched by both.
 GR_MUST_USE enum gr_err gr_talk_decode(
     struct gr_bytes bytes, struct gr_arena *arena, struct gr_talk *ret);
 

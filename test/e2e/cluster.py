@@ -78,12 +78,14 @@ class Relay:
 class Cluster:
     """Nodes are numbered 1, 2, 3 ... and named n1, n2, n3 ...; use it with `with`."""
 
-    def __init__(self, nodes=3, n=3, r=2, w=2, partitions=64, options=(), data=None, sites=None):
-        """`sites`: the label of each node's site; r and w may then be "local" and "each" too."""
+    def __init__(self, nodes=3, n=3, r=2, w=2, partitions=64, options=(), data=None, sites=None,
+                 more=()):
+        """`sites`: the label of each node's site; r and w may then be "local" and "each" too.
+        `more`: lines of the cluster file besides, "durability = interval"."""
         self.nodes = range(1, nodes + 1)
         self.sites = sites or {}
         self.n, self.r, self.w, self.partitions = n, r, w, partitions
-        self.options = list(options)
+        self.options, self.more = list(options), list(more)
         self.dir = temporary_dir()
         lanes = range(PORT_LANES, PORT_LANES + nodes)
         self.base = free_port_base(nodes, offsets=(0, PORT_PEER, *lanes))
@@ -120,7 +122,7 @@ class Cluster:
         for node in self.nodes:
             os.makedirs(self.path(node), exist_ok=True)
             lines = ["format = 1", identity.rstrip("\n"), f"partitions = {self.partitions}",
-                     f"n = {self.n}", f"r = {self.r}", f"w = {self.w}"]
+                     f"n = {self.n}", f"r = {self.r}", f"w = {self.w}", *self.more]
             for other in self.nodes:
                 port = self.peer_port(node) if other == node else self.lane_port(node, other)
                 site = f" site={self.sites[other]}" if other in self.sites else ""
@@ -133,16 +135,19 @@ class Cluster:
     def start_all(self):
         atexit.register(self.close)
         self.write_files()
-        self.relay = Relay()
-        # Which of two dials is the program's business: there are lanes for both.
-        self.relay.tell(lanes=[[str(a), str(b), self.lane_port(a, b), self.peer_port(b)]
-                               for a, b in itertools.permutations(self.nodes, 2)])
+        self.open_relay()
         for node in self.nodes:
             self.launch(node)
         for node in self.nodes:
             self.wait_ready(node)
         self.settle()
         return self
+
+    def open_relay(self):
+        self.relay = Relay()
+        # Which of two dials is the program's business: there are lanes for both.
+        self.relay.tell(lanes=[[str(a), str(b), self.lane_port(a, b), self.peer_port(b)]
+                               for a, b in itertools.permutations(self.nodes, 2)])
 
     def close(self):
         for process in self.process.values():

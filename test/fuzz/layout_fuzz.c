@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "wire/agreed.h"
 #include "wire/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,10 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         gr_lost_encode(&out, &lost);
         check(&out, bytes);
     }
-    if (gr_agreed_decode(bytes, &agreed) == GR_OK) {
-        gr_agreed_encode(&out, &agreed);
-        check(&out, bytes);
-    }
+    for (int key = 1; key < GR_AGREED_KEYS; key++)
+        if (gr_agreed_decode((enum gr_agreed_key)key, bytes, &agreed) == GR_OK) {
+            gr_agreed_encode(&out, (enum gr_agreed_key)key, &agreed);
+            check(&out, bytes);
+        }
     gr_assert(arena.bytes <= 32 * size + 131072); // V2, and what arenas take at once
     gr_writer_deinit(&out);
     gr_arena_deinit(&arena);

@@ -16,6 +16,7 @@
 //   links up, link 1 down, store no_space
 //   link 1 up run=2001                   peer 1 is in another run than 1001; what is sent to it
 //                                        then shows `to=2001`
+//   link 1 up old                        the version of the link can say nothing of enum gr_says
 //   client 7 get foo [r= pr= timeout=]   7 is the ticket; `waited=` (of all requests): in the host
 //   client 7 put foo x [context={..} w= pw= dw= expires= timeout=], client 7 remove foo [...]
 //   client 7 set foo x [xx keepttl get expires=], del, append, expire foo 60000 [nx|xx|gt|lt],
@@ -39,7 +40,9 @@
 //          probe .. joined              of anti-entropy: see entropy.c
 //   ring ... newcomer                    nothing is held but what is loaded
 //   load holds p0 [p1] [dropping=p2]     before the first event
-//   adopt p0=3,1,2 [p1=..] [out=4]       the ring that follows, with those lists
+//   adopt [n=4] p0=3,1,2 [p1=..] [out=4] the ring that follows, with that N and those lists
+//   agreed [r=2 w=2 durability= value_max= siblings_max=]
+//                                        what the cluster goes by from now on
 //   says 3 p0 p1 [run=1003]              member 3 says that it holds these
 //   again                                the last frame comes a second time
 //   repair run|scrub [p0]                an operator asks, for one partition or for all
@@ -172,10 +175,7 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         gr_span_ms(words_number(&player->words, words_option(line, "scrub", "86400000")));
     config.hint_bytes_max =
         (uint64_t)words_number(&player->words, words_option(line, "hints", "100000"));
-    for (int d = 0; d < GR_DURABILITY_COUNT; d++)
-        if (is(words_option(line, "durability", "commit"),
-                gr_durability_name((enum gr_durability)d)))
-            config.durability = (enum gr_durability)d;
+    config.durability = rings_durability(line, GR_DURABILITY_COMMIT);
     config.background.slice_rate_min = config.background.slice_rate_max =
         (uint32_t)words_number(&player->words, words_option(line, "slices", "8192"));
     config.newcomer = words_flag(line, "newcomer");
@@ -492,11 +492,14 @@ static void on_link(struct player *player, const struct line *line)
     bool up = is(word(line, all ? 1 : 2), "up");
     int64_t one = all ? -1 : words_number(&player->words, word(line, 1));
     uint64_t run = (uint64_t)number_of(player, line, "run");
+    uint8_t unspoken = words_flag(line, "old") ? GR_SAYS_RELAY | GR_SAYS_SITES | GR_SAYS_HOLDS : 0;
     for (uint16_t m = 0; m < player->ring.member_count && player->words.wrong == NULL; m++)
         if (m != gr_node_config(player->node)->self && (all || m == one))
-            step(player,
-                (struct gr_event){
-                    .type = GR_EVENT_LINK, .peer = m, .up = up, .run = run != 0 ? run : 1000u + m});
+            step(player, (struct gr_event){.type = GR_EVENT_LINK,
+                             .peer = m,
+                             .up = up,
+                             .run = run != 0 ? run : 1000u + m,
+                             .unspoken = unspoken});
 }
 
 static void on_adopt(struct player *player, const struct line *line)
@@ -603,6 +606,8 @@ static void on_event(struct player *player, const struct line *line, enum gr_can
         load_line(words, line, player->node);
     else if (is(what, "adopt"))
         on_adopt(player, line);
+    else if (is(what, "agreed"))
+        step(player, rings_read_agreed(&player->words, line, gr_node_config(player->node)));
     else if (is(what, "says"))
         on_says(player, line);
     else if (is(what, "from"))

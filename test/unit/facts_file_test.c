@@ -94,7 +94,7 @@ static void test_round_trip(void **state)
             for (size_t at = 0; at < size; at++)
                 value[at] = (uint8_t)gr_random_next(&random);
             enum gr_fact_kind kind =
-                (enum gr_fact_kind)(1 + gr_random_below(&random, GR_FACT_KINDS - 1));
+                (enum gr_fact_kind)(1 + gr_random_below(&random, GR_FACT_KINDS + 5));
             struct gr_fact fact = gr_fact_make(kind, gr_random_below(&random, 50),
                 1 + (gr_random_next(&random) >> (1 + gr_random_below(&random, 62))),
                 gr_bytes(value, size));
@@ -194,7 +194,7 @@ static void test_malformed(void **state)
         {"\x02\x00\x00\x00\x01\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00", 15, false}, // one of two
         {"\x01\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00", 15, false}, // kind 0
         {"\x01\x00\x00\x00\x02\x05\x00\x00\x00\x00\x00\x00\x00\x04\x00", 15, false}, // a status
-        {"\x01\x00\x00\x00\x09\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00", 15, false}, // no kind
+        {"\x01\x00\x00\x00\x09\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00", 15, true},  // a later kind
         {"\x01\x00\x00\x00\x01\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00", 15, false}, // version 0
         {"\x01\x00\x00\x00\x01\x05\x00\x00\x00\x00\x00\x00\x00"
          "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x00",

@@ -121,6 +121,26 @@ static void test_meets(void **state)
     assert_int_equal(gr_test_blocks(), 0);
 }
 
+// Files that differ keep nobody apart once one of the two knows what was set.
+static void test_durability_was_set(void **state)
+{
+    (void)state;
+    static const uint8_t said[][2] = {{GR_HANDSHAKE_AGREED, GR_DURABILITY_BUFFERED},
+        {GR_DURABILITY_INTERVAL, GR_HANDSHAKE_AGREED}, {GR_HANDSHAKE_AGREED, GR_HANDSHAKE_AGREED},
+        {GR_DURABILITY_INTERVAL, GR_DURABILITY_INTERVAL}};
+    for (size_t i = 0; i < GR_COUNT(said); i++) {
+        struct gr_handshake_identity a = identity(0), b = identity(1);
+        a.durability = said[i][0];
+        b.durability = said[i][1];
+        struct pair pair;
+        pair_init(&pair, &a, &b);
+        run(&pair);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pair.end[k].h.state, GR_HANDSHAKE_DONE);
+        pair_deinit(&pair);
+    }
+}
+
 // Byte by byte, and with the first frame close behind.
 static void test_any_pieces(void **state)
 {
@@ -168,6 +188,11 @@ static void newer_frames(struct gr_handshake_identity *dialler)
     dialler->frame_version_max = 3;
 }
 
+static void older_frames(struct gr_handshake_identity *dialler)
+{
+    dialler->frame_version_min = dialler->frame_version_max = 0;
+}
+
 static void other_secret(struct gr_handshake_identity *dialler)
 {
     dialler->secret[31] ^= 1;
@@ -212,7 +237,10 @@ static void test_refusals(void **state)
             "b and a were founded with different lists of members"},
         {other_durability, GR_REFUSAL_DURABILITY, 1,
             "b has durability = commit and a has buffered"},
-        {newer_frames, GR_REFUSAL_VERSION, 1, "b speaks frame versions 1 to 1 and a speaks 2 to 3"},
+        {newer_frames, GR_REFUSAL_VERSION, 1,
+            "b is to be upgraded: it speaks frame versions 1 to 1, and a speaks 2 to 3"},
+        {older_frames, GR_REFUSAL_VERSION, 1,
+            "a is to be upgraded: it speaks frame versions 0 to 0, and b speaks 1 to 1"},
         {other_secret, GR_REFUSAL_SECRET, 0, "a and b do not have the same cluster secret"},
         {another_expected, GR_REFUSAL_WRONG_MEMBER, 1, "a expected another member, and found b"},
         {itself, GR_REFUSAL_ITSELF, 1, "b talks to itself"},
@@ -424,15 +452,49 @@ static void test_strangers(void **state)
     }
 }
 
-// Whatever else a HELLO of another version says: only the version is looked at.
+// The two agree on the highest version that both know, whichever of them dials.
+static void test_negotiates(void **state)
+{
+    (void)state;
+    for (uint8_t a_min = 1; a_min < 5; a_min++)
+        for (uint8_t a_max = a_min; a_max < 5; a_max++)
+            for (uint8_t b_min = 1; b_min < 5; b_min++)
+                for (uint8_t b_max = b_min; b_max < 5; b_max++) {
+                    struct gr_handshake_identity a = identity(0), b = identity(1);
+                    a.frame_version_min = a_min;
+                    a.frame_version_max = a_max;
+                    b.frame_version_min = b_min;
+                    b.frame_version_max = b_max;
+                    struct pair pair;
+                    pair_init(&pair, &a, &b);
+                    run(&pair);
+                    int common = 0;
+                    for (int v = 1; v < 5; v++)
+                        if (v >= a_min && v <= a_max && v >= b_min && v <= b_max)
+                            common = v;
+                    for (int i = 0; i < 2; i++) {
+                        const struct gr_handshake *h = &pair.end[i].h;
+                        assert_int_equal(h->state == GR_HANDSHAKE_DONE, common > 0);
+                        assert_int_equal(h->peer.frame_version, common);
+                        const char *old = a_max < b_min ? "a is to be" : "b is to be";
+                        if (common == 0)
+                            assert_non_null(strstr(h->reason, old));
+                    }
+                    pair_deinit(&pair);
+                }
+}
+
+// Of a HELLO of a version that is out of reach only the versions are looked at.
 static void test_other_versions(void **state)
 {
     (void)state;
     static const struct {
         const char *hello, *reason;
     } table[] = {
-        {"Gr\x01\x01\x00\x03", "b speaks handshake version 4 and the other side version 3"},
-        {"Gr\x01\x01\x00\x05", "b speaks handshake version 4 and the other side version 5"},
+        {"Gr\x01\x02\x00\x04\x03",
+            "a node is to be upgraded: it speaks handshake version 4, and b speaks 5 to 5"},
+        {"Gr\x01\x02\x00\x08\x06", "b is to be upgraded: it speaks handshake versions 5 to 5, and "
+                                   "another node 6 to 8"},
     };
     for (size_t i = 0; i < GR_COUNT(table); i++) {
         struct gr_handshake_identity b = identity(1);
@@ -441,11 +503,35 @@ static void test_other_versions(void **state)
         struct gr_writer out;
         gr_writer_init(&out, 4096);
         size_t consumed;
-        gr_handshake_feed(&h, gr_bytes(table[i].hello, 6), &consumed, &out);
+        gr_handshake_feed(&h, gr_bytes(table[i].hello, 7), &consumed, &out);
         assert_int_equal(h.state, GR_HANDSHAKE_REFUSED);
         assert_int_equal(h.refusal, GR_REFUSAL_VERSION);
         assert_string_equal(h.reason, table[i].reason);
         gr_writer_deinit(&out);
+    }
+}
+
+// A later program's HELLO has more fields behind those of this version. They are passed over, and
+// proven all the same; from a program of this version they would be a mistake.
+static void test_later_hello(void **state)
+{
+    (void)state;
+    for (int later = 0; later < 2; later++) {
+        struct gr_handshake_identity a = identity(0), b = identity(1);
+        struct pair pair;
+        pair_init(&pair, &a, &b);
+        feed(&pair, 0, 0);
+        struct gr_writer *hello = &pair.end[1].in;
+        gr_write_bytes(hello, gr_bytes_text("and more"));
+        hello->data[3] = (uint8_t)(hello->data[3] + 8);
+        hello->data[5] = (uint8_t)(hello->data[5] + later);
+        struct gr_handshake *h = &pair.end[0].h; // that is what the dialler said
+        h->hello_bytes[0] = (uint16_t)(h->hello_bytes[0] + 8);
+        memcpy(h->hello[0], hello->data + 5, h->hello_bytes[0]);
+        run(&pair);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pair.end[i].h.state, later ? GR_HANDSHAKE_DONE : GR_HANDSHAKE_REFUSED);
+        pair_deinit(&pair);
     }
 }
 
@@ -480,6 +566,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meets),
+        cmocka_unit_test(test_durability_was_set),
         cmocka_unit_test(test_any_pieces),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_dialler_looks_too),
@@ -488,7 +575,9 @@ int main(void)
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_flips),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_negotiates),
         cmocka_unit_test(test_other_versions),
+        cmocka_unit_test(test_later_hello),
         cmocka_unit_test(test_reason_is_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,40 @@ static void test_gossip(void **state)
     gr_members_deinit(&desk.members);
 }
 
+// What only later programs know of is passed on, compared and told like everything else (facts.h).
+static void test_kinds_of_later_programs(void **state)
+{
+    (void)state;
+    static struct desk desk;
+    begin(&desk, 11);
+    enum { LATER = 200, LATEST = GR_FACT_KIND_MAX };
+    struct gr_fact said[] = {
+        gr_fact_make((enum gr_fact_kind)LATER, 5, 3, gr_bytes("new", 3)),
+        gr_fact_make((enum gr_fact_kind)LATEST, 5, 4, gr_bytes("newer", 5)),
+    };
+    for (size_t i = 0; i < GR_COUNT(said); i++) {
+        hear_fact(&desk, 3, &said[i]);
+        tick(&desk);
+        assert_int_equal(desk.count, 4);
+        assert_int_equal(desk.sent[0].fact.kind, said[i].kind);
+    }
+    // Somebody who knows none of it is told both; the kinds stay apart.
+    uint64_t mask =
+        1ull << gr_fact_bucket(said[0].kind, 5) | 1ull << gr_fact_bucket(said[1].kind, 5);
+    hear(&desk, 2, &(struct gr_talk){.type = GR_TALK_HEADS, .mask = mask});
+    assert_int_equal(desk.count, 1);
+    assert_true(desk.sent[0].type == GR_TALK_FACTS && desk.sent[0].facts >= 2);
+    // And what is later there is asked for.
+    struct gr_fact later = gr_fact_make(said[0].kind, 5, 9, gr_bytes(NULL, 0));
+    hear(&desk, 2,
+        &(struct gr_talk){
+            .type = GR_TALK_HEADS, .mask = mask, .fact_list = &later, .fact_count = 1});
+    assert_int_equal(desk.sent[0].wants, 1);
+    assert_int_equal(gr_facts_find(&desk.members.facts, said[0].kind, 5)->version, 3);
+    assert_int_equal(gr_facts_find(&desk.members.facts, said[1].kind, 5)->version, 4);
+    gr_members_deinit(&desk.members);
+}
+
 // Everyone is probed, once a round (DT2).
 static void test_turns(void **state)
 {
@@ -334,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_slept),
         cmocka_unit_test(test_helps),
         cmocka_unit_test(test_gossip),
+        cmocka_unit_test(test_kinds_of_later_programs),
         cmocka_unit_test(test_turns),
     };
     return cmocka_run_group_tests_name("members", tests, NULL, nothing_is_left);

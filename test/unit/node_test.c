@@ -331,8 +331,12 @@ static void pass_time(struct world *world, int64_t us)
 
 static void change_link(struct world *world, uint16_t peer, bool up)
 {
-    step(world,
-        (struct gr_event){.type = GR_EVENT_LINK, .peer = peer, .up = up, .run = 1000u + peer});
+    uint8_t unspoken = chance(world, 300) ? (uint8_t)below(world, 8) : 0;
+    step(world, (struct gr_event){.type = GR_EVENT_LINK,
+                    .peer = peer,
+                    .up = up,
+                    .run = 1000u + peer,
+                    .unspoken = unspoken});
 }
 
 static void set_links(struct world *world, bool up)

@@ -24,7 +24,7 @@ static bool takes_once(accept_function *accept, uint64_t seed, uint64_t reorder)
     struct gr_peer peer;
     gr_random_init(&random, seed);
     gr_peer_init(&peer);
-    gr_peer_link(&peer, 7);
+    gr_peer_link(&peer, 7, 0);
     uint64_t top = 0;
     for (uint64_t i = 1; i <= FRAMES; i++) {
         uint64_t sequence = i + gr_random_below(&random, reorder + 1);
@@ -79,7 +79,7 @@ static void test_window(void **state)
     (void)state;
     struct gr_peer peer;
     gr_peer_init(&peer);
-    gr_peer_link(&peer, 7);
+    gr_peer_link(&peer, 7, 0);
     assert_false(gr_peer_accept(&peer, 7, 0));
     assert_true(gr_peer_accept(&peer, 7, 1));
     static const uint64_t step[] = {
@@ -108,10 +108,10 @@ static void test_runs(void **state)
     gr_peer_init(&peer);
     for (uint64_t run = 1; run <= 20; run++) {
         assert_false(gr_peer_accept(&peer, 100 + run, 1)); // before its link
-        gr_peer_link(&peer, 100 + run);
+        gr_peer_link(&peer, 100 + run, 0);
         for (uint64_t sequence = 1; sequence <= 3; sequence++)
             assert_true(gr_peer_accept(&peer, 100 + run, sequence));
-        gr_peer_link(&peer, 100 + run);
+        gr_peer_link(&peer, 100 + run, 0);
         assert_false(gr_peer_accept(&peer, 100 + run, 2));
         for (uint64_t old = 1; old < run; old++)
             assert_false(gr_peer_accept(&peer, 100 + old, 4));

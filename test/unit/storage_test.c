@@ -416,6 +416,28 @@ static void test_the_interval(void **state)
     }
 }
 
+// Another interval is that of what waits already.
+static void test_another_interval(void **state)
+{
+    (void)state;
+    open_again(gr_span_ms(3600000));
+    for (uint64_t i = 1; i <= 2; i++) {
+        put("a", "1");
+        assert_true(gr_storage_commit(storage));
+        assert_true(wait_type(GR_EVENT_APPLIED).number == i);
+        if (i == 1)
+            assert_true(wait_type(GR_EVENT_SYNCED).number == 1);
+    }
+    expect_nothing();
+    gr_storage_set_interval(storage, gr_span_ms(1));
+    assert_true(wait_type(GR_EVENT_SYNCED).number == 2);
+    gr_storage_set_interval(storage, gr_span_ms(3600000));
+    put("a", "2");
+    assert_true(gr_storage_commit(storage));
+    assert_true(wait_type(GR_EVENT_APPLIED).number == 3);
+    expect_nothing();
+}
+
 // What the engine refused is never told as applied, nor what came after it.
 static void test_refused_is_not_applied(void **state)
 {
@@ -612,6 +634,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_failed_sync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_space_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_interval, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_another_interval, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_is_not_applied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pages_of_records, set_up, tear_down),
