@@ -51,6 +51,7 @@
     X(PUT_STOOD_IN, "a node that is no owner coordinated a put")                                   \
     X(PUT_RUN_TWICE, "a forwarded put was not answered in time and was written as a hint too")     \
     X(PUT_SUBSTITUTE, "a put asked a node to stand in for an owner")                               \
+    X(PUT_KEPT_TOO, "one who stands in was asked to keep a hint for another owner too")            \
     X(PUT_OWNER_AFTER_ALL, "an owner acknowledged after a node had stood in for it")               \
     X(PUT_RELAYED, "a put sent one copy to another site, to be passed on there")                   \
     X(PUT_RELAY_BYPASSED, "who was to be passed a write on was sent it after all")                 \

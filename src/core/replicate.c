@@ -19,6 +19,10 @@
 //       delay is sent it from here, and only then may somebody stand in. A newcomer (S6), and the
 //       voter of this node's own seat, are sent it from here at first; so is each whose link cannot
 //       say that (L3 of peer.c), or that of the one who would pass it on to him.
+//   S8  A seat that nobody is left to stand in for has no vote (S1), and its owner is remembered:
+//       one who stands in for another seat is asked to keep a hint for it too. Nobody waits for the
+//       answer; if it is not kept, an exchange brings the write. A site that is cut off from all
+//       others has more owners to remember than nodes to spare.
 //
 //   seat: owner asked --ack--> voted
 //           | passed on by another (S7), hedge delay over: asked from here
@@ -209,6 +213,40 @@ static void on_newcomer_ack(struct gr_node *node, struct gr_put *put, const stru
             gr_site_voter(node, &put->list, position, asked->member), ack->durable);
 }
 
+// S8. The first that stands in for another seat: of this node's site if there is one, for who is
+// cut off may not be known yet.
+static void keep_too(struct gr_node *node, struct gr_put *put, uint8_t position)
+{
+    const struct gr_asked *keeper = NULL;
+    uint16_t own = put->list.member[put->own];
+    if (own != node->config.self && put->list.voter[put->own] != node->config.self)
+        return; // this node stands in itself, and keeps a hint for every owner (hint.c)
+    for (int i = 0; i < put->asked_count; i++) {
+        const struct gr_asked *asked = &put->asked[i];
+        uint8_t seat = asked->position;
+        bool stands_in = seat != position && asked->member != put->list.member[seat] &&
+                         asked->member != put->list.voter[seat];
+        bool near = gr_ring_same_site(node->ring, asked->member, node->config.self);
+        if (stands_in && gr_node_peer_up(node, asked->member) && (keeper == NULL || near))
+            keeper = asked;
+        if (keeper == asked && near)
+            break;
+    }
+    if (keeper == NULL)
+        return;
+    struct gr_message message = {
+        .type = GR_MSG_DELTA,
+        .id = gr_node_id(node), // no call's: the acknowledgement is not waited for
+        .deadline_ms = gr_node_remaining_ms(node, put->call.deadline),
+        .key = put->key,
+        .record = put->delta,
+        .dot = put->dot,
+        .owed_to = node->ring->member[put->list.member[position]].id,
+    };
+    if (gr_node_send(node, keeper->member, &message))
+        gr_probe(&node->probes, GR_PROBE_PUT_KEPT_TOO);
+}
+
 // Asks the next healthy node of the walk to stand in. When nobody is left, and nobody who was asked
 // may still answer, the seat says so (S3).
 static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
@@ -224,6 +262,7 @@ static void stand_in(struct gr_node *node, struct gr_put *put, uint8_t position)
             node, put->partition, put->list.voter[position], &seat->walk, false);
         if (next < 0 || put->asked_count == GR_ASKED_MAX) {
             seat->closed = true;
+            keep_too(node, put, position);
             break;
         }
         if (ask(node, put, (uint16_t)next, position)) {
