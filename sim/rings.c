@@ -68,18 +68,19 @@ static void tell_holds(struct sim *sim, int from, int to)
     host->heard[from] = *said;
     if (host->node == NULL)
         return;
-    struct gr_holds holds = {.words = words_of(sim), .held = said->held};
+    struct gr_holds holds = {.bare_in = said->bare_in, .words = words_of(sim), .held = said->held};
     sim_step(sim, to,
         &(struct gr_event){
             .type = GR_EVENT_HOLDS, .peer = (uint16_t)from, .run = said->run, .holds = &holds});
 }
 
-static void say(struct sim *sim, int n, const uint64_t *held)
+static void say(struct sim *sim, int n, uint64_t bare_in, const uint64_t *held)
 {
     struct sim_said *said = &sim->said[n];
     note_changes(sim, said->held, held);
     memcpy(said->held, held, words_of(sim) * sizeof *held);
     said->run = sim->node[n].config.run;
+    said->bare_in = bare_in;
     said->version++;
     sim->moves++;
     spread(sim, n, -1);
@@ -87,7 +88,7 @@ static void say(struct sim *sim, int n, const uint64_t *held)
 
 void sim_rings_say(struct sim *sim, int n, const struct gr_holds *holds)
 {
-    say(sim, n, holds->held);
+    say(sim, n, holds->bare_in, holds->held);
 }
 
 // ---- rings -----------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ void sim_rings_start(struct sim *sim, int n)
     uint64_t held[SIM_HOLD_WORDS] = {0};
     for (uint32_t p = 0; p < sim->ring.partitions; p++)
         held[p / 64] |= (uint64_t)gr_node_held(host->node, p) << (p % 64);
-    say(sim, n, held);
+    say(sim, n, 0, held);
 }
 
 // Some other owner in some lists, wherever that may be: what no plan would make.
@@ -251,7 +252,7 @@ bool sim_rings_remove(struct sim *sim, int node, const struct sim_action *action
     if (by == node || !(parent->members >> node & 1) ||
         !make(sim, by, parent->members & ~(1u << node), parent->ring.n, false, action))
         return false;
-    say(sim, node, none); // what is said of its store is news like any other
+    say(sim, node, 0, none); // what is said of its store is news like any other
     return true;
 }
 

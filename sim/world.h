@@ -120,7 +120,7 @@ enum { SIM_RINGS_MAX = 24, SIM_HOLD_WORDS = 1 };
 
 // What a node has said last that it holds.
 struct sim_said {
-    uint64_t version, run, held[SIM_HOLD_WORDS];
+    uint64_t version, run, bare_in, held[SIM_HOLD_WORDS];
 };
 
 struct sim_ring {

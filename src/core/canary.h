@@ -62,6 +62,7 @@
         "who holds a partition until its owner does gets no writes")                               \
     X(ANY_SOURCE, "any-source", "an owner holds after an exchange with whomever")                  \
     X(TWO_SOURCES, "two-sources", "a transfer goes on with another source")                        \
+    X(FOUND_GIVEN, "found-given", "what others were given is taken for what was nobody's")         \
     X(DROP_UNCOVERED, "drop-uncovered", "a former holder drops what nobody else may have")         \
     X(COUNTER_FORGOTTEN, "counter-forgotten", "with a partition goes its counter of dots")         \
     X(HINT_ASTRAY, "hint-astray",                                                                  \

@@ -196,7 +196,8 @@ const struct gr_holds *gr_holder_all(struct gr_node *node)
         dropping[p / 64] |= (uint64_t)node->partition[p].dropping << (p % 64);
     }
     struct gr_holds *holds = gr_arena_new(&node->scratch, struct gr_holds);
-    *holds = (struct gr_holds){.words = words, .held = held, .dropping = dropping};
+    *holds = (struct gr_holds){
+        .bare_in = node->bare_in, .words = words, .held = held, .dropping = dropping};
     return holds;
 }
 
@@ -208,6 +209,16 @@ void gr_holder_count(struct gr_node *node)
         node->stats.partitions += has;
         node->stats.unread += has && node->partition[p].leaf == NULL;
     }
+}
+
+void gr_holder_hold(struct gr_node *node, uint32_t partition)
+{
+    bool bare = true;
+    for (uint32_t p = 0; p < node->ring->partitions && bare; p++)
+        bare = !node->partition[p].held;
+    if (bare)
+        node->bare_in = node->ring->version;
+    node->partition[partition].held = true;
 }
 
 // ---- what is told ----------------------------------------------------------------------------
@@ -240,14 +251,6 @@ void gr_holder_on_synced(struct gr_node *node)
     gr_node_emit(node, &(struct gr_effect){.type = GR_EFFECT_HOLDS, .holds = gr_holder_all(node)});
 }
 
-static bool is_bare(const uint64_t *bits, uint32_t words)
-{
-    for (uint32_t i = 0; i < words; i++)
-        if (bits[i] != 0)
-            return false;
-    return true;
-}
-
 void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event)
 {
     uint32_t words = words_of(node);
@@ -257,11 +260,8 @@ void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event)
     if (holding->bits == NULL)
         holding->bits = gr_hook_memory(NULL, words * sizeof *holding->bits);
     memcpy(holding->bits, event->holds->held, words * sizeof *holding->bits);
-    if (holding->run != event->run)
-        holding->bare_in = 0;
     holding->run = event->run;
-    if (is_bare(holding->bits, words))
-        holding->bare_in = node->ring->version;
+    holding->bare_in = event->holds->bare_in;
     gr_transfer_soon(node);
 }
 

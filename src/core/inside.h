@@ -72,7 +72,7 @@ struct gr_spare {
 struct gr_holding {
     uint64_t run;
     uint64_t *bits;   // owned; NULL: nothing was heard
-    uint64_t bare_in; // the last ring in which it said, in this run, that it held nothing; 0: none
+    uint64_t bare_in; // the last ring in which, in this run, it held nothing; 0: none
 };
 
 // ---- partitions and latches ------------------------------------------------------------------
@@ -274,6 +274,7 @@ struct gr_node {
     struct gr_peer *peer;       // by member
     struct gr_holding *holding; // likewise: what each has said that it holds; the own one is unused
     uint16_t member_capacity;   // of these two, and of entropy->served
+    uint64_t bare_in;           // the last ring in which, in this run, nothing was held; 0: none
     uint64_t holds_number;      // of the last WRITE that changed what is held here, not told yet; 0
     struct gr_map calls, latches, keyops, scans, hint_reads;
     struct gr_list spare;  // dots given back, oldest first
@@ -328,6 +329,8 @@ bool gr_holder_shares(const struct gr_node *node, uint16_t member, uint32_t part
 bool gr_holder_any(const struct gr_node *node, uint32_t partition);
 // What this node holds, to be written or told; in scratch memory.
 const struct gr_holds *gr_holder_all(struct gr_node *node);
+// From now on this node holds the partition.
+void gr_holder_hold(struct gr_node *node, uint32_t partition);
 // Partitions are held, owned, dropped otherwise than before: counts them anew.
 void gr_holder_count(struct gr_node *node);
 void gr_holder_on_holds(struct gr_node *node, const struct gr_event *event);

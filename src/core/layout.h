@@ -32,6 +32,7 @@ struct gr_card {
 // GR_FACT_HOLDS, key: the member's id. What its store holds completely, as it says itself (§4.9).
 struct gr_holdings {
     uint64_t store, run;  // of the actor that says so
+    uint64_t bare_in;     // the last ring in which it held nothing in that run; 0: none
     uint32_t partitions;  // Q, a power of two up to GR_PARTITIONS_MAX
     const uint64_t *bits; // (Q + 63) / 64 words: bit p % 64 of word p / 64; beyond Q they are zero
 };

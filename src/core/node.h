@@ -105,7 +105,7 @@ struct gr_event {
     // RING: outlives the node, or the next such event; the one before outlives this step, so it
     // stands elsewhere. Its members begin with those of the ring before, in the same places.
     const struct gr_ring *ring;
-    const struct gr_holds *holds; // HOLDS: `held` alone
+    const struct gr_holds *holds; // HOLDS: but for `dropping`
     uint8_t r, w;                 // AGREED: as in a request, and fit for the ring
     enum gr_durability durability;
     uint32_t value_max, siblings_max; // AGREED: with durability, all of them
@@ -139,7 +139,8 @@ enum gr_effect_type {
 // 64 of word p / 64. Never both.
 enum { GR_HOLDS_WORDS_MAX = GR_PARTITIONS_MAX / 64 };
 struct gr_holds {
-    uint32_t words; // (Q + 63) / 64
+    uint64_t bare_in; // the last ring in which, in this run, nothing was held; 0: none. Not stored
+    uint32_t words;   // (Q + 63) / 64
     const uint64_t *held, *dropping;
 };
 
@@ -202,7 +203,7 @@ struct gr_effect {
     struct gr_wall wall;
     const struct gr_result *result; // REPLY
     uint8_t acks, durable;          // ACKED: replicas that have acknowledged so far; on disk
-    const struct gr_holds *holds;   // HOLDS: `held` alone
+    const struct gr_holds *holds;   // HOLDS: but for `dropping`
     const char *text;               // LOG
 };
 

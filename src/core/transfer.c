@@ -17,10 +17,11 @@
 //   T3  A hint that is kept here of a partition that this node owns is in its own store first: no
 //       get asks an owner for hints.
 //   T4  The flag is written after everything that it stands for, and told once it is durable.
-//   T5  Of those who make a cluster together, one is the first to have heard all others, and says
-//       that it holds before a third has said that it does not. Who holds goes on holding until all
-//       owners do (leave.c, LV3): so whoever has said, in this ring, that it holds nothing may
-//       since have come to hold only what was nobody's, and this node has as good a right to it.
+//   T5  Of those who make a cluster together, one is the first to have heard all others, and holds
+//       before a third has heard what it said before: news overtakes news. So with what it holds
+//       each says in which ring it last held nothing. Who holds goes on holding until all owners do
+//       (leave.c, LV3): whoever held nothing in this ring may since have come to hold only what was
+//       nobody's, and this node has as good a right to it.
 //
 //   owner, not held -> exchange with its source -joined-> (T3) -> held -> told
 //                        ^-- failed: again in AGAIN_MS --'
@@ -97,13 +98,14 @@ bool gr_transfer_is_anothers(const struct gr_node *node, uint32_t partition, uin
 // Who stands outside the ring is only waited for if it holds.
 static bool is_nobodys(const struct gr_node *node, uint32_t partition)
 {
+    bool given = node->config.canary == GR_CANARY_FOUND_GIVEN;
     for (uint16_t m = 0; m < node->ring->member_count; m++) {
         const struct gr_holding *holding = &node->holding[m];
         bool holds = gr_holder_says(node, m, partition);
         if (m == node->config.self || (node->ring->member[m].out && !holds))
             continue;
         if (!node->peer[m].up || holding->bits == NULL || holding->run != node->peer[m].run ||
-            (holds && holding->bare_in != node->ring->version))
+            (holds && holding->bare_in != node->ring->version && !given))
             return false;
     }
     return true;
@@ -122,7 +124,7 @@ static bool may_hold(const struct gr_node *node, uint32_t partition)
 static void hold(struct gr_node *node, uint32_t partition)
 {
     struct gr_partition *p = &node->partition[partition];
-    p->held = true;
+    gr_holder_hold(node, partition);
     p->given_count = 0;
     gr_probe(&node->probes, GR_PROBE_TRANSFER_HELD);
     gr_holder_write(node, partition, NULL, 0);

@@ -163,6 +163,7 @@ struct gr_roster {
     uint64_t taken;                       // hash of the last layout that was looked at
     struct gr_card card;                  // this node's own
     uint64_t held[GR_HOLDS_WORDS_MAX];    // what this node has said that it holds
+    uint64_t bare_in;                     // and in which ring it last held nothing (core/node.h)
     bool holds_news[GR_MEMBERS_MAX];      // the node is to be told what it holds
     bool news, any_holds_news;            // for gr_roster_settle
     char path[GR_DATADIR_PATH_BYTES + 8]; // the file FACTS

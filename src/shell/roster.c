@@ -100,6 +100,7 @@ static void say_holdings(struct gr_server *server)
 {
     struct gr_holdings holdings = {.store = server->actor.store,
         .run = server->actor.run,
+        .bare_in = server->roster.bare_in,
         .partitions = server->cluster.partitions,
         .bits = server->roster.held};
     struct gr_writer value;
@@ -129,6 +130,7 @@ void gr_roster_introduce(struct gr_server *server, uint8_t version, struct gr_wr
 void gr_roster_holds(struct gr_server *server, const struct gr_holds *holds)
 {
     memcpy(server->roster.held, holds->held, holds->words * sizeof *holds->held);
+    server->roster.bare_in = holds->bare_in;
     say_holdings(server);
 }
 
@@ -294,8 +296,9 @@ static void tell_holds(struct gr_server *server, uint16_t place)
     if (find_holdings(server, place, &arena, &holdings)) {
         uint64_t none[GR_HOLDS_WORDS_MAX] = {0};
         bool gone = gr_roster_is_banned(server, holdings.store);
-        struct gr_holds holds = {
-            .words = (holdings.partitions + 63) / 64, .held = gone ? none : holdings.bits};
+        struct gr_holds holds = {.bare_in = holdings.bare_in,
+            .words = (holdings.partitions + 63) / 64,
+            .held = gone ? none : holdings.bits};
         struct gr_event event = {
             .type = GR_EVENT_HOLDS, .peer = place, .run = holdings.run, .holds = &holds};
         gr_turn_step(server, &event);
@@ -379,6 +382,7 @@ void gr_roster_begin(struct gr_server *server)
 {
     struct gr_roster *roster = &server->roster;
     memset(roster->held, 0, sizeof roster->held);
+    roster->bare_in = 0;
     for (uint32_t p = 0; p < server->cluster.partitions; p++)
         roster->held[p / 64] |= (uint64_t)gr_node_held(server->node, p) << (p % 64);
     say_holdings(server);

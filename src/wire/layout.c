@@ -145,6 +145,7 @@ void gr_holdings_encode(struct gr_writer *out, const struct gr_holdings *holding
     size_t start = begin(out);
     gr_write_u64(out, holdings->store);
     gr_write_u64(out, holdings->run);
+    gr_write_u64(out, holdings->bare_in);
     gr_write_u32(out, holdings->partitions);
     for (uint32_t i = 0; i < (holdings->partitions + 7) / 8; i++)
         gr_write_u8(out, (uint8_t)(holdings->bits[i / 8] >> i % 8 * 8));
@@ -158,6 +159,7 @@ enum gr_err gr_holdings_decode(
     struct gr_holdings holdings = {0};
     holdings.store = gr_read_u64(&in);
     holdings.run = gr_read_u64(&in);
+    holdings.bare_in = gr_read_u64(&in);
     holdings.partitions = gr_read_u32(&in);
     if (in.bad || !is_partitions(holdings.partitions))
         return GR_ERR_MALFORMED;

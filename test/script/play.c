@@ -43,7 +43,8 @@
 //   adopt [n=4] p0=3,1,2 [p1=..] [out=4] the ring that follows, with that N and those lists
 //   agreed [r=2 w=2 durability= value_max= siblings_max=]
 //                                        what the cluster goes by from now on
-//   says 3 p0 p1 [run=1003]              member 3 says that it holds these
+//   says 3 p0 p1 [run=1003] [bare-in=1]  member 3 says that it holds these, and in which ring it
+//                                        last held nothing
 //   again                                the last frame comes a second time
 //   repair run|scrub [p0]                an operator asks, for one partition or for all
 //   stats                                > stats calls=0 memory=0
@@ -519,7 +520,8 @@ static void on_says(struct player *player, const struct line *line)
     uint16_t peer = (uint16_t)words_number(&player->words, word(line, 1));
     uint64_t held, dropping, run = (uint64_t)number_of(player, line, "run");
     rings_read_holds(&player->words, line, 2, &held, &dropping);
-    struct gr_holds holds = {.words = 1, .held = &held};
+    struct gr_holds holds = {
+        .bare_in = (uint64_t)number_of(player, line, "bare-in"), .words = 1, .held = &held};
     if (player->words.wrong == NULL)
         step(player, (struct gr_event){.type = GR_EVENT_HOLDS,
                          .peer = peer,

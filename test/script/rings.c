@@ -55,7 +55,7 @@ void rings_read_holds(struct words *words, const struct line *line, int at, uint
     for (; at < line->count; at++) {
         const char *word = line->word[at];
         bool drops = strncmp(word, "dropping=", 9) == 0;
-        if (strncmp(word, "run=", 4) == 0)
+        if (strncmp(word, "run=", 4) == 0 || strncmp(word, "bare-in=", 8) == 0)
             continue;
         word += drops ? 9 : 0;
         if (*word != 'p') {

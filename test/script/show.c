@@ -375,6 +375,8 @@ void show_effect(struct words *words, struct effects *effects, const struct gr_e
         for (uint32_t p = 0; p < effect->holds->words * 64; p++)
             if (effect->holds->held[p / 64] >> (p % 64) & 1)
                 text_add(&text, " p%u", p);
+        if (effect->holds->bare_in != 0)
+            text_add(&text, " bare-in=%llu", (unsigned long long)effect->holds->bare_in);
         break;
     case GR_EFFECT_LOG:
         text_add(&text, "log %s", effect->text);

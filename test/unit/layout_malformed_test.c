@@ -86,21 +86,23 @@ static void test_malformed_holdings(void **state)
     static const char good[] = "\x01"
                                "\x01\x00\x00\x00\x00\x00\x00\x00" // 1: store
                                "\x02\x00\x00\x00\x00\x00\x00\x00" // 9: run
-                               "\x04\x00\x00\x00\x0a";            // 17: Q; 21: partitions 1 and 3
+                               "\x03\x00\x00\x00\x00\x00\x00\x00" // 17: the ring of then
+                               "\x04\x00\x00\x00\x0a";            // 25: Q; 29: partitions 1 and 3
     static const struct damage bad[] = {
         {0, "\x00", 1, "no format"},
-        {17, U32("\x00\x00\x00\x00"), "no partitions"},
-        {17, U32("\x03\x00\x00\x00"), "three partitions"},
-        {17, U32("\x10\x00\x00\x00"), "more partitions than bits"},
-        {17, U32("\x00\x80\x00\x00"), "too many partitions"},
-        {21, "\x1a", 1, "a bit beyond Q"},
-        {21, "\x8a", 1, "another"},
+        {25, U32("\x00\x00\x00\x00"), "no partitions"},
+        {25, U32("\x03\x00\x00\x00"), "three partitions"},
+        {25, U32("\x10\x00\x00\x00"), "more partitions than bits"},
+        {25, U32("\x00\x80\x00\x00"), "too many partitions"},
+        {29, "\x1a", 1, "a bit beyond Q"},
+        {29, "\x8a", 1, "another"},
     };
     struct gr_arena arena = {0};
     struct gr_holdings holdings;
     struct gr_bytes bytes = gr_bytes(good, sizeof good - 1);
     assert_int_equal(gr_holdings_decode(bytes, &arena, &holdings), GR_OK);
-    assert_true(holdings.store == 1 && holdings.run == 2 && holdings.bits[0] == 10);
+    assert_true(holdings.store == 1 && holdings.run == 2 && holdings.bare_in == 3);
+    assert_int_equal(holdings.bits[0], 10);
     struct gr_holdings before = holdings;
     for (size_t i = 0; i < GR_COUNT(bad); i++) {
         uint8_t changed[sizeof good];
@@ -113,7 +115,7 @@ static void test_malformed_holdings(void **state)
     assert_memory_equal(&holdings, &before, sizeof holdings);
     gr_arena_deinit(&arena);
     // Bits there are, and as many as said, but too many.
-    static uint8_t large[21 + 4096] = {1, [18] = 0x80};
+    static uint8_t large[29 + 4096] = {1, [26] = 0x80};
     assert_int_equal(
         gr_holdings_decode(gr_bytes(large, sizeof large), &arena, &holdings), GR_ERR_MALFORMED);
     gr_arena_deinit(&arena);

@@ -170,13 +170,19 @@ static void test_holdings(void **state)
             bits[i] = gr_random_next(&random);
         if (q < 64)
             bits[0] &= ((uint64_t)1 << q) - 1;
-        struct gr_holdings said = {gr_random_next(&random), gr_random_next(&random), q, bits}, read;
+        struct gr_holdings said = {.store = gr_random_next(&random),
+            .run = gr_random_next(&random),
+            .bare_in = gr_random_next(&random),
+            .partitions = q,
+            .bits = bits};
+        struct gr_holdings read;
         struct gr_writer out;
         gr_writer_init(&out, GR_FACT_BYTES_MAX);
         gr_holdings_encode(&out, &said);
-        assert_int_equal(out.size, 21 + (q + 7) / 8);
+        assert_int_equal(out.size, 29 + (q + 7) / 8);
         assert_int_equal(gr_holdings_decode(gr_writer_bytes(&out), &arena, &read), GR_OK);
         assert_true(read.store == said.store && read.run == said.run && read.partitions == q);
+        assert_true(read.bare_in == said.bare_in);
         assert_memory_equal(read.bits, bits, (q + 63) / 64 * sizeof *bits);
         for (size_t size = 0; size < out.size; size++)
             assert_int_equal(
@@ -363,7 +369,7 @@ static void test_no_room(void **state)
     static const uint64_t bits[1] = {3};
     struct gr_arena arena = {0};
     struct gr_card card = {.name = "a", .peer = "b", .resp = "c", .weight = 1};
-    struct gr_holdings holdings = {1, 2, 2, bits};
+    struct gr_holdings holdings = {1, 2, 0, 2, bits};
     struct gr_layout layout = largest(&arena, 8, 1, 2, 1);
     for (int i = 0; i < 3; i++) {
         struct gr_writer out;
