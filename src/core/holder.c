@@ -173,14 +173,17 @@ bool gr_node_is_founded(const struct gr_node *node)
     return false;
 }
 
-bool gr_node_has_voters(const struct gr_node *node, uint8_t votes)
+static bool is_enough(const struct gr_node *node, const struct gr_preference *list, uint8_t asked)
+{
+    struct gr_need need = gr_site_need(node->ring, list, asked, node->config.self);
+    return gr_need_met(&need, list->held);
+}
+
+bool gr_node_has_voters(const struct gr_node *node)
 {
     for (uint32_t p = 0; p < node->ring->partitions; p++) {
         struct gr_preference list = gr_holder_list(node, p);
-        uint8_t voters = 0;
-        for (uint8_t i = 0; i < list.n; i++)
-            voters += list.held >> i & 1;
-        if (voters < votes)
+        if (!is_enough(node, &list, node->config.r) || !is_enough(node, &list, node->config.w))
             return false;
     }
     return true;

@@ -247,9 +247,10 @@ bool gr_node_damaged(const struct gr_node *node, uint32_t partition);
 // It holds all that the partition's owners are to hold; it has some of it, or is dropping it.
 bool gr_node_held(const struct gr_node *node, uint32_t partition);
 bool gr_node_has(const struct gr_node *node, uint32_t partition);
-// As far as it knows, there are so many to vote for each partition; somebody holds anything at all.
-// In a cluster that has just been made nobody does: there all must have said so first.
-bool gr_node_has_voters(const struct gr_node *node, uint8_t votes);
+// As far as it knows, of each partition R and W are held, where this node's clients ask for them;
+// somebody holds anything at all. In a cluster that has just been made nobody does: there all must
+// have said so first.
+bool gr_node_has_voters(const struct gr_node *node);
 bool gr_node_is_founded(const struct gr_node *node);
 // What changes hands here (§4.9): partitions that it owns and does not hold yet, those of them that
 // it did not own before, and those that it has and does not own any more.

@@ -115,9 +115,9 @@ static bool is_young(const struct gr_server *server)
 
 // Of every partition there are enough who hold it, as far as this node knows; at first, nothing is
 // on its way to this node besides.
-static bool is_known(const struct gr_server *server, int quorum, bool at_first)
+static bool is_known(const struct gr_server *server, bool at_first)
 {
-    bool enough = gr_node_has_voters(server->node, (uint8_t)quorum);
+    bool enough = gr_node_has_voters(server->node);
     if (at_first)
         return enough && gr_node_transfers(server->node).wanted == 0;
     return enough || (gr_node_is_founded(server->node) && !is_young(server));
@@ -136,7 +136,7 @@ void gr_server_look(struct gr_server *server)
     // started would refuse what it can do a moment later.
     bool enough = gr_links_up(server) >= others - (ring->n - quorum);
     bool at_first = uv_now(&server->loop) - server->run_started_ms < GRACE_MS;
-    if ((!enough && at_first) || !is_known(server, quorum, at_first))
+    if ((!enough && at_first) || !is_known(server, at_first))
         return;
     server->serving = true;
     uv_timer_stop(&server->grace);

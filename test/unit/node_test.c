@@ -441,7 +441,7 @@ static void test_whatever_happens(void **state)
 {
     (void)state;
     struct gr_probes reached = {0};
-    for (uint64_t seed = 1; seed <= 200; seed++) {
+    for (uint64_t seed = 1; seed <= 300; seed++) {
         begin(&world, seed);
         for (int i = 0; i < 6000; i++)
             any_event(&world);
