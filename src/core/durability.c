@@ -13,9 +13,8 @@
 //       another node forget something: a hint that was delivered, a partition that was handed over.
 //   A3  node->unapplied and node->unsynced are in the order of their writes, and all of the first
 //       come after all of the second, whatever the mode was when they were written.
-//   A4  In `commit` whoever coordinates asks every replica for what is durable, as DW does: one
-//   that
-//       has not heard yet that this is the mode waits for its disk all the same.
+//   A4  In `commit` whoever coordinates asks every replica for what is durable, as DW does: who has
+//       not heard yet that this is the mode waits for its disk all the same.
 //
 // Source: Dynamo §6.1. Owns: an op from gr_keyop_wait (replica.c) to its end there. Bounds: ops
 // that wait for the interval hold no values; calls_max of them ask for a sync
