@@ -123,11 +123,15 @@ int gr_verb_cluster_stage(const struct gr_options *options, int argc, char **arg
     return code;
 }
 
-static int tell_one(const struct gr_options *options, const char *sub, const char *done)
+// `word`: what follows, or NULL.
+static int tell_one(
+    const struct gr_options *options, const char *sub, const char *word, const char *done)
 {
     struct gramme *client;
-    struct gramme_bytes words[2] = {gramme_text("GR.CLUSTER"), gramme_text(sub)};
-    int code = tell(options, &client, 2, words);
+    struct gramme_bytes words[3] = {gramme_text("GR.CLUSTER"), gramme_text(sub)};
+    if (word != NULL)
+        words[2] = gramme_text(word);
+    int code = tell(options, &client, word != NULL ? 3 : 2, words);
     if (code == GR_EXIT_OK)
         printf("%s\n", is_json(options) ? "{\"ok\": true}" : done);
     gramme_close(client);
@@ -136,17 +140,15 @@ static int tell_one(const struct gr_options *options, const char *sub, const cha
 
 int gr_verb_cluster_commit(const struct gr_options *options, int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return tell_one(
-        options, "COMMIT", "Committed. `gramme transfers --watch` shows how far it is.");
+    return tell_one(options, "COMMIT", argc > 0 ? argv[0] : NULL,
+        "Committed. `gramme transfers --watch` shows how far it is.");
 }
 
 int gr_verb_cluster_cancel(const struct gr_options *options, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return tell_one(options, "CANCEL", "Nothing is staged any more.");
+    return tell_one(options, "CANCEL", NULL, "Nothing is staged any more.");
 }
 
 // ---- plan ------------------------------------------------------------------------------------
@@ -214,7 +216,8 @@ static int show_plan(const struct gr_options *options, struct gramme *client)
     for (size_t i = 0; notes != NULL && i < notes->count; i++)
         printf("! %s.\n", (const char *)notes->item[i].text.data);
     if (members != NULL)
-        printf("`gramme cluster commit` makes it so, `gramme cluster cancel` forgets it.\n");
+        printf("`gramme cluster commit %s` makes it so, `gramme cluster cancel` forgets it.\n",
+            gr_ask_text(plan, "plan"));
     return GR_EXIT_OK;
 }
 

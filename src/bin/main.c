@@ -100,11 +100,12 @@ const struct gr_verb gr_verbs[] = {
         "Prints for each node what it owns now and then, what comes and goes, about how many keys\n"
         "and bytes that is, and what you should know before.",
         ASKING, 0, 0, gr_verb_cluster_plan},
-    {"cluster commit", "make what is staged the next ring", "",
+    {"cluster commit", "make what is staged the next ring", "[PLAN]",
+        "PLAN, as `gramme cluster plan` names it: that one or nothing, whatever others stage.\n"
         "Requests go on meanwhile: who held a partition answers for it until the new owner has\n"
         "all of it. If two plans are committed at the same time in halves of a split cluster, one\n"
         "of them stays, the same everywhere, and `gramme cluster history` says which was lost.",
-        ASKING, 0, 0, gr_verb_cluster_commit},
+        ASKING, 0, 1, gr_verb_cluster_commit},
     {"cluster cancel", "forget what is staged", "", "Nothing was changed by it.", ASKING, 0, 0,
         gr_verb_cluster_cancel},
     {"cluster history", "show the last rings", "",

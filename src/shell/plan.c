@@ -10,9 +10,10 @@
 //   PL2 A commit is answered after its facts are in the file FACTS (RO3 of roster.c).
 //   PL3 Who is removed is removed with its store: that one is refused for ever (roster.c), another
 //       one under the same name is not.
-//   PL4 Nothing is staged or committed at a node that does not go by the latest ring it has heard
-//   of:
-//       it would be refused, or take the place of another plan without a word.
+//   PL4 Nothing is staged or committed at a node that has heard of a later ring than it goes by: it
+//       would be refused, or take the place of another plan without a word.
+//   PL5 A commit that names a plan commits that one, or nothing: what somebody staged since has not
+//       been looked at.
 //
 // Owns: the view of the last look. Bounds: NOTES_MAX notes.
 #include <dirent.h>
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "shell/inside.h"
 #include "shell/log.h"
 #include "wire/agreed.h"
@@ -261,6 +263,13 @@ static const char *asked_for_more(const struct gr_server *server, uint8_t n)
     return NULL;
 }
 
+static void name_plan(const struct gr_server *server, struct gr_cluster_view *view)
+{
+    const struct gr_known *staged = gr_facts_find(facts_of(server), GR_FACT_STAGED, 0);
+    uint64_t hash = gr_hash64(gr_bytes(staged->value, staged->size), 0);
+    snprintf(view->plan, sizeof view->plan, "%08x", (uint32_t)hash);
+}
+
 static void look_at_plan(struct gr_server *server, struct gr_plan *plan)
 {
     struct gr_cluster_view *view = &plan->view;
@@ -269,6 +278,7 @@ static void look_at_plan(struct gr_server *server, struct gr_plan *plan)
     if (!find_staged(server, &plan->arena, staged))
         return;
     view->staged = staged;
+    name_plan(server, view);
     const char *too_many = asked_for_more(server, staged->n);
     if (too_many != NULL) {
         note(plan,
@@ -528,13 +538,20 @@ static const char *save(struct gr_server *server, const char *done, char *why)
     return why;
 }
 
-static const char *commit(struct gr_server *server, char *why)
+static const char *commit(struct gr_server *server, const struct gr_stage_ask *ask, char *why)
 {
     const struct gr_cluster_view *view = gr_plan_look(server);
     if (behind(server) != NULL)
         return behind(server);
     if (view->staged == NULL)
         return "nothing is staged, as far as this node has heard";
+    if (ask->name[0] != '\0' && strcmp(ask->name, view->plan) != 0) { // PL5
+        snprintf(why, GR_PLAN_WHY_BYTES,
+            "that is not what is staged by now, as far as this node has heard: `gramme cluster "
+            "plan` shows %s (%s)",
+            view->staged->what, view->plan);
+        return why;
+    }
     if (removes_itself(server, view->staged))
         return "this node would remove itself: commit at another one, or let it leave";
     if (view->next == NULL)
@@ -597,7 +614,7 @@ const char *gr_plan_ask(struct gr_server *server, const struct gr_stage_ask *ask
     case GR_STAGE_N:
         return stage_n(server, (uint8_t)ask->value, why);
     case GR_STAGE_COMMIT:
-        return commit(server, why);
+        return commit(server, ask, why);
     case GR_STAGE_SET:
         return set(server, ask, why);
     case GR_STAGE_CANCEL:

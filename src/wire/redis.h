@@ -69,13 +69,13 @@ struct gr_redis_info {
 };
 
 // What an operator asks of the members (core/stage.h).
-enum { GR_PLAN_WHY_BYTES = 600 };
+enum { GR_PLAN_WHY_BYTES = 600, GR_PLAN_NAME_BYTES = 9 };
 struct gr_stage_ask {
     enum { GR_STAGE_CHANGE, GR_STAGE_N, GR_STAGE_COMMIT, GR_STAGE_CANCEL, GR_STAGE_SET } what;
     enum gr_agreed_key key;           // SET, which is done at once, and
     uint32_t value;                   // to what; N
     enum gr_change_op op;             // CHANGE, and what follows too
-    char name[GR_NAME_BYTES_MAX + 1]; // of the member
+    char name[GR_NAME_BYTES_MAX + 1]; // of the member; COMMIT: of the plan, or empty: whatever is
     uint32_t weight;                  // 0: not given
     char site[GR_NAME_BYTES_MAX + 1], rack[GR_NAME_BYTES_MAX + 1];
 };
@@ -86,6 +86,7 @@ struct gr_cluster_view {
     const struct gr_card *guest; // members that are not in it
     uint16_t guest_count;
     const struct gr_staged *staged; // NULL: nothing is staged
+    char plan[GR_PLAN_NAME_BYTES];  // names that and the ring that it was staged for: 8 hex digits
     const struct gr_layout *next;   // what a commit would make of it; NULL: it cannot be
     struct gr_placement placement;  // of that
     bool estimated;                 // keys and bytes that would move are about so many

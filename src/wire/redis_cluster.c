@@ -3,7 +3,7 @@
 //   GR.CLUSTER SHOW        the members, what each owns, and what is staged
 //   GR.CLUSTER STAGE ...   one change more; GR.CLUSTER CANCEL: none at all
 //   GR.CLUSTER PLAN        what would become of it
-//   GR.CLUSTER COMMIT      it becomes the next ring
+//   GR.CLUSTER COMMIT      it becomes the next ring; with the name of a plan only if it is that
 //   GR.CLUSTER HISTORY     the last rings, and those that lost against another one
 //   GR.CLUSTER TRANSFERS   what changes hands at this node
 //   GR.CLUSTER SETTINGS    what the whole cluster goes by; GR.CLUSTER SET changes it
@@ -200,7 +200,8 @@ GR_REDIS_RUN(gr_cluster_plan)
         return;
     }
     struct gr_resp resp = gr_redis_reply(session, cmd);
-    gr_resp_map(&resp, view->next != NULL ? 13 : 5);
+    gr_resp_map(&resp, view->next != NULL ? 14 : 6);
+    text(&resp, "plan", view->plan);
     text(&resp, "what", view->staged->what);
     number(&resp, "version", view->now->version + 1);
     number(&resp, "n", view->staged->n);
@@ -284,11 +285,6 @@ GR_REDIS_RUN(gr_cluster_cancel)
     ask(session, cmd, &(struct gr_stage_ask){.what = GR_STAGE_CANCEL});
 }
 
-GR_REDIS_RUN(gr_cluster_commit)
-{
-    ask(session, cmd, &(struct gr_stage_ask){.what = GR_STAGE_COMMIT});
-}
-
 // A name or label: printable and without spaces, and if `needed` not empty. False: failed.
 static bool take_word(struct gr_redis_command *cmd, struct gr_bytes word, bool needed,
     char ret[GR_NAME_BYTES_MAX + 1])
@@ -316,6 +312,15 @@ static bool take_weight(struct gr_redis_command *cmd, struct gr_bytes word, uint
     }
     *ret_weight = (uint32_t)weight;
     return true;
+}
+
+GR_REDIS_RUN(gr_cluster_commit)
+{
+    struct gr_stage_ask what = {.what = GR_STAGE_COMMIT};
+    if (cmd->arg_count > 3)
+        gr_redis_fail_syntax(cmd);
+    else if (cmd->arg_count == 2 || take_word(cmd, cmd->arg[2], true, what.name))
+        ask(session, cmd, &what);
 }
 
 GR_REDIS_RUN(gr_cluster_stage)

@@ -58,7 +58,7 @@ static const struct gr_redis_spec config_subs[] = {
 
 static const struct gr_redis_spec gr_cluster_subs[] = {
     {"gr.cluster|cancel", 2, ADMIN, DO_RUN(gr_cluster_cancel), TEXT("0.2.0", "Forget what is staged")},
-    {"gr.cluster|commit", 2, ADMIN, DO_RUN(gr_cluster_commit),
+    {"gr.cluster|commit", -2, ADMIN, DO_RUN(gr_cluster_commit),
         TEXT("0.2.0", "Make what is staged the next ring")},
     {"gr.cluster|history", 2, ADMIN, DO_RUN(gr_cluster_history), TEXT("0.2.0", "How the ring came about")},
     {"gr.cluster|plan", 2, ADMIN, DO_RUN(gr_cluster_plan),
