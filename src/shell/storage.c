@@ -282,14 +282,18 @@ static void sync_main(void *arg)
     uv_mutex_unlock(&storage->sync_lock);
 }
 
+// While the thread waits for the interval to end it is left alone, unless a batch does not wait: to
+// wake it for every batch costs as much as some of them.
 static void sync_want(struct gr_storage *storage, uint64_t store_number, bool urgent)
 {
     uv_mutex_lock(&storage->sync_lock);
+    bool idle = storage->applied == storage->synced;
     storage->applied = store_number;
     if (urgent)
         storage->urgent = store_number;
-    uv_cond_signal(&storage->sync_wanted);
     uv_mutex_unlock(&storage->sync_lock);
+    if (idle || urgent)
+        uv_cond_signal(&storage->sync_wanted);
 }
 
 // ---- opening and closing ---------------------------------------------------------------------
