@@ -7,6 +7,9 @@
 //   F1  The throttle hears of every read and write of a key that was tried, and of every BUSY; a
 //       request that was refused for another reason says nothing of how the foreground fares.
 //   F2  stats.busy counts the clients' requests that were answered BUSY, and nothing else.
+//   F3  Replicas tell it too what others asked of them; not of a write that waits for the disk when
+//       the mode does not make it wait. That has DW, and its client is heard (F1), or it is a hint:
+//       that background work is slow is no reason to slow background work.
 //
 // Owns: nothing; a result is borrowed while it is told.
 #include "core/inside.h"

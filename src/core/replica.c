@@ -435,7 +435,9 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
     bool own = op->kind == GR_KEYOP_DELTA && op->call != 0; // a hint kept here for this node
     bool acked = !own && (op->kind == GR_KEYOP_DELTA || op->kind == GR_KEYOP_HINT);
     bool put = op->kind == GR_KEYOP_PUT || op->kind == GR_KEYOP_STAND_IN;
-    if ((acked || put) && !op->told) // else that was what somebody waited for
+    // F3: what was told when it was applied has been sampled.
+    bool waited = put || (acked && node->config.durability == GR_DURABILITY_COMMIT);
+    if (waited && !op->told)
         gr_node_foreground(node, op->since);
     if (acked)
         gr_keyop_tell_ack(node, op, err, err == GR_OK);

@@ -13,7 +13,9 @@
 //   T3  Without a sample for IDLE_S seconds the rate is slice_rate_max. IDLE_S is longer than a
 //       request may take, so that silence is not a foreground that hangs.
 //   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
-//       the rate to slice_rate_min at once: background work is the first to stop.
+//       the rate to slice_rate_min at once: background work is the first to stop. So does a second
+//       whose own p99 is above FAR times the configured target: what begins at full rate after a
+//       quiet hour would else be at it for seconds, and what waits meanwhile for longer.
 //   T5  A foreground that is fast need not become slow before anything gives way: the target is
 //       one and a half times the p99 of the last minute that had hardly any background work (no
 //       second of it more than CALM_FLOORS times slice_rate_min), but within target /
@@ -37,7 +39,9 @@ enum {
     CALM_FLOORS = 2,
     CALM_SAMPLES_MIN = 1000, // fewer say little of one in a hundred
     TARGET_SHARES = 8,
-    SUB_BITS = 3, // eight buckets for each doubling
+    FAR = 2,
+    FAR_SAMPLES_MIN = 100, // fewer do not have a p99
+    SUB_BITS = 3,          // eight buckets for each doubling
     LATENCY_US_MAX = (1 << 26) - 1,
 };
 
@@ -124,6 +128,12 @@ static void learn_calm(struct gr_throttle *throttle)
         throttle->calm = gr_throttle_p99(throttle);
 }
 
+static bool was_far(const struct gr_throttle *throttle)
+{
+    return throttle->second_samples >= FAR_SAMPLES_MIN &&
+           throttle->second_far * 100 > throttle->second_samples;
+}
+
 // A second is over: the rate of the next.
 static void decide(struct gr_throttle *throttle)
 {
@@ -132,6 +142,8 @@ static void decide(struct gr_throttle *throttle)
     uint32_t step = (config->slice_rate_max - config->slice_rate_min) / STEPS + 1;
     if (throttle->second - throttle->sampled >= IDLE_S)
         throttle->slice_rate = config->slice_rate_max;
+    else if (was_far(throttle)) // T4
+        throttle->slice_rate = config->slice_rate_min;
     else if (throttle->samples > 0 &&
              p99_bucket(throttle) > bucket_of(gr_throttle_target(throttle)))
         throttle->slice_rate = GR_MAX(throttle->slice_rate / 2, config->slice_rate_min);
@@ -184,6 +196,7 @@ static void advance(struct gr_throttle *throttle, struct gr_instant now)
         earn(throttle, end);
         decide(throttle);
         throttle->second++;
+        throttle->second_samples = throttle->second_far = 0;
         forget_row(throttle, throttle->second);
     }
     earn(throttle, now);
@@ -196,6 +209,8 @@ void gr_throttle_sample(struct gr_throttle *throttle, struct gr_instant now, str
     throttle->row[throttle->second % GR_THROTTLE_SECONDS][bucket]++;
     throttle->sum[bucket]++;
     throttle->samples++;
+    throttle->second_samples++;
+    throttle->second_far += latency.ns > FAR * throttle->config.target.ns;
     throttle->sampled = throttle->second;
 }
 

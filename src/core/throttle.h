@@ -2,8 +2,8 @@
 //
 // Hints, exchanges, scrubs and sweeps are cut into slices. The controller watches how long the
 // foreground's work takes and says how many slices a second may begin: few at first, fewer while
-// the p99 of the last minute is above a target, more while it is below, all of them when there is
-// no foreground.
+// the p99 of the last minute is above a target or that of the last second far above it, more while
+// it is below, all of them when there is no foreground.
 #ifndef GR_CORE_THROTTLE_H
 #define GR_CORE_THROTTLE_H
 
@@ -37,6 +37,8 @@ struct gr_throttle {
     uint32_t row[GR_THROTTLE_SECONDS][GR_THROTTLE_BUCKETS];
     uint64_t sum[GR_THROTTLE_BUCKETS]; // of all rows
     uint64_t samples;                  // in the window
+    uint64_t second_samples;           // in this second,
+    uint64_t second_far;               // and of them, far above the target
     uint64_t spent;                    // slices in this second
     int64_t busy;                      // the last second with more than a few
     struct gr_span calm;               // the p99 of a minute with no such second, or 0

@@ -13,7 +13,7 @@
 #include "core/throttle.h"
 #include "test/hooks.h"
 
-enum { MS = 1000000, PER_SECOND = 256, BURSTS = 128 };
+enum { MS = 1000000, PER_SECOND = 256, BURSTS = 128, SAMPLES_MAX = 30000 };
 
 #define SECOND INT64_C(1000000000)
 
@@ -74,6 +74,9 @@ static void test_yields_and_recovers(void **state)
         assert_true(++seconds < 40);
     }
     assert_true(seconds > 20);
+    (void)pass_second(&now, 300); // far above the target: at once
+    (void)pass_second(&now, 5);
+    assert_int_equal(throttle.slice_rate, config->slice_rate_min);
     for (int s = 0; s < 20; s++)
         (void)pass_second(&now, 80);
     assert_int_equal(throttle.slice_rate, config->slice_rate_min);
@@ -132,8 +135,8 @@ static void test_burst(void **state)
 // The plainest throttle: every sample of the window in a list, sorted when a second ends.
 struct plain {
     struct gr_throttle_config config;
-    int64_t second[20000];
-    int64_t us[20000];
+    int64_t second[SAMPLES_MAX];
+    int64_t us[SAMPLES_MAX];
     int count;
     uint32_t rate;
     int64_t now_s;
@@ -145,21 +148,35 @@ static int compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-// -1, 0, 1: below the target for certain, too near to tell in buckets of an eighth, above it.
-static int plain_judge(struct plain *plain, int64_t second, int64_t target)
+// Of so many seconds, the last of them this one; *ret_count: of how many samples.
+static int64_t plain_p99_us(
+    const struct plain *plain, int64_t second, int64_t seconds, int *ret_count)
 {
-    static int64_t us[20000];
+    static int64_t us[SAMPLES_MAX];
     int count = 0;
     for (int i = 0; i < plain->count; i++)
-        if (plain->second[i] > second - GR_THROTTLE_SECONDS && plain->second[i] <= second)
+        if (plain->second[i] > second - seconds && plain->second[i] <= second)
             us[count++] = plain->us[i];
     qsort(us, (size_t)count, sizeof *us, compare);
-    int64_t p99 = us[count - 1 - count / 100];
+    *ret_count = count;
+    return us[count - 1 - count / 100];
+}
+
+// -1, 0, 1: below the target for certain, too near to tell in buckets of an eighth, above it; 2: so
+// far above it that the rate falls to its floor.
+static int plain_judge(const struct plain *plain, int64_t second, int64_t target)
+{
+    int count = 0;
+    int64_t last = plain_p99_us(plain, second, 1, &count);
+    if (count >= 100 && last * 1000 > 2 * plain->config.target.ns)
+        return 2;
+    int64_t p99 = plain_p99_us(plain, second, GR_THROTTLE_SECONDS, &count);
     return p99 * 8 <= target * 7 ? -1 : p99 * 8 >= target * 9 + 8 ? 1 : 0;
 }
 
-// T1, T2, T6 over random foregrounds: the rate moves as the plain one says, stays in its bounds, no
-// second has more than it may, `next` is when the next slice is admitted, and twice is the same.
+// T1, T2, T4, T6 over random foregrounds: the rate moves as the plain one says, stays in its
+// bounds, no second has more than it may, `next` is when the next slice is admitted, and twice is
+// the same.
 static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
 {
     static struct plain plain;
@@ -179,7 +196,7 @@ static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
             center_us = 1 + (int64_t)gr_random_below(&random, 200000);
         uint32_t rate = throttle.slice_rate, slices = 0;
         int64_t second = now.ns / SECOND;
-        for (int i = 0; i < 90; i++) {
+        for (int i = 0, samples = 80 + (int)gr_random_below(&random, 60); i < samples; i++) {
             now.ns += 1 + (int64_t)gr_random_below(&random, SECOND / 100);
             if (now.ns / SECOND != second)
                 now.ns = (second + 1) * SECOND - 1;
@@ -206,7 +223,9 @@ static void random_run(uint64_t seed, uint64_t *ret_slices, uint64_t *ret_turns)
         plain.us[plain.count++] = 0;
         // What the target is, is another test's.
         int judged = plain_judge(&plain, second, gr_throttle_target(&throttle).ns / 1000);
-        if (judged > 0)
+        if (judged == 2)
+            assert_int_equal(throttle.slice_rate, config.slice_rate_min);
+        else if (judged > 0)
             assert_int_equal(throttle.slice_rate, GR_MAX(rate / 2, config.slice_rate_min));
         else if (judged < 0)
             assert_true(throttle.slice_rate > rate || rate == config.slice_rate_max);
