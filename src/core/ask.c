@@ -130,9 +130,9 @@ static int next_position(struct gr_node *node, const struct gr_get *get)
         bool more = helps(get, may, (uint8_t)i);
         if (!more && !any)
             continue;
-        bool nearer =
-            best < 0 || self ||
-            (owner[best] != node->config.self && gr_site_nearer(node, owner[i], owner[best]));
+        bool nearer = best < 0 || self ||
+                      (owner[best] != node->config.self &&
+                          gr_site_nearer(node, GR_ASK_READ, owner[i], owner[best]));
         if (best < 0 || (more != best_helps ? more : nearer)) {
             best = i;
             best_helps = more;
@@ -144,14 +144,21 @@ static int next_position(struct gr_node *node, const struct gr_get *get)
 struct gr_instant gr_get_hedge_at(
     const struct gr_node *node, const struct gr_get *get, uint8_t position)
 {
-    uint16_t member = get->list.voter[position];
-    return gr_instant_after(get->asked_at[position], node->peer[member].hedge);
+    return gr_hedge_at(node, get->list.voter[position], GR_ASK_READ, get->asked_at[position],
+        get->call.deadline, true);
 }
 
-static bool is_late(struct gr_node *node, const struct gr_get_substitute *substitute)
+static struct gr_instant substitute_hedge_at(const struct gr_node *node, const struct gr_get *get,
+    const struct gr_get_substitute *substitute)
 {
-    struct gr_span hedge = node->peer[substitute->member].hedge;
-    return gr_instant_reached(node->now, gr_instant_after(substitute->asked_at, hedge));
+    return gr_hedge_at(
+        node, substitute->member, GR_ASK_READ, substitute->asked_at, get->call.deadline, true);
+}
+
+static bool is_late(const struct gr_node *node, const struct gr_get *get,
+    const struct gr_get_substitute *substitute)
+{
+    return gr_instant_reached(node->now, substitute_hedge_at(node, get, substitute));
 }
 
 // True if the position's owner will not answer, or not soon, and someone else might.
@@ -164,7 +171,7 @@ static bool wants_substitute(struct gr_node *node, const struct gr_get *get, uin
         return false;
     for (int s = 0; s < get->substitute_count; s++)
         if (get->substitute[s].open && get->substitute[s].position == i &&
-            !is_late(node, &get->substitute[s]))
+            !is_late(node, get, &get->substitute[s]))
             return false;
     return true;
 }
@@ -211,7 +218,7 @@ static bool ask_for(struct gr_node *node, struct gr_get *get, uint8_t i)
         if (member < 0)
             break;
         const struct gr_get_substitute *busy = gr_get_substitute(get, (uint16_t)member);
-        if (busy != NULL && !is_late(node, busy))
+        if (busy != NULL && !is_late(node, get, busy))
             return false;
         get->walk[i] = walk;
         if (busy != NULL || has_spoken(get, (uint16_t)member) ||
@@ -255,6 +262,19 @@ bool gr_get_ask_next(struct gr_node *node, struct gr_get *get)
     }
 }
 
+// Somebody who was asked is due for a hedge.
+bool gr_get_late(const struct gr_node *node, const struct gr_get *get)
+{
+    for (uint8_t i = 0; i < get->list.n; i++)
+        if ((get->state[i] == GR_GET_ASKED || (get->fetching >> i & 1)) &&
+            gr_instant_reached(node->now, gr_get_hedge_at(node, get, i)))
+            return true;
+    for (int i = 0; i < get->substitute_count; i++)
+        if (get->substitute[i].open && is_late(node, get, &get->substitute[i]))
+            return true;
+    return false;
+}
+
 // When the first of those asked is due for a hedge, or the deadline.
 void gr_get_set_timer(struct gr_node *node, struct gr_get *get)
 {
@@ -269,8 +289,7 @@ void gr_get_set_timer(struct gr_node *node, struct gr_get *get)
     }
     for (int i = 0; i < get->substitute_count && !get->answered; i++) {
         const struct gr_get_substitute *substitute = &get->substitute[i];
-        struct gr_instant hedge =
-            gr_instant_after(substitute->asked_at, node->peer[substitute->member].hedge);
+        struct gr_instant hedge = substitute_hedge_at(node, get, substitute);
         if (substitute->open && hedge.ns > node->now.ns && hedge.ns < at.ns)
             at = hedge;
     }

@@ -54,6 +54,8 @@
         "who passes a write on acknowledges for those it passes it on to")                         \
     X(RELAY_NOT_BYPASSED, "relay-not-bypassed",                                                    \
         "who was passed a write on and is silent is not asked again")                              \
+    X(HEDGE_UNBOUNDED, "hedge-unbounded", "whoever is late is asked otherwise, however many are")  \
+    X(UNKEPT, "unkept", "an owner that nobody is left to stand in for is forgotten")               \
     X(UNSPOKEN, "unspoken", "a peer is told what the version of its link cannot say")              \
     X(AWAY_COUNTS, "away-counts",                                                                  \
         "one who stands in at another site counts toward a quorum of the site")                    \

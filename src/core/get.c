@@ -306,8 +306,7 @@ static void on_substitute(struct gr_node *node, struct gr_get *get, uint16_t mem
     substitute->open = false;
     substitute->spoke = status == GR_OK;
     if (member != node->config.self)
-        gr_peer_sample(
-            &node->peer[member], (struct gr_span){node->now.ns - substitute->asked_at.ns});
+        gr_peer_answered(node, member, GR_ASK_READ, substitute->asked_at);
     bool near = gr_ring_same_site(node->ring, member, get->list.voter[i]);
     if (status == GR_OK && (!(get->stood_in >> i & 1) || (near && !(get->near >> i & 1)))) {
         gr_probe(&node->probes, GR_PROBE_GET_SUBSTITUTE);
@@ -336,8 +335,7 @@ void gr_get_on_state(struct gr_node *node, struct gr_call *call, uint16_t member
     if (get->state[position] != GR_GET_ASKED && !fetched)
         return;
     if (member != node->config.self)
-        gr_peer_sample(
-            &node->peer[member], (struct gr_span){node->now.ns - get->asked_at[position].ns});
+        gr_peer_answered(node, member, GR_ASK_READ, get->asked_at[position]);
     get->fetching &= (uint8_t) ~(1u << position);
     if (status == GR_OK) {
         get->state[position] = GR_GET_ANSWERED;
@@ -366,11 +364,14 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
     struct gr_get *get = (struct gr_get *)call;
     uint64_t id = call->id;
     if (!gr_instant_reached(node->now, call->deadline)) {
-        gr_probe(&node->probes, GR_PROBE_GET_HEDGED);
-        if (get->fetching != 0)
-            progress(node, get);
-        else
-            (void)gr_get_ask_next(node, get);
+        if (gr_get_late(node, get)) {
+            gr_probe(&node->probes, GR_PROBE_GET_HEDGED);
+            if (get->fetching != 0)
+                progress(node, get);
+            else
+                (void)gr_get_ask_next(node, get);
+            gr_hedge_spend(node);
+        }
         get = gr_call_find(node, GR_CALL_GET, id);
         if (get != NULL && !get->answered)
             gr_get_set_timer(node, get);
@@ -379,8 +380,8 @@ void gr_get_timer(struct gr_node *node, struct gr_call *call)
     const uint16_t *owner = get->list.voter;
     for (uint8_t i = 0; i < get->list.n; i++)
         if (get->state[i] == GR_GET_ASKED && owner[i] != node->config.self)
-            gr_peer_sample(
-                &node->peer[owner[i]], (struct gr_span){node->now.ns - get->asked_at[i].ns});
+            gr_peer_sample(&node->peer[owner[i]], GR_ASK_READ,
+                (struct gr_span){node->now.ns - get->asked_at[i].ns});
     if (get->answered) {
         end(node, get);
         return;

@@ -64,6 +64,8 @@ struct gr_get_substitute *gr_get_substitute(struct gr_get *get, uint16_t member)
 // When the voter of the position is late.
 struct gr_instant gr_get_hedge_at(
     const struct gr_node *node, const struct gr_get *get, uint8_t position);
+// Somebody who was asked is due for a hedge.
+bool gr_get_late(const struct gr_node *node, const struct gr_get *get);
 // When the first of those asked is due for a hedge, or the deadline.
 void gr_get_set_timer(struct gr_node *node, struct gr_get *get);
 

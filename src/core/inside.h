@@ -37,22 +37,38 @@
 
 enum { GR_PEER_SAMPLES = 128, GR_PEER_WINDOW = 4096 };
 
+// What a peer is asked, as far as it takes a different time.
+enum gr_ask { GR_ASK_READ, GR_ASK_WRITE, GR_ASK_FORWARD, GR_ASKS };
+
+struct gr_latency {
+    uint32_t sample_us[GR_PEER_SAMPLES]; // latest answer times
+    uint32_t sample_count;
+    struct gr_span hedge; // rolling p99, clamped
+};
+
 struct gr_peer {
     bool up;
+    bool far;                             // it is at another site
     uint8_t unspoken;                     // over the link to it (enum gr_says)
     uint64_t sequence;                    // of the last message sent in this run
     uint64_t run;                         // of the peer, as the last link said
     uint64_t top;                         // highest sequence seen of that run
     uint64_t window[GR_PEER_WINDOW / 64]; // which of the last GR_PEER_WINDOW were seen
-    uint32_t sample_us[GR_PEER_SAMPLES];  // latest answer times
-    uint32_t sample_count;
-    struct gr_span hedge; // rolling p99, clamped
-    bool far;             // it is at another site
+    struct gr_latency latency[GR_ASKS];
+    struct gr_instant answered; // when it last did
 };
 
 void gr_peer_init(struct gr_peer *peer);
 // How long an answer took, or how long it has not come.
-void gr_peer_sample(struct gr_peer *peer, struct gr_span took);
+void gr_peer_sample(struct gr_peer *peer, enum gr_ask ask, struct gr_span took);
+// It has answered what it was asked then.
+void gr_peer_answered(
+    struct gr_node *node, uint16_t member, enum gr_ask ask, struct gr_instant since);
+// When another way is tried for what it was asked then; gr_hedge_spend when it is and somebody
+// waits for it (L4).
+struct gr_instant gr_hedge_at(const struct gr_node *node, uint16_t member, enum gr_ask ask,
+    struct gr_instant asked, struct gr_instant deadline, bool awaited);
+void gr_hedge_spend(struct gr_node *node);
 // A link was made with this run of the peer, over which that cannot be said.
 void gr_peer_link(struct gr_peer *peer, uint64_t run, uint8_t unspoken);
 // It is up, and all of this (bits of enum gr_says) can be said to it.
@@ -288,6 +304,7 @@ struct gr_node {
     uint32_t call_count;      // calls that have not answered
     uint32_t keyop_count;
     size_t memory;
+    uint32_t hedge_credit; // answers that no hedge has been paid with yet (L4)
     struct gr_timers timers;
     struct gr_throttle throttle;
     struct gr_slice slice;
@@ -423,7 +440,7 @@ enum gr_voter gr_site_voter(const struct gr_node *node, const struct gr_preferen
 // Who is at another site, by the ring as it is now.
 void gr_site_on_ring(struct gr_node *node);
 // Of two peers, the one at this node's site, or if they are alike in that, the faster.
-bool gr_site_nearer(const struct gr_node *node, uint16_t a, uint16_t b);
+bool gr_site_nearer(const struct gr_node *node, enum gr_ask ask, uint16_t a, uint16_t b);
 // How much of the need could be reached by those who are known to be up now: its total, or less.
 uint8_t gr_site_up(struct gr_node *node, uint32_t partition, const struct gr_preference *list,
     const struct gr_need *need);

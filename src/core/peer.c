@@ -6,16 +6,23 @@
 //   L1  A message is taken at most once, however often it arrives, and only from the run of the
 //       peer that the last link was made with: what an older run sent is too late.
 //   L2  hedge is the p99 of the last 128 answers, clamped to 5..100 ms, or to another site, where
-//       the way alone may take longer than that, to 5..250 ms; 20 ms until there are 100.
+//       the way alone may take longer than that, to 5..250 ms; 20 ms until there are 100. Reads,
+//       writes and puts that are forwarded have one each: most answers are to reads, and next to
+//       those every fifth forwarded put seems late and is run twice.
 //   L3  What the version of the link cannot say is not sent over it (gr_node_send): half of it
-//   would
-//       be taken for something else, and be answered. Whoever has another way asks first whether it
-//       can be said (gr_peer_hears):
+//       would be taken for something else, and be answered. Whoever has another way asks first
+//       whether it can be said (gr_peer_hears):
 //         a write that is to be passed on   is sent to each from here                (replicate.c)
 //         a put whose W is by site          goes to another owner, or is run here    (put.c)
 //         whether a new owner holds         is not asked: who is to let go keeps all (leave.c)
 //       So a cluster in which nodes are replaced one by one by those of a later version, or of an
 //       earlier one, loses what the later one does better, and no data.
+//   L4  Another way is tried as soon as hedge is over only if the peer is silent, which is: it has
+//       answered nothing since it was asked. One that does answer is only slow: for whoever waits
+//       another way is tried once for every HEDGE_ANSWERS answers that came from anybody, at most
+//       HEDGES_SAVED times in a row; else when half of the time that was left is over. When
+//       everybody is late nodes are full, and whatever is done twice makes them fuller: they would
+//       never recover.
 #include "core/inside.h"
 
 #include <string.h>
@@ -25,25 +32,30 @@ enum {
     RECOMPUTE_EVERY = 16,
     HEDGE_US_MIN = 5000,
     HEDGE_US_MAX = 100000,
-    FAR_US_MAX = 250000
+    FAR_US_MAX = 250000,
+    HEDGE_ANSWERS = 50,
+    HEDGES_SAVED = 50
 };
 
 void gr_peer_init(struct gr_peer *peer)
 {
-    *peer = (struct gr_peer){.hedge = gr_span_ms(20)};
+    *peer = (struct gr_peer){0};
+    for (int i = 0; i < GR_ASKS; i++)
+        peer->latency[i].hedge = gr_span_ms(20);
 }
 
-void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
+void gr_peer_sample(struct gr_peer *peer, enum gr_ask ask, struct gr_span took)
 {
+    struct gr_latency *latency = &peer->latency[ask];
     int64_t us = GR_MIN(GR_MAX(took.ns / 1000, 0), 10 * HEDGE_US_MAX);
-    peer->sample_us[peer->sample_count++ % GR_PEER_SAMPLES] = (uint32_t)us;
-    if (peer->sample_count < SAMPLES_MIN ||
-        (peer->sample_count > SAMPLES_MIN && peer->sample_count % RECOMPUTE_EVERY != 0))
+    latency->sample_us[latency->sample_count++ % GR_PEER_SAMPLES] = (uint32_t)us;
+    if (latency->sample_count < SAMPLES_MIN ||
+        (latency->sample_count > SAMPLES_MIN && latency->sample_count % RECOMPUTE_EVERY != 0))
         return;
     // The p99 of at most 128 samples is the second largest (128 - 128/100 rounds to the 127th).
-    uint32_t count = GR_MIN(peer->sample_count, GR_PEER_SAMPLES), first = 0, second = 0;
+    uint32_t count = GR_MIN(latency->sample_count, GR_PEER_SAMPLES), first = 0, second = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t sample = peer->sample_us[i];
+        uint32_t sample = latency->sample_us[i];
         if (sample >= first) {
             second = first;
             first = sample;
@@ -53,7 +65,31 @@ void gr_peer_sample(struct gr_peer *peer, struct gr_span took)
     }
     int64_t most = peer->far ? FAR_US_MAX : HEDGE_US_MAX;
     int64_t clamped = GR_MIN(GR_MAX((int64_t)second, HEDGE_US_MIN), most);
-    peer->hedge = (struct gr_span){clamped * 1000};
+    latency->hedge = (struct gr_span){clamped * 1000};
+}
+
+void gr_peer_answered(
+    struct gr_node *node, uint16_t member, enum gr_ask ask, struct gr_instant since)
+{
+    struct gr_peer *peer = &node->peer[member];
+    gr_peer_sample(peer, ask, (struct gr_span){node->now.ns - since.ns});
+    peer->answered = node->now;
+    node->hedge_credit = GR_MIN(node->hedge_credit + 1, HEDGES_SAVED * HEDGE_ANSWERS);
+}
+
+struct gr_instant gr_hedge_at(const struct gr_node *node, uint16_t member, enum gr_ask ask,
+    struct gr_instant asked, struct gr_instant deadline, bool awaited)
+{
+    const struct gr_peer *peer = &node->peer[member];
+    bool slow = peer->answered.ns > asked.ns && (!awaited || node->hedge_credit < HEDGE_ANSWERS) &&
+                node->config.canary != GR_CANARY_HEDGE_UNBOUNDED;
+    int64_t hedge = peer->latency[ask].hedge.ns, half = (deadline.ns - asked.ns) / 2;
+    return gr_instant_after(asked, (struct gr_span){slow ? GR_MAX(hedge, half) : hedge});
+}
+
+void gr_hedge_spend(struct gr_node *node)
+{
+    node->hedge_credit -= GR_MIN(node->hedge_credit, HEDGE_ANSWERS);
 }
 
 void gr_peer_link(struct gr_peer *peer, uint64_t run, uint8_t unspoken)

@@ -352,6 +352,14 @@ static enum gr_err stand_in(struct gr_node *node, struct gr_put *put, bool open)
 
 // ---- forwarding ----------------------------------------------------------------------------
 
+// When this node stands in for the owner that was handed the put, or the put ends.
+static struct gr_instant late_at(const struct gr_node *node, const struct gr_put *put)
+{
+    struct gr_instant hedge =
+        gr_hedge_at(node, put->target, GR_ASK_FORWARD, put->sent_at, put->call.deadline, true);
+    return hedge.ns < put->call.deadline.ns ? hedge : put->call.deadline;
+}
+
 static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
 {
     if (put->write.dot.counter == 0)
@@ -373,9 +381,7 @@ static void forward(struct gr_node *node, struct gr_put *put, uint16_t target)
         return;
     }
     gr_probe(&node->probes, GR_PROBE_PUT_FORWARDED);
-    struct gr_instant late = gr_instant_after(node->now, node->peer[target].hedge);
-    bool ends_first = put->call.deadline.ns < late.ns;
-    gr_timer_set(&node->timers, &put->call.timer, ends_first ? put->call.deadline : late);
+    gr_timer_set(&node->timers, &put->call.timer, late_at(node, put));
 }
 
 // The owner that can be asked, was not asked yet, and answers fastest, of this node's site if there
@@ -388,7 +394,7 @@ static int best_owner(struct gr_node *node, const struct gr_put *put)
         if ((put->tried >> i & 1) || !(put->list.held >> i & 1) || owner[i] == node->config.self ||
             !may_run(node, put, owner[i]))
             continue;
-        if (best < 0 || gr_site_nearer(node, owner[i], owner[best]))
+        if (best < 0 || gr_site_nearer(node, GR_ASK_FORWARD, owner[i], owner[best]))
             best = i;
     }
     return best;
@@ -455,7 +461,7 @@ static void on_forwarded(struct gr_node *node, struct gr_put *put, const struct 
         }
         return;
     }
-    gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
+    gr_peer_answered(node, put->target, GR_ASK_FORWARD, put->sent_at);
     if (message->status == GR_ERR_TIME_BEHIND && put->fixed_again++ < TIME_FIXES_MAX) {
         gr_hybrid *time = put->write.touch != 0 ? &put->write.touch : &put->write.origin.time;
         *time = gr_node_hybrid(node, GR_MAX(*time, message->hybrid_needed));
@@ -524,9 +530,12 @@ void gr_put_on_link_down(struct gr_node *node, struct gr_call *call, uint16_t pe
 // The owner has not answered in time: from now on both it and this node may carry the write.
 static void forward_is_late(struct gr_node *node, struct gr_put *put)
 {
-    gr_timer_set(&node->timers, &put->call.timer, put->call.deadline);
-    if (put->answered)
+    struct gr_instant at = late_at(node, put);
+    bool due = !put->answered && gr_instant_reached(node->now, at);
+    gr_timer_set(&node->timers, &put->call.timer, due || put->answered ? put->call.deadline : at);
+    if (!due)
         return;
+    gr_hedge_spend(node);
     if (node->config.canary == GR_CANARY_RERUN_ELSEWHERE) {
         int next = put->elsewhere ? -1 : best_owner(node, put);
         put->elsewhere = true;
@@ -556,7 +565,8 @@ void gr_put_timer(struct gr_node *node, struct gr_call *call)
         finish(node, put, GR_REJECTED, GR_ERR_TIMEOUT, 0);
         break;
     case GR_PUT_FORWARDING:
-        gr_peer_sample(&node->peer[put->target], (struct gr_span){node->now.ns - put->sent_at.ns});
+        gr_peer_sample(&node->peer[put->target], GR_ASK_FORWARD,
+            (struct gr_span){node->now.ns - put->sent_at.ns});
         finish(node, put, GR_INDETERMINATE, GR_ERR_WRITE_QUORUM, 0);
         break;
     case GR_PUT_REPLICATING:

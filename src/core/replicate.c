@@ -221,6 +221,8 @@ static void keep_too(struct gr_node *node, struct gr_put *put, uint8_t position)
     uint16_t own = put->list.member[put->own];
     if (own != node->config.self && put->list.voter[put->own] != node->config.self)
         return; // this node stands in itself, and keeps a hint for every owner (hint.c)
+    if (node->config.canary == GR_CANARY_UNKEPT)
+        return;
     for (int i = 0; i < put->asked_count; i++) {
         const struct gr_asked *asked = &put->asked[i];
         uint8_t seat = asked->position;
@@ -286,6 +288,15 @@ bool gr_replicate_open(const struct gr_put *put)
     return false;
 }
 
+// When another way is tried for the seat.
+static struct gr_instant due_at(
+    const struct gr_node *node, const struct gr_put *put, const struct gr_seat *seat)
+{
+    uint16_t member = put->asked[seat->asked].member;
+    return gr_hedge_at(
+        node, member, GR_ASK_WRITE, seat->asked_at, put->call.deadline, !put->answered);
+}
+
 static void set_timer(struct gr_node *node, struct gr_put *put)
 {
     struct gr_instant at = put->call.deadline;
@@ -293,8 +304,7 @@ static void set_timer(struct gr_node *node, struct gr_put *put)
         const struct gr_seat *seat = &put->seat[i];
         if (is_voted(put, i) || i == put->own || seat->closed || put->released || seat->asked < 0)
             continue;
-        struct gr_span hedge = node->peer[put->asked[seat->asked].member].hedge;
-        struct gr_instant due = gr_instant_after(seat->asked_at, hedge);
+        struct gr_instant due = due_at(node, put, seat);
         if (due.ns < at.ns)
             at = due;
     }
@@ -337,7 +347,7 @@ void gr_replicate_on_ack(
     enum gr_voter by = gr_site_voter(node, &put->list, position, peer);
     bool first = !asked->answered; // of what was passed on to it and of what was sent to it
     if (first)
-        gr_peer_sample(&node->peer[peer], (struct gr_span){node->now.ns - put->sent_at.ns});
+        gr_peer_answered(node, peer, GR_ASK_WRITE, put->sent_at);
     asked->answered = true;
     if (is_newcomer(put, asked)) {
         on_newcomer_ack(node, put, asked, message);
@@ -379,9 +389,11 @@ void gr_replicate_timer(struct gr_node *node, struct gr_put *put)
         struct gr_seat *seat = &put->seat[i];
         if (is_voted(put, i) || i == put->own || seat->closed || seat->asked < 0)
             continue;
-        struct gr_span hedge = node->peer[put->asked[seat->asked].member].hedge;
-        if (gr_instant_reached(node->now, gr_instant_after(seat->asked_at, hedge)) &&
-            !bypass(node, put, i))
+        if (!gr_instant_reached(node->now, due_at(node, put, seat)))
+            continue;
+        if (!put->answered)
+            gr_hedge_spend(node);
+        if (!bypass(node, put, i))
             stand_in(node, put, i);
     }
     set_timer(node, put);

@@ -66,11 +66,13 @@ void gr_site_on_ring(struct gr_node *node)
         node->peer[m].far = !gr_ring_same_site(node->ring, m, node->config.self);
 }
 
-bool gr_site_nearer(const struct gr_node *node, uint16_t a, uint16_t b)
+bool gr_site_nearer(const struct gr_node *node, enum gr_ask ask, uint16_t a, uint16_t b)
 {
     bool a_here = gr_ring_same_site(node->ring, a, node->config.self);
     bool b_here = gr_ring_same_site(node->ring, b, node->config.self);
-    return a_here != b_here ? a_here : node->peer[a].hedge.ns < node->peer[b].hedge.ns;
+    if (a_here != b_here)
+        return a_here;
+    return node->peer[a].latency[ask].hedge.ns < node->peer[b].latency[ask].hedge.ns;
 }
 
 int gr_site_next_fallback(

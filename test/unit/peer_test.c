@@ -147,17 +147,19 @@ static void test_hedge(void **state)
         uint32_t fresh = 0;
         for (uint32_t i = 0; i < SAMPLES; i++) {
             sample[i] = (uint32_t)gr_random_below(&random, scale);
-            gr_peer_sample(&peer, (struct gr_span){sample[i] * 1000ll});
+            gr_peer_sample(&peer, GR_ASK_READ, (struct gr_span){sample[i] * 1000ll});
             uint32_t count = i + 1;
             if (count < 100) {
-                assert_true(peer.hedge.ns == 20000000);
+                assert_true(peer.latency[GR_ASK_READ].hedge.ns == 20000000);
                 continue;
             }
             int64_t want = GR_MIN(GR_MAX(p99_us(sample, count), 5000), 100000) * 1000;
-            fresh = peer.hedge.ns == want ? 0 : fresh + 1;
+            fresh = peer.latency[GR_ASK_READ].hedge.ns == want ? 0 : fresh + 1;
             assert_true(count != 100 || fresh == 0);
             assert_true(fresh < 16); // it is computed anew at least every 16 answers
         }
+        for (int ask = 0; ask < GR_ASKS; ask++) // what else it is asked tells nothing of reads
+            assert_true((peer.latency[ask].hedge.ns == 20000000) == (ask != GR_ASK_READ));
     }
 }
 
@@ -170,12 +172,64 @@ static void test_clamped(void **state)
         struct gr_peer peer;
         gr_peer_init(&peer);
         for (int k = 0; k < 200; k++)
-            gr_peer_sample(&peer, (struct gr_span){ns[i]});
-        assert_true(peer.hedge.ns == (ns[i] > 1 ? 100000000 : 5000000));
+            gr_peer_sample(&peer, GR_ASK_READ, (struct gr_span){ns[i]});
+        assert_true(peer.latency[GR_ASK_READ].hedge.ns == (ns[i] > 1 ? 100000000 : 5000000));
         peer.far = true; // at another site: more
         for (int k = 0; k < 200; k++)
-            gr_peer_sample(&peer, (struct gr_span){ns[i]});
-        assert_true(peer.hedge.ns == (ns[i] > 1 ? 250000000 : 5000000));
+            gr_peer_sample(&peer, GR_ASK_READ, (struct gr_span){ns[i]});
+        assert_true(peer.latency[GR_ASK_READ].hedge.ns == (ns[i] > 1 ? 250000000 : 5000000));
+    }
+}
+
+// L4 counted otherwise: hedges of slow peers against answers, over a long mixed run.
+static void test_hedges_few(void **state)
+{
+    (void)state;
+    enum { STEPS = 200000, EACH = 50, SAVED = 50 };
+    struct gr_random random;
+    gr_random_init(&random, 5);
+    struct gr_peer peer[2];
+    gr_peer_init(&peer[0]);
+    gr_peer_init(&peer[1]);
+    struct gr_node node = {.peer = peer};
+    const struct gr_span timeout = gr_span_ms(500);
+    uint64_t answers = 0, hedges = 0;
+    for (int i = 0; i < STEPS; i++) {
+        struct gr_instant asked = node.now;
+        node.now = gr_instant_after(node.now, (struct gr_span){1 + (int64_t)(i % 7) * 1000000});
+        // Peer 1 never answers; how long it has is never more than its hedge delay.
+        struct gr_instant deadline = gr_instant_after(asked, timeout);
+        assert_true(
+            gr_hedge_at(&node, 1, GR_ASK_READ, asked, deadline, true).ns == asked.ns + 20000000);
+        // Often nearly everything is late, and sometimes nothing for long.
+        if (gr_random_below(&random, 100) < (i / 5000 % 2 == 0 ? 80 : 2)) {
+            gr_peer_answered(&node, 0, GR_ASK_READ, asked);
+            answers++;
+        }
+        int64_t due = gr_hedge_at(&node, 0, GR_ASK_READ, asked, deadline, true).ns - asked.ns;
+        if (peer[0].answered.ns <= asked.ns) {
+            assert_true(due == peer[0].latency[GR_ASK_READ].hedge.ns); // silent
+        } else if (due == peer[0].latency[GR_ASK_READ].hedge.ns) {
+            gr_hedge_spend(&node);
+            hedges++;
+            assert_true(hedges * EACH <= answers);
+        } else {
+            assert_true(due == timeout.ns / 2);
+            assert_true(answers < (hedges + 1) * EACH); // nothing is held back without need
+        }
+    }
+    assert_true(hedges > STEPS / EACH / 4);
+    for (int i = 0; i < EACH * SAVED * 2; i++)
+        gr_peer_answered(&node, 0, GR_ASK_READ, node.now);
+    struct gr_instant asked = node.now;
+    node.now = gr_instant_after(node.now, gr_span_ms(1));
+    gr_peer_answered(&node, 0, GR_ASK_READ, asked);
+    for (int i = 0; i <= SAVED; i++) {
+        int64_t due =
+            gr_hedge_at(&node, 0, GR_ASK_READ, asked, gr_instant_after(asked, timeout), true).ns -
+            asked.ns;
+        assert_true((due == timeout.ns / 2) == (i == SAVED));
+        gr_hedge_spend(&node);
     }
 }
 
@@ -187,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_hedge),
         cmocka_unit_test(test_clamped),
+        cmocka_unit_test(test_hedges_few),
     };
     return cmocka_run_group_tests_name("peer", tests, NULL, NULL);
 }
