@@ -47,7 +47,6 @@ enum {
     CLOSED = 100,           // clients per node that measure the capacity
     TURN_NS_MAX = 10000000, // after which a turn is late, as in the shell
     EVENTS_MIN = 8,         // of the store, in a turn that is late
-    WARM_MS = 1500,
     DRAIN_MS = 4000,
     SLICES_MAX = 64,
 
@@ -638,6 +637,9 @@ static void sum_up(struct run *run, struct loaded_level *level)
     for (int n = 0; n < LOADED_NODES; n++) {
         level->memory_peak = GR_MAX(level->memory_peak, run->server[n].memory_peak);
         level->waiting_peak = GR_MAX(level->waiting_peak, run->server[n].waiting_peak);
+        const uint64_t *reached = gr_node_probes(run->server[n].node)->reached;
+        level->again += reached[GR_PROBE_GET_HEDGED] + reached[GR_PROBE_PUT_SUBSTITUTE] +
+                        reached[GR_PROBE_PUT_RUN_TWICE];
     }
     qsort(run->latency_us, run->latency_count, sizeof *run->latency_us, compare);
     if (run->latency_count > 0)
@@ -654,8 +656,8 @@ struct loaded_level loaded_run(uint64_t seed, enum gr_canary canary, int percent
     run->latency_us = gr_hook_memory(NULL, LATENCIES_MAX * sizeof *run->latency_us);
     gr_random_init(&run->random, seed);
     gr_random_init(&run->arrivals, seed + 1);
-    run->from = WARM_MS * MS;
-    run->until = (WARM_MS + LOADED_MEASURED_MS) * MS;
+    run->from = LOADED_WARM_MS * MS;
+    run->until = (LOADED_WARM_MS + LOADED_MEASURED_MS) * MS;
     run->rate = capacity * (uint64_t)percent / 100;
     begin(run, seed, canary);
     if (percent == 0)

@@ -9,6 +9,7 @@ enum {
     LOADED_WAITING_MAX = 4096, // requests taken off the sockets and not begun, as in the shell
     LOADED_MEMORY_MAX = 16 << 20,
     LOADED_PATIENCE_MS = 1000, // of a client
+    LOADED_WARM_MS = 1500,     // before it is measured
     LOADED_MEASURED_MS = 2500,
     LOADED_SLICES_MIN = 1, // of background work per second and node
 };
@@ -22,6 +23,7 @@ struct loaded_level {
     uint64_t busy, late; // refused; answered OK, but later than that
     uint64_t other;      // any other error
     uint64_t pages;      // slices of background work
+    uint64_t again;      // in the whole run: asked of somebody else too, since the answer was late
     uint64_t unanswered; // at the end of all, of all requests of the run
     uint64_t twice;      // answered more than once
     size_t memory_peak;  // of the requests under way on a node

@@ -204,14 +204,13 @@ static uint32_t stirred_by(enum gr_canary canary)
 // another, and exchanges in the one order that passes by what the last of them had
 // (damage_lacking.script), any-source a write that only the leaver and one other have, and a get
 // that asks just the others after the newcomer holds and before the leaver has made sure of it
-// (transfer.script). With unkept an exchange brings the write, only later (put_kept_too.script),
-// and hedge-unbounded is only work (put_hedges_few.script).
+// (transfer.script). With unkept an exchange brings the write, only later (put_kept_too.script).
 static bool is_hunted(enum gr_canary canary)
 {
     return canary != GR_CANARY_DAMAGE_ONCE && canary != GR_CANARY_DAMAGE_LACKING &&
            canary != GR_CANARY_LATE_COMPARE && canary != GR_CANARY_DOUBT_IGNORED &&
            canary != GR_CANARY_LATE_UNOFFERED && canary != GR_CANARY_ANY_SOURCE &&
-           canary != GR_CANARY_UNKEPT && canary != GR_CANARY_HEDGE_UNBOUNDED;
+           canary != GR_CANARY_UNKEPT;
 }
 
 static void hunt(void *host, uint64_t index, void *ret_result)
