@@ -38,7 +38,9 @@ const struct gr_verb gr_verbs[] = {
         "winning.\n"
         "It needs three: --name (its name in the cluster file), --data (its directory) and\n"
         "--cluster (the cluster file, the same for every node; `gramme demo` makes one).\n"
-        "`gramme config show` lists all settings.",
+        "A node that is new to a cluster which runs needs --join too: the peer address of any "
+        "node\n"
+        "there, or several with commas between. `gramme config show` lists all settings.",
         0, 0, -1, gr_verb_server},
     {"get", "print a key's value", "KEY",
         "Prints the value and a newline. A key that was written by people who did not know of "
@@ -318,9 +320,13 @@ static int run(int argc, char **argv)
             return run_verb(&gr_verbs[i], argc - words, argv + words);
     }
     for (size_t i = 0; i < gr_verb_count; i++) {
-        if (begins_verb(&gr_verbs[i], argv[0]))
+        if (!begins_verb(&gr_verbs[i], argv[0]))
+            continue;
+        if (argc == 1)
             return gr_complain(
                 GR_EXIT_USAGE, "'%s' wants a second word; `gramme help %s`", argv[0], argv[0]);
+        return gr_complain(GR_EXIT_USAGE, "there is no verb '%s %s'; `gramme help %s` lists them",
+            argv[0], argv[1], argv[0]);
     }
     return gr_complain(GR_EXIT_USAGE, "there is no verb '%s'; `gramme help` lists them", argv[0]);
 }

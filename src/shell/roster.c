@@ -497,7 +497,7 @@ bool gr_roster_join(const struct gr_config *config, uint32_t turn, char ret[GR_C
         count += *c == ',';
     for (uint32_t i = 0; i <= turn % count; i++)
         at = strsep(&rest, ",");
-    snprintf(ret, GR_CONFIG_TEXT_MAX, "%s", at);
+    snprintf(ret, GR_CONFIG_TEXT_MAX, "%s", at + strspn(at, " "));
     return true;
 }
 
