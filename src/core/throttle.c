@@ -1,47 +1,50 @@
 // How much background work may run beside the foreground (§6.5).
 //
-// Picture a waiter who lays new tables only while the guests are served quickly. Every second he
-// looks at the last minute: was one guest in a hundred kept waiting longer than the target? Then he
-// lays half as many tables in the next second; if not, a few more; and if there has been no guest
-// for a while, as many as he can. He always lays a few, or the room would never be ready.
+// Picture a waiter who lays new tables only while the guests are served quickly. Now and then he
+// looks at those who came since he last looked: was one in a hundred kept waiting longer than the
+// target? Then he lays half as many tables from now on; if not, a few more every second; and if
+// there has been no guest for a while, as many as he can. He always lays a few, or the room would
+// never be ready.
 //
-//   T1  The rate is between slice_rate_min and slice_rate_max: halved each second that the p99 of
-//       the last GR_THROTTLE_SECONDS is above the target, else raised by a fixed step. It begins
-//       at slice_rate_min: what the foreground bears is not known yet.
+//   T1  The rate is between slice_rate_min and slice_rate_max. It begins at slice_rate_min: what
+//       the foreground bears is not known yet. A look lasts whole seconds, until it has had
+//       LOOK_SAMPLES samples but at most GR_THROTTLE_SECONDS. One whose p99 is above the target
+//       halves the rate, and there it stays until the next; after any other it grows by an eighth
+//       each second. (The p99 of always the last minute, as in the paper, notices late and forgets
+//       later: some seconds at full rate, then a minute at the lowest.)
 //   T2  No more begins at once than BURSTS a second would be a second's worth of (at least one
 //       slice): what was not used is not saved up, for a burst is what the foreground would feel.
 //   T3  Without a sample for IDLE_S seconds the rate is slice_rate_max. IDLE_S is longer than a
 //       request may take, so that silence is not a foreground that hangs.
 //   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
-//       the rate to slice_rate_min at once: background work is the first to stop. So does a second
-//       whose own p99 is above FAR times the configured target: what begins at full rate after a
-//       quiet hour would else be at it for seconds, and what waits meanwhile for longer.
+//       the rate to slice_rate_min at once: background work is the first to stop. So does a look
+//       whose p99 is above FAR times the configured target: what begins at full rate after a quiet
+//       hour would else be at it for seconds, and what waits meanwhile for longer.
 //   T5  A foreground that is fast need not become slow before anything gives way: the target is
-//       one and a half times the p99 of the last minute that had hardly any background work (no
-//       second of it more than CALM_FLOORS times slice_rate_min), but within target /
-//       TARGET_SHARES and target: what is stopped there stays below twice. As long as there was
-//       no such minute it is the least of these: what is slower than that brings the rate to its
-//       floor, and so the minute that tells.
+//       one and a half times the p99 of looks with hardly any background work (no second of them
+//       above slice_rate_min / CALM_SHARES), but within target / TARGET_SHARES and target: what is
+//       stopped there stays below twice. It follows them by an eighth at a time, for one bad second
+//       says little. As long as there was none it is the least of these. What is above it at
+//       slice_rate_min for a whole minute is slow by itself, and is followed too.
 //   T6  Integers only, and nothing but the arguments: the same calls give the same answers.
 //
 // Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
 // threshold, say 50ms"). The paper hands out time slices; a slice here is a bounded piece of work.
 //
-// Bounds: one row of counters per second of the window; a sample costs O(1), a second O(buckets).
+// Bounds: one row of counters; a sample costs O(1), a second O(buckets).
 #include "core/throttle.h"
 
 #include <string.h>
 
 enum {
-    STEPS = 32,   // seconds from the lowest rate to the highest
+    LOOK_SAMPLES = 200, // the third slowest is above the p99
+    STEP_SHARES = 8,
     BURSTS = 128, // see T2
     IDLE_S = 5,
-    CALM_FLOORS = 2,
-    CALM_SAMPLES_MIN = 1000, // fewer say little of one in a hundred
-    TARGET_SHARES = 8,
+    CALM_SHARES = 8,
+    TARGET_SHARES = 32,
     FAR = 2,
-    FAR_SAMPLES_MIN = 100, // fewer do not have a p99
-    SUB_BITS = 3,          // eight buckets for each doubling
+    SUB_BITS = 3, // eight buckets for each doubling
     LATENCY_US_MAX = (1 << 26) - 1,
 };
 
@@ -63,7 +66,6 @@ void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_con
     throttle->slice_rate = config->slice_rate_min;
     throttle->allowance = SECOND_NS; // one slice: the rest is earned
     throttle->sampled = -1;
-    throttle->busy = -GR_THROTTLE_SECONDS;
 }
 
 // ---- latencies -------------------------------------------------------------------------------
@@ -87,28 +89,26 @@ static int64_t bucket_end_us(uint32_t bucket)
     return (int64_t)((1u << SUB_BITS) + (bucket & ((1u << SUB_BITS) - 1)) + 1) << shift;
 }
 
-// The bucket in which the p99 lies: at most one sample in a hundred lies above it.
-static uint32_t p99_bucket(const struct gr_throttle *throttle)
+// The p99 of a look: the upper end of the bucket above which at most one sample in a hundred lies.
+static struct gr_span look_p99(const struct gr_look *look)
 {
-    gr_assert(throttle->samples > 0);
+    gr_assert(look->samples > 0);
     uint64_t above = 0;
     uint32_t bucket = GR_THROTTLE_BUCKETS - 1;
     for (; bucket > 0; bucket--) {
-        above += throttle->sum[bucket];
-        if (above * 100 > throttle->samples)
+        above += look->count[bucket];
+        if (above * 100 > look->samples)
             break;
     }
-    return bucket;
+    return (struct gr_span){bucket_end_us(bucket) * 1000};
 }
 
 struct gr_span gr_throttle_p99(const struct gr_throttle *throttle)
 {
-    if (throttle->samples == 0)
-        return (struct gr_span){0};
-    return (struct gr_span){bucket_end_us(p99_bucket(throttle)) * 1000};
+    return throttle->p99;
 }
 
-// ---- seconds ---------------------------------------------------------------------------------
+// ---- looks -----------------------------------------------------------------------------------
 
 struct gr_span gr_throttle_target(const struct gr_throttle *throttle)
 {
@@ -117,38 +117,63 @@ struct gr_span gr_throttle_target(const struct gr_throttle *throttle)
     return (struct gr_span){GR_MIN(ns, most)};
 }
 
+static void set_rate(struct gr_throttle *throttle, uint32_t rate)
+{
+    const struct gr_throttle_config *config = &throttle->config;
+    throttle->slice_rate = GR_MIN(GR_MAX(rate, config->slice_rate_min), config->slice_rate_max);
+}
+
 // T5.
 static void learn_calm(struct gr_throttle *throttle)
 {
-    if (throttle->spent > CALM_FLOORS * (uint64_t)throttle->config.slice_rate_min)
-        throttle->busy = throttle->second;
-    throttle->spent = 0;
-    if (throttle->samples >= CALM_SAMPLES_MIN &&
-        throttle->second - throttle->busy >= GR_THROTTLE_SECONDS)
-        throttle->calm = gr_throttle_p99(throttle);
+    int64_t calm = throttle->calm.ns;
+    if (calm == 0)
+        throttle->calm = throttle->p99;
+    else
+        throttle->calm.ns += throttle->p99.ns > calm ? calm / 8 : -(calm / 8);
 }
 
-static bool was_far(const struct gr_throttle *throttle)
+// A look is over: is the foreground slower than it should be?
+static void judge(struct gr_throttle *throttle)
 {
-    return throttle->second_samples >= FAR_SAMPLES_MIN &&
-           throttle->second_far * 100 > throttle->second_samples;
+    struct gr_look *look = &throttle->look;
+    bool is_full = look->samples >= LOOK_SAMPLES;
+    throttle->p99 = look_p99(look);
+    if (is_full && (!look->busy || throttle->floor_seconds >= GR_THROTTLE_SECONDS))
+        learn_calm(throttle);
+    throttle->slow = bucket_of(throttle->p99) > bucket_of(gr_throttle_target(throttle));
+    if (is_full && throttle->p99.ns > FAR * throttle->config.target.ns) // T4
+        set_rate(throttle, 0);
+    else if (throttle->slow)
+        set_rate(throttle, throttle->slice_rate / 2);
+    *look = (struct gr_look){0};
 }
 
 // A second is over: the rate of the next.
 static void decide(struct gr_throttle *throttle)
 {
-    learn_calm(throttle);
-    const struct gr_throttle_config *config = &throttle->config;
-    uint32_t step = (config->slice_rate_max - config->slice_rate_min) / STEPS + 1;
-    if (throttle->second - throttle->sampled >= IDLE_S)
-        throttle->slice_rate = config->slice_rate_max;
-    else if (was_far(throttle)) // T4
-        throttle->slice_rate = config->slice_rate_min;
-    else if (throttle->samples > 0 &&
-             p99_bucket(throttle) > bucket_of(gr_throttle_target(throttle)))
-        throttle->slice_rate = GR_MAX(throttle->slice_rate / 2, config->slice_rate_min);
-    else
-        throttle->slice_rate = GR_MIN(throttle->slice_rate + step, config->slice_rate_max);
+    struct gr_look *look = &throttle->look;
+    uint32_t min = throttle->config.slice_rate_min;
+    uint64_t spent = throttle->spent;
+    throttle->spent = 0;
+    look->seconds++;
+    look->busy |= spent > min / CALM_SHARES;
+    throttle->floor_seconds = throttle->slice_rate == min ? throttle->floor_seconds + 1 : 0;
+    if (throttle->second - throttle->sampled >= IDLE_S) { // T3
+        *look = (struct gr_look){0};
+        throttle->slow = false;
+        throttle->p99.ns = 0;
+        throttle->slice_rate = throttle->config.slice_rate_max;
+        return;
+    }
+    if (look->samples >= LOOK_SAMPLES ||
+        (look->samples > 0 && look->seconds >= GR_THROTTLE_SECONDS))
+        judge(throttle);
+    uint32_t step = GR_MAX(throttle->slice_rate / STEP_SHARES, 1);
+    if (spent * 2 < throttle->slice_rate)
+        set_rate(throttle, throttle->slice_rate - step);
+    else if (!throttle->slow)
+        set_rate(throttle, throttle->slice_rate + step);
 }
 
 // The slices that may begin at once.
@@ -166,17 +191,7 @@ static void earn(struct gr_throttle *throttle, struct gr_instant at)
     throttle->paid_at = at;
 }
 
-static void forget_row(struct gr_throttle *throttle, int64_t second)
-{
-    uint32_t *row = throttle->row[second % GR_THROTTLE_SECONDS];
-    for (uint32_t b = 0; b < GR_THROTTLE_BUCKETS; b++) {
-        throttle->sum[b] -= row[b];
-        throttle->samples -= row[b];
-        row[b] = 0;
-    }
-}
-
-// Brings window, rate and allowance up to `now`.
+// Brings rate and allowance up to `now`.
 static void advance(struct gr_throttle *throttle, struct gr_instant now)
 {
     gr_assert(now.ns >= throttle->paid_at.ns);
@@ -185,10 +200,9 @@ static void advance(struct gr_throttle *throttle, struct gr_instant now)
         throttle->sampled = throttle->second = second;
         throttle->paid_at = now;
     }
-    // After a long silence only the last seconds count: all before them have left the window.
-    bool long_ago = second - throttle->second > GR_THROTTLE_SECONDS + IDLE_S;
-    if (long_ago) {
-        throttle->second = second - GR_THROTTLE_SECONDS - IDLE_S;
+    // After a long silence only the last seconds count: all that is left of it is T3.
+    if (second - throttle->second > GR_THROTTLE_SECONDS) {
+        throttle->second = second - GR_THROTTLE_SECONDS;
         throttle->paid_at.ns = GR_MAX(throttle->paid_at.ns, throttle->second * SECOND_NS);
     }
     while (throttle->second < second) {
@@ -196,8 +210,6 @@ static void advance(struct gr_throttle *throttle, struct gr_instant now)
         earn(throttle, end);
         decide(throttle);
         throttle->second++;
-        throttle->second_samples = throttle->second_far = 0;
-        forget_row(throttle, throttle->second);
     }
     earn(throttle, now);
 }
@@ -205,12 +217,8 @@ static void advance(struct gr_throttle *throttle, struct gr_instant now)
 void gr_throttle_sample(struct gr_throttle *throttle, struct gr_instant now, struct gr_span latency)
 {
     advance(throttle, now);
-    uint32_t bucket = bucket_of(latency);
-    throttle->row[throttle->second % GR_THROTTLE_SECONDS][bucket]++;
-    throttle->sum[bucket]++;
-    throttle->samples++;
-    throttle->second_samples++;
-    throttle->second_far += latency.ns > FAR * throttle->config.target.ns;
+    throttle->look.count[bucket_of(latency)]++;
+    throttle->look.samples++;
     throttle->sampled = throttle->second;
 }
 

@@ -2,15 +2,14 @@
 //
 // Hints, exchanges, scrubs and sweeps are cut into slices. The controller watches how long the
 // foreground's work takes and says how many slices a second may begin: few at first, fewer while
-// the p99 of the last minute is above a target or that of the last second far above it, more while
-// it is below, all of them when there is no foreground.
+// its p99 is above a target, more while it is below, all of them when there is no foreground.
 #ifndef GR_CORE_THROTTLE_H
 #define GR_CORE_THROTTLE_H
 
 #include "base/base.h"
 
 enum {
-    GR_THROTTLE_SECONDS = 60,     // the window
+    GR_THROTTLE_SECONDS = 60,     // that a look at the foreground may last
     GR_THROTTLE_BUCKETS = 192,    // of latency: eight for each doubling, 1 us to 67 s
     GR_SLICE_RECORDS = 8,         // one slice of background work: so many records or
     GR_SLICE_BYTES = 8 << 10,     // so many bytes, whichever is reached first
@@ -26,23 +25,29 @@ struct gr_throttle_config {
 // 50 ms (the paper's preset), 128 and 8192 slices per second.
 struct gr_throttle_config gr_throttle_config_default(void);
 
-// About 48 KB; owns no other memory.
+// What the foreground took since the last judgement.
+struct gr_look {
+    uint32_t count[GR_THROTTLE_BUCKETS];
+    uint32_t samples; // of all buckets
+    uint32_t seconds;
+    bool busy; // a second of it had more than hardly any background work
+};
+
+// About 1 KB; owns no other memory.
 struct gr_throttle {
     struct gr_throttle_config config;
     uint32_t slice_rate;       // slices per second, now
+    uint32_t floor_seconds;    // in a row at slice_rate_min
     int64_t allowance;         // slices that may begin now, in billionths; below 0: a debt
     struct gr_instant paid_at; // up to when `allowance` is reckoned
     int64_t second;            // the one that is being filled, in seconds of the monotonic clock
     int64_t sampled;           // the second of the last sample, or of the first call; -1: none
-    uint32_t row[GR_THROTTLE_SECONDS][GR_THROTTLE_BUCKETS];
-    uint64_t sum[GR_THROTTLE_BUCKETS]; // of all rows
-    uint64_t samples;                  // in the window
-    uint64_t second_samples;           // in this second,
-    uint64_t second_far;               // and of them, far above the target
-    uint64_t spent;                    // slices in this second
-    int64_t busy;                      // the last second with more than a few
-    struct gr_span calm;               // the p99 of a minute with no such second, or 0
-    uint64_t slices;                   // admitted since init
+    struct gr_look look;
+    bool slow;           // the last look was above the target
+    struct gr_span p99;  // of the last look, or 0
+    struct gr_span calm; // what it is with hardly any background work, or 0
+    uint64_t spent;      // slices in this second
+    uint64_t slices;     // admitted since init
 };
 
 void gr_throttle_init(struct gr_throttle *throttle, const struct gr_throttle_config *config);
@@ -60,11 +65,11 @@ void gr_throttle_owe(struct gr_throttle *throttle, uint32_t slices);
 // When `slices` may begin, if nothing changes: `now` or later. Ask again then.
 struct gr_instant gr_throttle_next(
     const struct gr_throttle *throttle, struct gr_instant now, uint32_t slices);
-// The foreground's p99 over the window: the upper end of its bucket, at most 13 % above it; 0 when
-// there was no sample.
+// The foreground's p99 in the last look (a second or more, T1): the upper end of its bucket, at
+// most 13 % above it; 0 when there was none, or no sample for some seconds.
 struct gr_span gr_throttle_p99(const struct gr_throttle *throttle);
-// What the p99 is held against: one and a half times what it was without background work, within an
-// eighth of the configured target and that; the eighth as long as that is not known.
+// What the p99 is held against: one and a half times what it is without background work, within a
+// 32nd of the configured target and that; the 32nd as long as that is not known.
 struct gr_span gr_throttle_target(const struct gr_throttle *throttle);
 // How many slices this much work is; at least 1.
 uint32_t gr_throttle_slices(uint64_t records, uint64_t bytes);

@@ -9,8 +9,8 @@
 //   I1  A read or scan begins after every write that was emitted before it is applied.
 //   I2  SYNCED says n only when a sync that began after the batch with write n has returned.
 //   I3  After a failed apply or sync, or a read whose damage the engine itself reports, nothing is
-//   applied or called durable any more in this run. I4  A partition that missed a batch is mute:
-//   its reads end with GR_ERR_IO. The node's clock
+//       applied or called durable any more in this run.
+//   I4  A partition that missed a batch is mute: its reads end with GR_ERR_IO. The node's clock
 //       already counts that batch's dots as seen, and a record without them would look like one
 //       that had replaced them. (Scans speak: they are filled from rows of their own snapshot.)
 //   I5  A write that has `sync` set is synced without delay; any other within the interval and one
