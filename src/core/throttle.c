@@ -141,7 +141,7 @@ static void judge(struct gr_throttle *throttle)
     throttle->p99 = look_p99(look);
     if (is_full && (!look->busy || throttle->floor_seconds >= GR_THROTTLE_SECONDS))
         learn_calm(throttle);
-    throttle->slow = bucket_of(throttle->p99) > bucket_of(gr_throttle_target(throttle));
+    throttle->slow = throttle->p99.ns > gr_throttle_target(throttle).ns;
     if (is_full && throttle->p99.ns > FAR * throttle->config.target.ns) // T4
         set_rate(throttle, 0);
     else if (throttle->slow)
