@@ -9,8 +9,7 @@
 //   OV3 Every request is answered exactly once.
 //   OV4 Background work is the first to stop: above the capacity it keeps its floor, and no more.
 //   OV5 Same seed, same everything.
-//   OV6 Late answers do not make more work: what is asked of somebody else too, because an answer
-//   is
+//   OV6 Late answers do not make more work: what is asked of somebody else too, for an answer is
 //       late, is at most AGAIN_PERCENT of what is answered in time.
 #include "sim/overload.h"
 

@@ -38,9 +38,9 @@ const struct gr_verb gr_verbs[] = {
         "winning.\n"
         "It needs three: --name (its name in the cluster file), --data (its directory) and\n"
         "--cluster (the cluster file, the same for every node; `gramme demo` makes one).\n"
-        "A node that is new to a cluster which runs needs --join too: the peer address of any "
-        "node\n"
-        "there, or several with commas between. `gramme config show` lists all settings.",
+        "A node that is new to a cluster which runs needs --join too: the peer address of\n"
+        "any node there, or several with commas between. `gramme config show` lists all\n"
+        "settings.",
         0, 0, -1, gr_verb_server},
     {"get", "print a key's value", "KEY",
         "Prints the value and a newline. A key that was written by people who did not know of "

@@ -18,14 +18,15 @@
 //       request may take, so that silence is not a foreground that hangs.
 //   T4  Foreground work that is refused for want of room counts as the slowest there is, and sets
 //       the rate to slice_rate_min at once: background work is the first to stop. So does a look
-//       whose p99 is above FAR times the configured target: what begins at full rate after a quiet
-//       hour would else be at it for seconds, and what waits meanwhile for longer.
+//       of LOOK_SAMPLES whose p99 is above FAR times the configured target: what begins at full
+//       rate after a quiet hour would else be at it for seconds, and what waits meanwhile for
+//       longer.
 //   T5  A foreground that is fast need not become slow before anything gives way: the target is
-//       one and a half times the p99 of looks with hardly any background work (no second of them
-//       above slice_rate_min / CALM_SHARES), but within target / TARGET_SHARES and target: what is
-//       stopped there stays below twice. It follows them by an eighth at a time, for one bad second
-//       says little. As long as there was none it is the least of these. What is above it at
-//       slice_rate_min for a whole minute is slow by itself, and is followed too.
+//       one and a half times the p99 of such looks with hardly any background work (no second of
+//       them above slice_rate_min / CALM_SHARES), but within target / TARGET_SHARES and target:
+//       what is stopped there stays below twice. It follows them by an eighth at a time, for one
+//       bad second says little. As long as there was none it is the least of these. What is above
+//       it at slice_rate_min for a whole minute is slow by itself, and is followed too.
 //   T6  Integers only, and nothing but the arguments: the same calls give the same answers.
 //
 // Source: §6.5 ("the 99th percentile database read latency over the last 60 seconds ... a preset
@@ -37,9 +38,9 @@
 #include <string.h>
 
 enum {
-    LOOK_SAMPLES = 200, // the third slowest is above the p99
-    STEP_SHARES = 8,
-    BURSTS = 128, // see T2
+    LOOK_SAMPLES = 200, // the p99 is the third slowest
+    STEP_SHARES = 8,    // an eighth at a time: the rate (T1), and what is calm (T5)
+    BURSTS = 128,       // see T2
     IDLE_S = 5,
     CALM_SHARES = 8,
     TARGET_SHARES = 32,
@@ -130,7 +131,7 @@ static void learn_calm(struct gr_throttle *throttle)
     if (calm == 0)
         throttle->calm = throttle->p99;
     else
-        throttle->calm.ns += throttle->p99.ns > calm ? calm / 8 : -(calm / 8);
+        throttle->calm.ns += (throttle->p99.ns > calm ? calm : -calm) / STEP_SHARES;
 }
 
 // A look is over: is the foreground slower than it should be?
