@@ -114,12 +114,14 @@ static bool is_young(const struct gr_server *server)
 }
 
 // Of every partition there are enough who hold it, as far as this node knows; at first, nothing is
-// on its way to this node besides.
+// on its way to this node besides. In a cluster that is just made all are heard at first: else one
+// that dies a moment later would be one of the two that this node knows of.
 static bool is_known(const struct gr_server *server, bool at_first)
 {
     bool enough = gr_node_has_voters(server->node);
     if (at_first)
-        return enough && gr_node_transfers(server->node).wanted == 0;
+        return enough && gr_node_transfers(server->node).wanted == 0 &&
+               (!gr_node_config(server->node)->blank || gr_node_has_all_voters(server->node));
     return enough || (gr_node_is_founded(server->node) && !is_young(server));
 }
 
