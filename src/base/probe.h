@@ -36,7 +36,7 @@
     X(WALK_SHOWN, "a write came while a page of a pass was read, and was in it")                   \
     X(DAMAGE_FOUND, "a store was not what was written")                                            \
     X(WITNESS, "a replica looked again at what it says is gone, before others lose it")            \
-    X(HEARSAY, "a read repair would have taken what a replica had got meanwhile")                  \
+    X(HEARSAY, "a state that nobody witnessed would have taken what came meanwhile")               \
     X(PROBE_EQUAL, "a peer's clocks were equal")                                                   \
     X(COVER_ALL, "a peer's clock caught up by itself")                                             \
     X(EXCHANGE_EQUAL, "an exchange found equal trees")                                             \

@@ -434,6 +434,7 @@ struct gr_exchange_item {
     struct gr_key key;
     const struct gr_record *there; // what the peer's page showed, bare; NULL: that is not known
     enum gr_item_state state;
+    bool again; // it was refused once, as hearsay maybe (W4)
 };
 
 struct gr_exchange {

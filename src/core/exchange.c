@@ -518,6 +518,21 @@ static void show_item(struct gr_node *node, uint32_t index)
         gr_unreachable("a reader does not wait in the queue");
 }
 
+// W4: what was refused is offered once more, with nothing taken for known.
+static void item_refused(struct gr_node *node, uint32_t index, enum gr_err err)
+{
+    struct gr_exchange *x = exchange_of(node);
+    struct gr_exchange_item *item = &x->item[index];
+    if (err != GR_ERR_BUSY || item->again) {
+        item_done(node, index, false);
+        return;
+    }
+    item->again = true;
+    item->there = NULL;
+    x->item_active--;
+    show_item(node, index);
+}
+
 // Keeps OFFERS_MAX keys under way until all are done.
 static void offer_more(struct gr_node *node)
 {
@@ -581,7 +596,11 @@ static void on_taken(struct gr_node *node, const struct gr_message *message)
     if (!is_item(x, message->id, index, GR_ITEM_SENT))
         return;
     x->item[index].state = GR_ITEM_TAKEN;
-    bool sound = message->status == GR_OK;
+    if (message->status != GR_OK) {
+        item_refused(node, index, message->status);
+        return;
+    }
+    bool sound = true;
     for (uint32_t i = 0; i < message->record.count; i++)
         sound &= gr_context_covers(&message->record.context, &message->record.sibling[i].dot);
     size_t bytes = gr_record_value_bytes(&message->record);
@@ -594,6 +613,7 @@ static void on_taken(struct gr_node *node, const struct gr_message *message)
     }
     op->call = x->id;
     op->index = index;
+    op->hearsay = !message->witnessed;
     op->incoming = gr_record_copy(&op->arena, &message->record, false);
     if (gr_replica_submit(node, op) != GR_OK)
         item_done(node, index, false);
@@ -601,8 +621,12 @@ static void on_taken(struct gr_node *node, const struct gr_message *message)
 
 void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err)
 {
-    if (is_item(exchange_of(node), id, index, GR_ITEM_TAKEN))
-        item_done(node, index, err == GR_OK);
+    if (!is_item(exchange_of(node), id, index, GR_ITEM_TAKEN))
+        return;
+    if (err == GR_OK)
+        item_done(node, index, true);
+    else
+        item_refused(node, index, err);
 }
 
 // ---- joining ---------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ struct gr_keyop {
     bool again;              // its READ has failed once
     bool unreadable;         // there is a row that says nothing: it is replaced, or goes
     bool witnessed;          // REPAIR, OFFER, TAKEN: may refuse what it is shown (witness.c)
-    bool hearsay;            // REPAIR: no witness has sent it, it takes nothing (W4)
+    bool hearsay;            // a state that no witness has sent: it takes nothing (W4)
     struct gr_record stored; // what was read, while it waits for that
     struct gr_instant deadline;
     struct gr_record incoming; // DELTA, REPAIR

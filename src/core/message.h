@@ -36,8 +36,9 @@ enum gr_message_type {
     GR_MSG_BRANCH,  // show leaves: branches
     GR_MSG_LEAVES,  // status, sum list: the leaves of those branches, in order
     GR_MSG_WALK,    // one page of some leaves: cursor, cursor_end, limit; answered with PAGE
-    GR_MSG_OFFER,   // this I hold: index, key, record (filled, with values)
-    GR_MSG_TAKEN,   // status, index, record (filled; bare are the siblings that the offer brought)
+    GR_MSG_OFFER,   // this I hold: index, witnessed, key, record (filled, with values)
+    GR_MSG_TAKEN,   // status, index, witnessed, record (filled; bare are the siblings that the
+                    // offer brought)
     GR_MSG_JOIN,    // you have all that I had seen: partition, clock list (one). Answered with
                     // JOINED, or with PAGE: keys to be offered before it is said again
     GR_MSG_JOINED,  // status
@@ -131,6 +132,7 @@ struct gr_message {
     uint32_t branches; // bit i: branch i
     gr_cursor cursor_end;
     uint32_t index;
+    bool witnessed; // the sender has summed the key's leaf after it read the key (core/witness.c)
 };
 
 // Which of those this message says: bits of enum gr_says. Without them it would mean another thing.

@@ -339,10 +339,10 @@ static bool waits_for_witness(struct gr_node *node, struct gr_keyop *op,
 }
 
 // W4.
-static bool is_hearsay(
-    struct gr_node *node, const struct gr_keyop *op, const struct gr_record *filled)
+static bool is_hearsay(struct gr_node *node, const struct gr_keyop *op,
+    const struct gr_record *filled, const struct gr_record *incoming)
 {
-    if (!op->hearsay || !gr_witness_takes(filled, &op->incoming) ||
+    if (!op->hearsay || !gr_witness_takes(filled, incoming) ||
         node->config.canary == GR_CANARY_UNWITNESSED)
         return false;
     gr_probe(&node->probes, GR_PROBE_HEARSAY);
@@ -393,8 +393,10 @@ static enum applied apply(
         gr_assert(op->kind != GR_KEYOP_PUT);
         return NEEDS_VALUES;
     }
-    if (is_hearsay(node, op, &filled))
+    if (is_hearsay(node, op, &filled, &incoming)) {
+        *ret_err = op->kind == GR_KEYOP_REPAIR ? GR_OK : GR_ERR_BUSY;
         return APPLIED;
+    }
     if (waits_for_witness(node, op, stored, &filled, ret_err))
         return WAITS;
     if (*ret_err != GR_OK)

@@ -314,6 +314,7 @@ static void take(struct gr_node *node, uint16_t peer, const struct gr_message *m
     op->peer = peer;
     op->peer_call = message->id;
     op->index = message->index;
+    op->hearsay = !message->witnessed;
     op->incoming = gr_record_copy(&op->arena, &message->record, false);
     node->stats.keys_taken++;
     node->memory += op->arena.bytes;

@@ -94,6 +94,7 @@ void gr_state_tell(
         .id = op->peer_call,
         .index = op->index,
         .status = status,
+        .witnessed = op->witnessed,
     };
     if (status == GR_OK) {
         struct gr_sibling *sibling =

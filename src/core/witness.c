@@ -14,9 +14,10 @@
 //       merged, or the record would say from then on what the clock does not say any more.
 //   W3  A repair is background work: what the throttle or the bound refuses is left to the
 //       exchanges.
-//   W4  What a get gives to those who were behind takes nothing from them: by now they may show
-//   what
-//       they did not show the get, and what it heard from others nobody has looked up again.
+//   W4  What nobody has looked up again takes nothing from whom it comes to: by then he may show
+//       what he did not show when it was found that it would take nothing. That goes for what a get
+//       gives to those who were behind, for offers and for their outcomes. An exchange offers such
+//       a key once more, witnessed.
 //
 //   the key was read -> held -> walk over the leaf -page, page, end-> adds up: sent, or merged
 //                                                                  \-> does not: damage
@@ -76,6 +77,7 @@ bool gr_witness_say(struct gr_node *node, uint16_t member, const struct gr_messa
 {
     if (node->config.canary == GR_CANARY_UNWITNESSED) {
         struct gr_message now = *message;
+        now.witnessed = true;
         return gr_node_send(node, member, &now);
     }
     if (!gr_node_has_room(node, gr_record_value_bytes(&message->record)))
@@ -85,6 +87,7 @@ bool gr_witness_say(struct gr_node *node, uint16_t member, const struct gr_messa
         return false;
     witness->member = member;
     witness->message = *message;
+    witness->message.witnessed = true;
     witness->message.key = gr_key_copy(&witness->arena, &message->key);
     witness->message.record = gr_record_copy(&witness->arena, &message->record, false);
     node->memory += witness->arena.bytes;

@@ -17,6 +17,8 @@
 //   COVER: durable                    is not said: a plain COVER is answered by one who holds
 //                                     nothing, and has it in memory only. Who asked would let go
 //                                     what nobody has. He keeps it until he can ask
+//   OFFER, TAKEN: witnessed           is left out: they are believed as those of version 3 always
+//                                     were
 //   FORWARDED: reached                is left out: it counts only where W is by site
 //
 // "Not said" is core's business (gr_frame_unspoken, and L3 of core/peer.c); that the encoder

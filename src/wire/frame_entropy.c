@@ -147,6 +147,8 @@ void gr_frame_write_entropy(struct gr_field_out *out, uint8_t version, const str
     case GR_MSG_OFFER:
     case GR_MSG_TAKEN:
         gr_write_varint(w, m->index);
+        if (version >= 4)
+            gr_write_u8(w, m->witnessed);
         gr_field_write_record(out, &m->record, false);
         return;
     case GR_MSG_JOIN:
@@ -207,6 +209,7 @@ void gr_frame_read_entropy(struct gr_field_in *in, uint8_t version, struct gr_me
     case GR_MSG_OFFER:
     case GR_MSG_TAKEN:
         m->index = (uint32_t)gr_field_read_varint(in, UINT32_MAX);
+        m->witnessed = version < 4 || gr_field_read_u8(in, 1);
         m->record = gr_field_read_record(
             in, m->type == GR_MSG_OFFER ? GR_FIELD_VALUES_ALL : GR_FIELD_VALUES_ANY);
         return;

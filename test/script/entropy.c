@@ -2,8 +2,9 @@
 //
 //   from 1 probe #7, probed c1 equal|differ, cover #7 p=0 clock=.., covered c1 none|all
 //   from 1 begin #7 p=0, begun c1 ok|ERROR p=0 clock=1:1-3 [with foo RECORD ..], branch #7,
-//          leaves c1 ok p=0 [with foo RECORD ..], walk #7, offer #7 INDEX foo RECORD,
-//          taken c1 INDEX RECORD|ERROR, join #7 p=0 clock=.., joined c1 ok|ERROR
+//          leaves c1 ok p=0 [with foo RECORD ..], walk #7, offer #7 INDEX foo RECORD
+//          [witnessed], taken c1 INDEX RECORD|ERROR [witnessed], join #7 p=0 clock=..,
+//          joined c1 ok|ERROR
 //
 // A clock is written actor:first-last, with commas between rows. Sums are never written: `with`
 // names the records that they are the sums of. A probe never equals; a walk is of a whole
@@ -122,6 +123,7 @@ void entropy_read(struct words *words, const struct line *line, uint16_t self, u
     m->doubtful = words_flag(line, "doubtful");
     m->lacking = words_flag(line, "lacking");
     m->durable = words_flag(line, "durable");
+    m->witnessed = words_flag(line, "witnessed");
     uint16_t *list = gr_arena_array(words->arena, uint16_t, words->ring->partitions);
     for (uint32_t p = 0; p < words->ring->partitions; p++)
         list[p] = (uint16_t)p;
@@ -215,5 +217,6 @@ void entropy_show(struct text *text, struct words *words, const struct gr_messag
             text_add(text, " ");
         }
         text_record(text, &m->record);
+        text_add(text, m->witnessed ? " witnessed" : "");
     }
 }

@@ -394,7 +394,8 @@ static void test_clocks_out_of_order(void **state)
             gr_write_varint(&body, 0);
         assert_int_equal(verdict(&body), clocks == 1 ? GR_OK : GR_ERR_MALFORMED);
     }
-    // No more sums than a tree has leaves; branches that there are; values in an offer.
+    // No more sums than a tree has leaves; branches that there are; in an offer values, and whether
+    // it was witnessed or not.
     for (uint32_t sums = GR_MERKLE_LEAVES_MAX; sums <= GR_MERKLE_LEAVES_MAX + 1; sums++) {
         begin(&body, GR_MSG_LEAVES);
         gr_write_u8(&body, GR_OK);
@@ -409,14 +410,18 @@ static void test_clocks_out_of_order(void **state)
         assert_int_equal(verdict(&body), branches == 0xffff ? GR_OK : GR_ERR_MALFORMED);
     }
     for (uint64_t size = 0; size < 2; size++) {
-        begin(&body, GR_MSG_OFFER);
-        write_key(&body, 1, 1);
-        gr_write_varint(&body, 0); // index
-        gr_write_varint(&body, 1);
-        write_sibling(&body, 0, true, 1, size);
-        gr_write_varint(&body, 0);
-        gr_write_varint(&body, 0);
-        assert_int_equal(verdict(&body), size == 1 ? GR_OK : GR_ERR_MALFORMED);
+        for (uint8_t witnessed = 0; witnessed < 3; witnessed++) {
+            begin(&body, GR_MSG_OFFER);
+            write_key(&body, 1, 1);
+            gr_write_varint(&body, 0); // index
+            gr_write_u8(&body, witnessed);
+            gr_write_varint(&body, 1);
+            write_sibling(&body, 0, true, 1, size);
+            gr_write_varint(&body, 0);
+            gr_write_varint(&body, 0);
+            bool good = size == 1 && witnessed < 2;
+            assert_int_equal(verdict(&body), good ? GR_OK : GR_ERR_MALFORMED);
+        }
     }
     gr_writer_deinit(&body);
 }

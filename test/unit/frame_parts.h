@@ -135,6 +135,7 @@ static inline void add_entropy(
         m->member = gr_random_below(random, GR_MEMBER_ID_MAX + 1);
     if (type == GR_MSG_OFFER || type == GR_MSG_TAKEN) {
         m->index = (uint32_t)some_u64(random);
+        m->witnessed = gr_random_chance(random, 500);
         m->record = some_record(random, arena, type == GR_MSG_OFFER ? SOME_ALL : SOME_ANY);
     }
 }
@@ -234,7 +235,7 @@ static inline bool same_entropy(const struct gr_message *a, const struct gr_mess
     bool same = a->hash == b->hash && a->hash_count == b->hash_count &&
                 a->clock_count == b->clock_count && a->sum_count == b->sum_count &&
                 a->branches == b->branches && a->cursor_end == b->cursor_end &&
-                a->index == b->index && a->member == b->member;
+                a->index == b->index && a->witnessed == b->witnessed && a->member == b->member;
     for (uint32_t i = 0; same && i < a->hash_count; i++)
         same = a->hash_list[i] == b->hash_list[i];
     for (uint32_t i = 0; same && i < a->clock_count; i++)
