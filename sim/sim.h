@@ -82,6 +82,7 @@ struct sim_op {
     bool excused;            // no disk holds it for certain any more
     struct gr_dot dot;       // drawn for it, or counter 0
     bool by_owner;           // an owner of the key has run it
+    bool blind;              // by a node whose record of the key had silently vanished
     // Of the nodes, as bits: which ever held the write or what replaced it, or kept a hint of it;
     // which do, unless they handed it over; whose disk has it, or had it and handed it over; whose
     // disk ever had it; and which held it when the client was told that it is done, and did not
@@ -132,9 +133,11 @@ void sim_sites_read(struct sim_oracle *oracle, int op, const struct gr_result *r
 int sim_oracle_begin(
     struct sim_oracle *oracle, enum sim_op_kind kind, int key, uint32_t partition, int r, int w);
 // Operation `op` was run and has the dot `dot`, having seen `context`; with a seal, it is the seal
-// that has. `by_owner`: at an owner of the key.
-void sim_oracle_drawn(struct sim_oracle *oracle, int op, const struct gr_dot *dot,
+// that has. At that node; `by_owner`: it is an owner of the key.
+void sim_oracle_drawn(struct sim_oracle *oracle, int op, int node, const struct gr_dot *dot,
     const struct gr_dot *seal, const struct gr_context *context, bool by_owner);
+// The record of the key at that node is not what it wrote, and it does not know that.
+bool sim_is_suspect(const struct sim *sim, int node, int key);
 // A node that is no owner keeps a hint of the key: the write of that dot, with its own write
 // `number`.
 void sim_oracle_kept(

@@ -99,6 +99,11 @@ bool sim_has_seen(const struct sim *sim, int n, uint32_t partition, const struct
     return gr_clock_has(gr_node_clock(sim->node[n].node, partition), dot);
 }
 
+bool sim_is_suspect(const struct sim *sim, int node, int key)
+{
+    return sim->node[node].suspect[key];
+}
+
 bool sim_was_suspect(const struct sim *sim, int key, uint64_t since)
 {
     bool any = false;
@@ -237,8 +242,8 @@ static void on_write(struct sim *sim, int n, const struct gr_store_write *write)
         sim_oracle_whole(&sim->oracle, n, write->partition);
     bool owner = write->hint_count == 0;
     if (write->drawn != NULL && write->drawn_by.run == 0x51)
-        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, write->drawn, write->seal,
-            &write->drawn_context, owner);
+        sim_oracle_drawn(&sim->oracle, (int)write->drawn_by.number - 1, n, write->drawn,
+            write->seal, &write->drawn_context, owner);
     for (uint32_t i = 0; i < write->hint_count && !write->hint_remove; i++)
         for (int key = 0; key < sim->clients.keys; key++)
             if (gr_key_equal(&write->hint[i].key, &sim->clients.key[key]))
