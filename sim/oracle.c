@@ -262,8 +262,7 @@ static void check_claim(
             int number = word * 64 + __builtin_ctzll(back);
             bool excused = oracle->damage || may_be_wrong(oracle, claim, key) ||
                            is_blind(oracle, history, &covered, &shown);
-            if (!excused ||
-                (claim->final && is_outlived(oracle, history, number)))
+            if (!excused || (claim->final && is_outlived(oracle, history, number)))
                 sim_oracle_fail(oracle,
                     "%s: key %d shows write %d, which a write that it covers had seen",
                     claim->where, key, history->write[number]->op);

@@ -5,7 +5,8 @@
 //   walk.c      reads a range page by page while writes go on, and knows what it adds up to
 //   pass.c      reads every partition after a start, and again and again (the scrub)
 //   round.c     which peer, which partitions: compares clocks, begins exchanges
-//   exchange.c  one partition with one peer: finds the keys that differ, gives and takes, joins
+//   exchange.c  one partition with one peer: finds the keys that differ, joins
+//   offer.c     one of those keys after the other: gives and takes
 //   serve.c     the same as the peer that is asked
 //   state.c     a key's state from a peer, weighed before it is merged
 //   damage.c    what is done when the store is not what was written
@@ -145,11 +146,29 @@ void gr_exchange_on_link(struct gr_node *node, uint16_t peer, bool up);
 // BEGUN, LEAVES, TAKEN, JOINED, PAGE. False: not of the exchange under way.
 bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr_message *message);
 void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enum gr_err err);
+// To the peer of the exchange under way. False: it has ended.
+bool gr_exchange_tell(struct gr_node *node, struct gr_message *message);
+// Something was heard, or asked: the peer has this long for the next word.
+void gr_exchange_expect(struct gr_node *node);
+// All keys of a run of leaves are done: the next run of leaves that differ, or the end.
+void gr_exchange_next_run(struct gr_node *node);
+
+// ---- offer.c -------------------------------------------------------------------------------
+
+struct gr_exchange;
+// A key that may differ. `there`: what the peer's page showed of it, or NULL: that is not known.
+void gr_offer_add(
+    struct gr_exchange *exchange, const struct gr_key *key, const struct gr_record *there);
+void gr_offer_forget(struct gr_exchange *exchange); // all of them
+// Goes on until all are done, as the throttle admits it; then to the next run of leaves.
+void gr_offer_more(struct gr_node *node);
 // The filled state of a key was read here.
-void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err,
+void gr_offer_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err,
     const struct gr_record *filled);
+void gr_offer_on_taken(struct gr_node *node, const struct gr_message *message);
 // The peer's outcome was merged here, or could not be.
-void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err);
+void gr_offer_on_merged(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err);
+void gr_offer_again(struct gr_node *node); // what was not answered (a canary does)
 
 // ---- serve.c -------------------------------------------------------------------------------
 

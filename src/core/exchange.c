@@ -25,23 +25,21 @@
 //     |                '--- equal trees ---> join <-------------- no more runs ---------------'
 //     '----- ended <-- JOINED --------------'        anything else: abandoned
 //
+// What happens to one key is in offer.c.
+//
 // Source: §4.7; DESIGN.md §4, "Clocks are joined", D6. Owns: two clock copies, a page of either
-// side, the keys to offer. Bounds: ITEMS_BYTES_MAX of keys (what does not fit waits for the next
-// exchange: nothing is joined now), OFFERS_MAX keys under way, a page of GR_WALK_PAGE_KEYS keys.
+// side. Bounds: a page of GR_WALK_PAGE_KEYS keys.
 #include "core/entropy.h"
 
 #include <string.h>
 
-enum { ITEMS_BYTES_MAX = 8 << 20, OFFERS_MAX = 32, ANSWER_TIMEOUTS = 5 };
+enum { ANSWER_TIMEOUTS = 5 };
 // Equal leaves between two that differ are read along with them if they hold about so many keys: a
 // run of its own costs both sides a question, an answer and a read. At most half a branch of them.
 enum { GAP_KEYS = 32, GAP_BRANCHES = 2 };
 // What finding the keys of a run costs, in keys that are given.
 enum { RUN_KEYS = 8 };
 
-static void offer_more(struct gr_node *node);
-static void add_item(
-    struct gr_exchange *x, const struct gr_key *key, const struct gr_record *there);
 static void compare_pages(struct gr_node *node);
 
 static struct gr_exchange *exchange_of(struct gr_node *node)
@@ -63,8 +61,7 @@ bool gr_exchange_wants(const struct gr_node *node, uint64_t id)
 
 // ---- beginning and end -----------------------------------------------------------------------
 
-// Something was heard, or asked: the peer has this long for the next word.
-static void expect(struct gr_node *node)
+void gr_exchange_expect(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     struct gr_span span = {node->config.write_timeout.ns * ANSWER_TIMEOUTS};
@@ -79,13 +76,6 @@ static void forget_pages(struct gr_exchange *x)
     x->here = x->there = (struct gr_exchange_page){.here = false};
 }
 
-static void forget_items(struct gr_exchange *x)
-{
-    gr_arena_deinit(&x->arena);
-    x->item = NULL;
-    x->item_count = x->item_capacity = x->item_next = x->item_active = 0;
-}
-
 // GR_OK: clocks were joined. Else why not.
 static void end(struct gr_node *node, enum gr_err err)
 {
@@ -95,7 +85,7 @@ static void end(struct gr_node *node, enum gr_err err)
     gr_watch_close(node, &x->watch, x->partition);
     gr_timer_stop(&node->timers, &x->timer);
     forget_pages(x);
-    forget_items(x);
+    gr_offer_forget(x);
     if (!joined && node->config.canary == GR_CANARY_TWO_SOURCES && x->theirs.count > 0) {
         gr_clock_join(&x->kept, &x->theirs);
         x->kept_of = x->partition;
@@ -110,13 +100,13 @@ static void end(struct gr_node *node, enum gr_err err)
 }
 
 // E2. False: the exchange has ended.
-static bool tell(struct gr_node *node, struct gr_message *message)
+bool gr_exchange_tell(struct gr_node *node, struct gr_message *message)
 {
     struct gr_exchange *x = exchange_of(node);
     message->id = x->id;
     message->partition = x->partition;
     if (gr_node_send(node, x->peer, message)) {
-        expect(node);
+        gr_exchange_expect(node);
         return true;
     }
     end(node, GR_ERR_UNREACHABLE);
@@ -141,7 +131,7 @@ void gr_exchange_start(struct gr_node *node, uint16_t peer, uint32_t partition)
     struct gr_message begin = {.type = GR_MSG_BEGIN,
         .doubtful = node->partition[partition].doubtful,
         .lacking = gr_damage_lacks(node, partition)};
-    (void)tell(node, &begin);
+    (void)gr_exchange_tell(node, &begin);
 }
 
 // The store is as it was when the exchange began: its clock did not begin anew (damage.c).
@@ -176,11 +166,11 @@ static bool offers_late(struct gr_node *node)
     struct gr_exchange *x = exchange_of(node);
     const struct gr_key *key;
     while ((key = gr_watch_late(node, &x->watch, &x->theirs)) != NULL)
-        add_item(x, key, NULL);
+        gr_offer_add(x, key, NULL);
     if (x->item_count == 0)
         return false;
     x->state = GR_EXCHANGE_OFFER;
-    offer_more(node);
+    gr_offer_more(node);
     return true;
 }
 
@@ -204,7 +194,7 @@ static void join(struct gr_node *node)
     }
     struct gr_message message = {
         .type = GR_MSG_JOIN, .clock_list = late ? now : &x->watch.clock, .clock_count = 1};
-    (void)tell(node, &message);
+    (void)gr_exchange_tell(node, &message);
 }
 
 // ---- which leaves ----------------------------------------------------------------------------
@@ -218,14 +208,13 @@ static uint32_t gap_of(struct gr_node *node)
     return (uint32_t)GR_MIN((int64_t)GAP_KEYS * leaves / keys, (int64_t)most);
 }
 
-// The next run of leaves that differ, or the end.
-static void next_run(struct gr_node *node)
+void gr_exchange_next_run(struct gr_node *node)
 {
     struct gr_exchange *x = exchange_of(node);
     uint32_t leaves = gr_merkle_leaves(node->ring);
     gr_walk_close(node, &x->walk);
     forget_pages(x);
-    forget_items(x);
+    gr_offer_forget(x);
     uint32_t from = x->run_end;
     while (from < leaves && !x->differs[from])
         from++;
@@ -295,7 +284,7 @@ static void on_begun(struct gr_node *node, const struct gr_message *message)
     }
     x->state = GR_EXCHANGE_LEAVES;
     struct gr_message branch = {.type = GR_MSG_BRANCH, .branches = x->branches};
-    (void)tell(node, &branch);
+    (void)gr_exchange_tell(node, &branch);
 }
 
 static void on_leaves(struct gr_node *node, const struct gr_message *message)
@@ -312,32 +301,10 @@ static void on_leaves(struct gr_node *node, const struct gr_message *message)
     for (uint32_t leaf = 0; leaf < gr_merkle_leaves(node->ring); leaf++)
         if (x->branches >> (leaf / width) & 1)
             x->differs[leaf] = !gr_sum_equal(message->sum_list[at++], tree_of(node)[leaf]);
-    next_run(node);
+    gr_exchange_next_run(node);
 }
 
 // ---- which keys ------------------------------------------------------------------------------
-
-// `there`: what the peer's page showed of it, or NULL.
-static void add_item(struct gr_exchange *x, const struct gr_key *key, const struct gr_record *there)
-{
-    if (x->arena.bytes >= ITEMS_BYTES_MAX) {
-        x->failed = true; // the next exchange finds the others
-        return;
-    }
-    if (x->item_count == x->item_capacity) {
-        x->item_capacity = GR_MAX(x->item_capacity * 2, 32);
-        struct gr_exchange_item *more =
-            gr_arena_array(&x->arena, struct gr_exchange_item, x->item_capacity);
-        if (x->item_count > 0)
-            memcpy(more, x->item, x->item_count * sizeof *more);
-        x->item = more;
-    }
-    struct gr_record *shown = there == NULL ? NULL : gr_arena_new(&x->arena, struct gr_record);
-    if (there != NULL)
-        *shown = gr_record_copy(&x->arena, there, true);
-    x->item[x->item_count++] = (struct gr_exchange_item){
-        .key = gr_key_copy(&x->arena, key), .there = shown, .state = GR_ITEM_NEW};
-}
 
 // The entry that this side shows next, below `end`; NULL when there is none.
 static const struct gr_entry *entry_below(const struct gr_exchange_page *page, gr_cursor end)
@@ -360,7 +327,7 @@ static void merge_pages(struct gr_exchange *x)
             break;
         int order = here == NULL ? 1 : there == NULL ? -1 : gr_key_compare(&here->key, &there->key);
         if (order != 0 || !gr_record_equal(&here->record, &there->record))
-            add_item(
+            gr_offer_add(
                 x, order <= 0 ? &here->key : &there->key, order < 0 ? &nothing : &there->record);
         x->here.at += order <= 0;
         x->there.at += order >= 0;
@@ -381,7 +348,7 @@ static void add_written(struct gr_node *node)
             continue;
         gr_probe(&node->probes, GR_PROBE_EXCHANGE_WRITTEN);
         if (node->config.canary != GR_CANARY_LATE_COMPARE)
-            add_item(x, key, NULL);
+            gr_offer_add(x, key, NULL);
     }
 }
 
@@ -398,7 +365,7 @@ static void end_run(struct gr_node *node)
     add_written(node);
     gr_walk_close(node, &x->walk);
     x->state = GR_EXCHANGE_OFFER;
-    offer_more(node);
+    gr_offer_more(node);
 }
 
 // Both pages are here, or one was used up: goes on.
@@ -424,7 +391,7 @@ static void compare_pages(struct gr_node *node)
         .cursor_end = end,
         .limit = GR_WALK_PAGE_KEYS,
     };
-    (void)tell(node, &walk);
+    (void)gr_exchange_tell(node, &walk);
 }
 
 static void keep_page(
@@ -454,7 +421,7 @@ void gr_exchange_on_page(struct gr_node *node, const struct gr_event *event, enu
         end(node, trouble(node, err));
         return;
     }
-    expect(node);
+    gr_exchange_expect(node);
     keep_page(&x->here, event->entry, event->entry_count, x->walk.frontier);
     compare_pages(node);
 }
@@ -476,157 +443,10 @@ static void on_their_page(struct gr_node *node, const struct gr_message *message
         if (!gr_record_empty(&entry[i].record))
             entry[kept++] = entry[i];
         else if (node->config.canary != GR_CANARY_LATE_COMPARE)
-            add_item(x, &entry[i].key, NULL);
+            gr_offer_add(x, &entry[i].key, NULL);
     }
     x->there.count = kept;
     compare_pages(node);
-}
-
-// ---- giving and taking -----------------------------------------------------------------------
-
-static void item_done(struct gr_node *node, uint32_t index, bool ok)
-{
-    struct gr_exchange *x = exchange_of(node);
-    x->item[index].state = GR_ITEM_DONE;
-    x->failed |= !ok;
-    gr_assert(x->item_active > 0);
-    x->item_active--;
-    offer_more(node);
-}
-
-// The item of an answer, if it is in that state.
-static bool is_item(
-    const struct gr_exchange *x, uint64_t id, uint32_t index, enum gr_item_state state)
-{
-    return x->state == GR_EXCHANGE_OFFER && x->id == id && index < x->item_count &&
-           x->item[index].state == state;
-}
-
-static void show_item(struct gr_node *node, uint32_t index)
-{
-    struct gr_exchange *x = exchange_of(node);
-    struct gr_keyop *op = gr_keyop_new(node, GR_KEYOP_SHOW, &x->item[index].key, 0);
-    x->item[index].state = GR_ITEM_SHOWN;
-    x->item_active++;
-    if (op == NULL) {
-        item_done(node, index, false);
-        return;
-    }
-    op->call = x->id;
-    op->index = index;
-    if (gr_replica_submit(node, op) != GR_OK)
-        gr_unreachable("a reader does not wait in the queue");
-}
-
-// W4: what was refused is offered once more, with nothing taken for known.
-static void item_refused(struct gr_node *node, uint32_t index, enum gr_err err)
-{
-    struct gr_exchange *x = exchange_of(node);
-    struct gr_exchange_item *item = &x->item[index];
-    if (err != GR_ERR_BUSY || item->again) {
-        item_done(node, index, false);
-        return;
-    }
-    item->again = true;
-    item->there = NULL;
-    x->item_active--;
-    show_item(node, index);
-}
-
-// Keeps OFFERS_MAX keys under way until all are done.
-static void offer_more(struct gr_node *node)
-{
-    struct gr_exchange *x = exchange_of(node);
-    if (x->busy)
-        return;
-    uint64_t id = x->id;
-    x->busy = true;
-    while (gr_exchange_wants(node, id) && x->item_next < x->item_count &&
-           x->item_active < OFFERS_MAX) {
-        if (!gr_slice_key(node)) {
-            x->paused = true;
-            gr_timer_set(&node->timers, &x->timer, gr_node_background_at(node, 1));
-            break;
-        }
-        show_item(node, x->item_next++);
-    }
-    x->busy = false;
-    if (!gr_exchange_wants(node, id))
-        return;
-    if (x->item_active == 0 && x->item_next == x->item_count)
-        next_run(node);
-}
-
-void gr_exchange_on_shown(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err,
-    const struct gr_record *filled)
-{
-    struct gr_exchange *x = exchange_of(node);
-    if (!is_item(x, id, index, GR_ITEM_SHOWN))
-        return;
-    if (err != GR_OK) {
-        item_done(node, index, false);
-        return;
-    }
-    x->item[index].state = GR_ITEM_SENT;
-    node->stats.keys_offered++;
-    gr_slice_bytes(node, gr_record_value_bytes(filled));
-    struct gr_message offer = {
-        .type = GR_MSG_OFFER,
-        .key = x->item[index].key,
-        .record = *filled,
-        .index = index,
-    };
-    const struct gr_record *there = x->item[index].there;
-    if (there != NULL && !gr_witness_takes(there, filled)) {
-        (void)tell(node, &offer);
-        return;
-    }
-    offer.id = x->id;
-    offer.partition = x->partition;
-    if (gr_witness_say(node, x->peer, &offer))
-        expect(node);
-    else
-        item_done(node, index, false);
-}
-
-static void on_taken(struct gr_node *node, const struct gr_message *message)
-{
-    struct gr_exchange *x = exchange_of(node);
-    uint32_t index = message->index;
-    if (!is_item(x, message->id, index, GR_ITEM_SENT))
-        return;
-    x->item[index].state = GR_ITEM_TAKEN;
-    if (message->status != GR_OK) {
-        item_refused(node, index, message->status);
-        return;
-    }
-    bool sound = true;
-    for (uint32_t i = 0; i < message->record.count; i++)
-        sound &= gr_context_covers(&message->record.context, &message->record.sibling[i].dot);
-    size_t bytes = gr_record_value_bytes(&message->record);
-    struct gr_keyop *op = NULL;
-    if (sound)
-        op = gr_keyop_new(node, GR_KEYOP_TAKEN, &x->item[index].key, bytes);
-    if (op == NULL) {
-        item_done(node, index, false);
-        return;
-    }
-    op->call = x->id;
-    op->index = index;
-    op->hearsay = !message->witnessed;
-    op->incoming = gr_record_copy(&op->arena, &message->record, false);
-    if (gr_replica_submit(node, op) != GR_OK)
-        item_done(node, index, false);
-}
-
-void gr_exchange_on_merged(struct gr_node *node, uint64_t id, uint32_t index, enum gr_err err)
-{
-    if (!is_item(exchange_of(node), id, index, GR_ITEM_TAKEN))
-        return;
-    if (err == GR_OK)
-        item_done(node, index, true);
-    else
-        item_refused(node, index, err);
 }
 
 // ---- joining ---------------------------------------------------------------------------------
@@ -636,13 +456,13 @@ static void on_late(struct gr_node *node, const struct gr_message *message)
 {
     struct gr_exchange *x = exchange_of(node);
     for (uint32_t i = 0; i < message->entry_count; i++)
-        add_item(x, &message->entry[i].key, NULL);
+        gr_offer_add(x, &message->entry[i].key, NULL);
     if (message->status != GR_OK || x->item_count == 0 || !goes_on(node)) {
         end(node, trouble(node, message->status));
         return;
     }
     x->state = GR_EXCHANGE_OFFER;
-    offer_more(node);
+    gr_offer_more(node);
 }
 
 static void on_joined(struct gr_node *node, const struct gr_message *message)
@@ -667,7 +487,7 @@ bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr
     if (x->state == GR_EXCHANGE_IDLE || peer != x->peer || message->id != x->id)
         return false;
     if (!x->paused)
-        expect(node);
+        gr_exchange_expect(node);
     if (message->type == GR_MSG_BEGUN && x->state == GR_EXCHANGE_BEGIN)
         on_begun(node, message);
     else if (message->type == GR_MSG_LEAVES && x->state == GR_EXCHANGE_LEAVES)
@@ -675,7 +495,7 @@ bool gr_exchange_on_message(struct gr_node *node, uint16_t peer, const struct gr
     else if (message->type == GR_MSG_PAGE && x->state == GR_EXCHANGE_WALK)
         on_their_page(node, message);
     else if (message->type == GR_MSG_TAKEN && x->state == GR_EXCHANGE_OFFER)
-        on_taken(node, message);
+        gr_offer_on_taken(node, message);
     else if (message->type == GR_MSG_PAGE && x->state == GR_EXCHANGE_JOIN)
         on_late(node, message);
     else if (message->type == GR_MSG_JOINED && x->state == GR_EXCHANGE_JOIN)
@@ -690,22 +510,16 @@ void gr_exchange_timer(struct gr_node *node)
         end(node, GR_ERR_TIMEOUT);
         return;
     }
-    expect(node);
-    offer_more(node);
+    gr_exchange_expect(node);
+    gr_offer_more(node);
 }
 
 // The canary: what was not answered is said again over the new link, whoever is there now.
 static void say_again(struct gr_node *node)
 {
-    struct gr_exchange *x = exchange_of(node);
-    if (x->state == GR_EXCHANGE_JOIN)
+    if (exchange_of(node)->state == GR_EXCHANGE_JOIN)
         join(node);
-    for (uint32_t i = 0; x->state == GR_EXCHANGE_OFFER && i < x->item_count; i++) {
-        if (x->item[i].state != GR_ITEM_SENT)
-            continue;
-        x->item_active--;
-        show_item(node, i);
-    }
+    gr_offer_again(node);
 }
 
 void gr_exchange_on_link(struct gr_node *node, uint16_t peer, bool up)

@@ -84,7 +84,7 @@ static void tell_state(
     else if (status == GR_OK)
         filled = gr_record_fill(&node->scratch, stored, &node->partition[op->partition].clock);
     if (op->kind == GR_KEYOP_SHOW) {
-        gr_exchange_on_shown(node, op->call, op->index, status, &filled);
+        gr_offer_on_shown(node, op->call, op->index, status, &filled);
         return;
     }
     if (op->call != 0) {
@@ -338,17 +338,6 @@ static bool waits_for_witness(struct gr_node *node, struct gr_keyop *op,
     return true;
 }
 
-// W4.
-static bool is_hearsay(struct gr_node *node, const struct gr_keyop *op,
-    const struct gr_record *filled, const struct gr_record *incoming)
-{
-    if (!op->hearsay || !gr_witness_takes(filled, incoming) ||
-        node->config.canary == GR_CANARY_UNWITNESSED)
-        return false;
-    gr_probe(&node->probes, GR_PROBE_HEARSAY);
-    return true;
-}
-
 enum applied {
     APPLIED,      // or *ret_err says why not
     NEEDS_VALUES, // a sibling that stays has no value here: the record must be read first
@@ -392,10 +381,6 @@ static enum applied apply(
     if (lacks_values(&merged, &GR_CONTEXT_NOTHING)) {
         gr_assert(op->kind != GR_KEYOP_PUT);
         return NEEDS_VALUES;
-    }
-    if (is_hearsay(node, op, &filled, &incoming)) {
-        *ret_err = op->kind == GR_KEYOP_REPAIR ? GR_OK : GR_ERR_BUSY;
-        return APPLIED;
     }
     if (waits_for_witness(node, op, stored, &filled, ret_err))
         return WAITS;
@@ -455,7 +440,7 @@ void gr_keyop_end(struct gr_node *node, struct gr_keyop *op, enum gr_err err)
     } else if (op->kind == GR_KEYOP_OFFER && err != GR_OK)
         gr_state_tell(node, op, err, NULL);
     else if (op->kind == GR_KEYOP_TAKEN)
-        gr_exchange_on_merged(node, op->call, op->index, err);
+        gr_offer_on_merged(node, op->call, op->index, err);
     else if (op->kind == GR_KEYOP_DROP)
         gr_drop_on_keyop(node, err);
     else if (op->kind == GR_KEYOP_COVERED)

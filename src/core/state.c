@@ -49,6 +49,17 @@ static bool judge(struct gr_node *node, struct gr_keyop *op, const struct gr_rec
     return false;
 }
 
+// W4.
+static bool is_hearsay(struct gr_node *node, const struct gr_keyop *op,
+    const struct gr_record *filled, const struct gr_record *incoming)
+{
+    if (!op->hearsay || !gr_witness_takes(filled, incoming) ||
+        node->config.canary == GR_CANARY_UNWITNESSED)
+        return false;
+    gr_probe(&node->probes, GR_PROBE_HEARSAY);
+    return true;
+}
+
 // Every sibling that comes without its value is here, or replaced here.
 static bool has_values(const struct gr_record *filled, const struct gr_record *incoming)
 {
@@ -67,6 +78,8 @@ enum gr_err gr_state_admit(struct gr_node *node, struct gr_keyop *op,
         op->kind == GR_KEYOP_OFFER || op->kind == GR_KEYOP_TAKEN || op->kind == GR_KEYOP_REPAIR;
     if (state && !judge(node, op, filled, incoming))
         return GR_ERR_CORRUPT;
+    if (is_hearsay(node, op, filled, incoming))
+        return GR_ERR_BUSY;
     return has_values(filled, incoming) ? GR_OK : GR_ERR_INVALID;
 }
 
