@@ -24,7 +24,7 @@ static void build_nodes(struct sim *sim)
 {
     struct gr_random random;
     sim_stream_init(&random, sim->plan.seed, SIM_STREAM_NODE, 0);
-    static const uint32_t caches[] = {0, 2, 1000};
+    static const size_t caches[] = {0, 1000, 1 << 20}; // none, one or two keys, all
     int64_t skew = sim->plan.skew_ms_max;
     sim->skew_ms_max = GR_MAX(skew, sim->plan.jump_max);
     for (int i = 0; i < sim->node_count; i++) {
@@ -36,7 +36,7 @@ static void build_nodes(struct sim *sim)
         host->config.newcomer = true;
         host->config.r = host->config.w = (uint8_t)(sim->ring.n / 2 + 1);
         host->config.canary = sim->options->canary;
-        host->config.cache_max = caches[gr_random_below(&random, 3)];
+        host->config.header_bytes_max = caches[gr_random_below(&random, 3)];
         host->config.durability = sim->plan.durability;
         host->config.background.target = gr_span_ms(400); // the network's delays are no load
         if (sim->plan.slow && i % 2 == 0)

@@ -133,7 +133,7 @@ struct gr_partition {
 struct gr_latch {
     struct gr_map_link link;
     struct gr_link idle;     // in node->idle when nothing is under way
-    struct gr_key key;       // owned
+    struct gr_key key;       // in `bytes`
     struct gr_keyop *holder; // the one writer between its read and its write
     struct gr_list queue;    // writers that wait
     uint32_t readers;        // reads under way
@@ -141,6 +141,7 @@ struct gr_latch {
     bool known;              // header is valid
     struct gr_arena arena;   // of header
     struct gr_record header;
+    uint8_t bytes[];
 };
 
 enum gr_keyop_kind {
@@ -296,9 +297,10 @@ struct gr_node {
     struct gr_list spare;  // dots given back, oldest first
     struct gr_debt **debt; // one for each member that anything was owed to
     uint32_t debt_count;
-    uint64_t hint_bytes;      // of all debts
-    struct gr_list late;      // calls that have answered
-    struct gr_list idle;      // latches, oldest first
+    uint64_t hint_bytes; // of all debts
+    struct gr_list late; // calls that have answered
+    struct gr_list idle; // latches, oldest first, which take
+    size_t header_bytes;
     struct gr_list unapplied; // keyops whose write is not known to be applied, in order
     struct gr_list unsynced;  // likewise to be durable
     uint32_t call_count;      // calls that have not answered

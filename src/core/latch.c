@@ -7,8 +7,8 @@
 //
 //   made by the first op -> (writer, queue, readers) -> idle, header known -> freed, oldest first
 //
-// Owns: latches, their keys and headers. Bounds: cache_max idle latches; a header of at most
-// HEADER_SIBLINGS_MAX siblings and HEADER_DOTS_MAX dots.
+// Owns: latches, their keys and headers. Bounds: header_bytes_max of idle latches; a header of at
+// most HEADER_SIBLINGS_MAX siblings and HEADER_DOTS_MAX dots.
 #include "core/inside.h"
 
 #include <string.h>
@@ -18,11 +18,25 @@ enum {
     HEADER_DOTS_MAX = 16,
 };
 
+// What it takes, without what the allocator adds.
+static size_t bytes_of(const struct gr_latch *latch)
+{
+    return sizeof *latch + latch->key.key.size + latch->key.bucket.size + latch->arena.bytes;
+}
+
+static void stop_resting(struct gr_node *node, struct gr_latch *latch)
+{
+    if (!latch->idle.in)
+        return;
+    gr_list_remove(&node->idle, &latch->idle);
+    node->header_bytes -= bytes_of(latch);
+}
+
 void gr_latch_free(struct gr_node *node, struct gr_latch *latch)
 {
+    stop_resting(node, latch);
     gr_map_remove(&node->latches, &latch->link);
     gr_arena_deinit(&latch->arena);
-    gr_hook_memory((void *)latch->key.key.data, 0);
     gr_hook_memory(latch, 0);
 }
 
@@ -32,14 +46,13 @@ struct gr_latch *gr_latch_of(struct gr_node *node, const struct gr_key *key)
          link = gr_map_again(link)) {
         struct gr_latch *latch = GR_CONTAINER(link, struct gr_latch, link);
         if (gr_key_equal(&latch->key, key)) {
-            if (latch->idle.in)
-                gr_list_remove(&node->idle, &latch->idle);
+            stop_resting(node, latch);
             return latch;
         }
     }
-    struct gr_latch *latch = gr_hook_memory(NULL, sizeof *latch);
+    struct gr_latch *latch = gr_hook_memory(NULL, sizeof *latch + key->key.size + key->bucket.size);
     *latch = (struct gr_latch){.key = *key};
-    uint8_t *bytes = gr_hook_memory(NULL, key->key.size + key->bucket.size);
+    uint8_t *bytes = latch->bytes;
     memcpy(bytes, key->key.data, key->key.size);
     memcpy(bytes + key->key.size, key->bucket.data, key->bucket.size);
     latch->key.key = gr_bytes(bytes, key->key.size);
@@ -58,8 +71,9 @@ void gr_latch_rest(struct gr_node *node, struct gr_latch *latch)
         return;
     }
     gr_list_append(&node->idle, &latch->idle);
-    if (node->idle.count > node->config.cache_max)
-        gr_latch_free(node, GR_CONTAINER(gr_list_take(&node->idle), struct gr_latch, idle));
+    node->header_bytes += bytes_of(latch);
+    while (node->header_bytes > node->config.header_bytes_max)
+        gr_latch_free(node, GR_CONTAINER(node->idle.first, struct gr_latch, idle));
 }
 
 void gr_latch_forget(struct gr_latch *latch)
@@ -84,9 +98,8 @@ void gr_latch_remember(struct gr_latch *latch, const struct gr_record *stored)
 
 void gr_latches_forget(struct gr_node *node)
 {
-    struct gr_link *link;
-    while ((link = gr_list_take(&node->idle)) != NULL)
-        gr_latch_free(node, GR_CONTAINER(link, struct gr_latch, idle));
+    while (node->idle.first != NULL)
+        gr_latch_free(node, GR_CONTAINER(node->idle.first, struct gr_latch, idle));
     for (uint32_t i = 0; i < node->latches.bucket_count; i++)
         for (struct gr_map_link *at = node->latches.bucket[i]; at != NULL; at = at->next)
             gr_latch_forget(GR_CONTAINER(at, struct gr_latch, link));

@@ -32,7 +32,7 @@ struct gr_node_config gr_node_config_default(void)
         .calls_max = 16384,
         .memory_max = 256u << 20,
         .latch_queue_max = 1024,
-        .cache_max = 65536,
+        .header_bytes_max = (size_t)128 << 20,
         .exchange_interval = gr_span_ms(10000),
         .exchange_grace = gr_span_ms(10000),
         .scrub_interval = gr_span_ms(24 * 3600 * 1000),
@@ -658,6 +658,7 @@ struct gr_node_stats gr_node_stats(const struct gr_node *node)
     stats.calls = node->call_count;
     stats.memory = node->memory;
     stats.latches = node->latches.count;
+    stats.header_bytes = node->header_bytes;
     stats.spares = node->spare.count;
     stats.background_slices = node->throttle.slices;
     stats.background_rate = node->throttle.slice_rate;

@@ -46,7 +46,7 @@ struct gr_node_config {
     uint32_t calls_max;            // requests and peers' requests under way; over it: BUSY
     size_t memory_max;             // bytes that they may take; over it: BUSY
     uint32_t latch_queue_max;      // writers waiting for one key; over it: BUSY
-    uint32_t cache_max;            // keys whose version header is remembered
+    size_t header_bytes_max;       // of the version headers that are remembered of keys
     uint64_t hint_bytes_max;       // of hints kept for others; over it this node does not stand in
     struct gr_span queue_wait_max; // a request that waited longer before its step: BUSY
     struct gr_throttle_config background;
@@ -272,10 +272,11 @@ struct gr_debt_view {
 struct gr_debt_view gr_node_debt(const struct gr_node *node, uint16_t member);
 
 struct gr_node_stats {
-    uint32_t calls;   // requests and peers' requests under way
-    size_t memory;    // bytes that they take
-    uint32_t spares;  // dots that were drawn for puts which did not start
-    uint32_t latches; // keys with something under way or remembered
+    uint32_t calls;      // requests and peers' requests under way
+    size_t memory;       // bytes that they take
+    uint32_t spares;     // dots that were drawn for puts which did not start
+    uint32_t latches;    // keys with something under way or remembered, and
+    size_t header_bytes; // what those that are only remembered take
     uint64_t gets, puts, busy, rejected, indeterminate;
     uint64_t replica_reads, replica_writes;
     // Anti-entropy. Partitions: held here, not yet read once in this run, not what was written, and

@@ -25,7 +25,7 @@
 //                   then node->unsynced as above, and acknowledged again
 //
 // Owns: every keyop from submit to its end, and the latches. Bounds: latch_queue_max writers wait
-// for one key; calls_max keyops of peers; cache_max idle latches.
+// for one key; calls_max keyops of peers; header_bytes_max of idle latches.
 #include "core/entropy.h"
 
 #include <string.h>

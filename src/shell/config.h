@@ -41,6 +41,8 @@ enum gr_config_kind {
     X(INSECURE, "insecure", FLAG, "no", 0, 1, "", "listen beyond loopback without encryption")     \
     X(MAXCLIENTS, "maxclients", COUNT, "10000", 1, 1000000, "", "Redis connections at most")       \
     X(CACHE, "cache", SIZE, "64mb", 1 << 20, (int64_t)1 << 40, "", "block cache of the store")     \
+    X(HEADER_CACHE, "header_cache", SIZE, "128mb", 0, (int64_t)1 << 40, "",                        \
+        "versions of keys that were used lately: what is in it is not read before a write")        \
     X(READ_TIMEOUT, "read_timeout", SPAN, "500ms", 1, 60000, "", "how long a read waits for R")    \
     X(WRITE_TIMEOUT, "write_timeout", SPAN, "2s", 1, 60000, "", "how long a write waits for W")    \
     X(EXCHANGE_INTERVAL, "exchange_interval", SPAN, "10s", 10, 86400000, "",                       \

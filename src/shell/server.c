@@ -81,6 +81,7 @@ static struct gr_node *make_node(struct gr_server *server)
     node.scrub_interval = gr_config_span(config, GR_SETTING_SCRUB_INTERVAL);
     node.calls_max = (uint32_t)gr_config_number(config, GR_SETTING_REQUESTS_MAX);
     node.memory_max = (size_t)gr_config_number(config, GR_SETTING_MEMORY_MAX);
+    node.header_bytes_max = (size_t)gr_config_number(config, GR_SETTING_HEADER_CACHE);
     node.hint_bytes_max = (uint64_t)gr_config_number(config, GR_SETTING_HINT_BYTES_MAX);
     node.queue_wait_max = gr_config_span(config, GR_SETTING_QUEUE_WAIT_MAX);
     node.background.target = gr_config_span(config, GR_SETTING_BACKGROUND_TARGET);

@@ -5,8 +5,8 @@
 // order, and nothing may be missing. "# " begins a comment.
 //
 //   canaries early-ok no-dedupe          rules whose absence this script must notice (script.c)
-//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= cache= hints= durability= slices=
-//        sweep exchange= grace= scrub= sites=aabb]
+//   ring q=8 n=3 members=4 self=0 [r=2 w=2 calls= memory= queue= headers= hints= durability=
+//        slices= sweep exchange= grace= scrub= sites=aabb]
 //                                        the first event; `sweep`: housekeeping's scans are shown
 //                                        too; `slices`: of it, that may begin in a second;
 //                                        `sites`: a letter for each member. R and W may be `local`
@@ -167,7 +167,8 @@ static void on_ring(struct player *player, const struct line *line, enum gr_cana
         (size_t)words_number(&player->words, words_option(line, "memory", "1000000"));
     config.latch_queue_max =
         (uint32_t)words_number(&player->words, words_option(line, "queue", "100"));
-    config.cache_max = (uint32_t)words_number(&player->words, words_option(line, "cache", "100"));
+    config.header_bytes_max =
+        (size_t)words_number(&player->words, words_option(line, "headers", "100000"));
     config.exchange_interval =
         gr_span_ms(words_number(&player->words, words_option(line, "exchange", "0")));
     config.exchange_grace =

@@ -393,7 +393,7 @@ static void begin(struct world *world, uint64_t seed)
     config.calls_max = 1 + below(world, 60);
     config.memory_max = 2000 + below(world, 100000);
     config.latch_queue_max = 1 + below(world, 5);
-    config.cache_max = below(world, 4);
+    config.header_bytes_max = below(world, 2000);
     config.hint_bytes_max = below(world, 20000);
     config.exchange_interval = gr_span_ms(1 + below(world, 40));
     config.exchange_grace = gr_span_ms(1 + below(world, 10));
@@ -451,7 +451,8 @@ static void test_whatever_happens(void **state)
         struct gr_node_stats stats = gr_node_stats(world.node);
         assert_int_equal(stats.calls, 0);
         assert_int_equal(stats.memory, 0);
-        assert_true(stats.latches <= gr_node_config(world.node)->cache_max);
+        assert_true(stats.header_bytes <= gr_node_config(world.node)->header_bytes_max);
+        assert_int_equal(stats.latches > 0, stats.header_bytes > 0);
         assert_true(gr_node_deadline(world.node).ns <= world.now.ns + 1000000000);
         for (int p = 0; p < GR_PROBE_COUNT; p++)
             reached.reached[p] += gr_node_probes(world.node)->reached[p];
