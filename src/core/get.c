@@ -67,7 +67,7 @@ static void answer(struct gr_node *node, struct gr_get *get, enum gr_err err)
         .reached = gr_quorum_by_site(get->options.r)
                        ? gr_need_reached(&get->need, gr_get_counted(get))
                        : gr_get_answers(get),
-        .timeout = get->options.timeout,
+        .timeout = gr_call_waited(node, &get->call, get->options.timeout),
         .record = err == GR_OK ? get->merged : GR_RECORD_NOTHING,
         .now = node->wall,
     };
@@ -404,11 +404,8 @@ void gr_get_start(struct gr_node *node, const struct gr_done *done, const struct
     else if (!gr_node_has_room(node, 0))
         err = GR_ERR_BUSY;
     if (err != GR_OK) {
-        struct gr_result result = {.outcome = GR_REJECTED,
-            .err = err,
-            .needed = need,
-            .timeout = options->timeout,
-            .now = node->wall};
+        struct gr_result result = {
+            .outcome = GR_REJECTED, .err = err, .needed = need, .now = node->wall};
         gr_done_tell(node, done, &result, true);
         return;
     }

@@ -408,6 +408,9 @@ void *gr_call_new(struct gr_node *node, enum gr_call_kind kind, size_t bytes,
 void *gr_call_find(struct gr_node *node, enum gr_call_kind kind, uint64_t id);
 // Brings node->memory up to date with what the call's arena has taken.
 void gr_call_account(struct gr_node *node, struct gr_call *call);
+// The timeout that it was begun with, if that is over; else 0.
+struct gr_span gr_call_waited(
+    const struct gr_node *node, const struct gr_call *call, struct gr_span timeout);
 // Answered: from now on it counts as late and may be forgotten when there are too many.
 void gr_call_late(struct gr_node *node, struct gr_call *call);
 void gr_call_free(struct gr_node *node, struct gr_call *call);

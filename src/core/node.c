@@ -158,6 +158,12 @@ void gr_call_account(struct gr_node *node, struct gr_call *call)
     call->accounted = call->arena.bytes;
 }
 
+struct gr_span gr_call_waited(
+    const struct gr_node *node, const struct gr_call *call, struct gr_span timeout)
+{
+    return gr_instant_reached(node->now, call->deadline) ? timeout : (struct gr_span){0};
+}
+
 void gr_call_late(struct gr_node *node, struct gr_call *call)
 {
     gr_assert(!call->late.in && node->call_count > 0);

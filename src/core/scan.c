@@ -175,7 +175,7 @@ static void answer(struct gr_node *node, struct gr_scan *scan, enum gr_err err)
         .acks = answered,
         .primaries = answered,
         .needed = scan->r,
-        .timeout = node->config.read_timeout,
+        .timeout = gr_call_waited(node, &scan->call, node->config.read_timeout),
         .now = node->wall,
         .key = scan->key,
         .key_count = scan->key_count,
@@ -417,7 +417,7 @@ static void answer_count(struct gr_node *node, struct gr_count *count, enum gr_e
         .outcome = err == GR_OK ? GR_DONE : GR_REJECTED,
         .err = err,
         .needed = 1,
-        .timeout = node->config.read_timeout,
+        .timeout = gr_call_waited(node, &count->call, node->config.read_timeout),
         .now = node->wall,
         .count = count->keys,
     };

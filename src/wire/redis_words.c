@@ -195,7 +195,11 @@ void gr_redis_result_text(struct gr_writer *to, const struct gr_result *result)
     if (result->err == GR_ERR_READ_QUORUM) {
         gr_redis_print(to, "%s ", info->resp);
         print_replicas(to, result, "R");
-        gr_redis_print(to, " answered%s within %" PRId64 " ms", owners, ms);
+        gr_redis_print(to, " answered%s", owners);
+        if (ms > 0)
+            gr_redis_print(to, " within %" PRId64 " ms", ms);
+        else
+            gr_redis_print(to, "; no other can be asked now");
     } else if (result->err == GR_ERR_WRITE_QUORUM) {
         gr_redis_print(to, "%s write reached ", info->resp);
         print_replicas(to, result, "W");

@@ -72,7 +72,7 @@ static inline void refuse(
         .needed = needed,
         .quorum = gr_quorum_by_site(request->w) ? request->w : request->r,
         .reached = acks > 0 ? (uint8_t)(acks - 1) : 0, // one was elsewhere
-        .timeout = gr_span_ms(500),
+        .timeout = gr_span_ms(acks > 0 ? 500 : 0), // who is sure that nobody answers does not wait
         .now = host.wall};
     gr_redis_result(host.session, &result);
 }

@@ -36,8 +36,8 @@ static void result_errors(void **state)
     refuse(d, GR_ERR_BUSY, 0, 2);
     expect("");
     host_answer(&host, c);
-    expect(
-        "-TRYAGAIN 0 of R=2 replicas answered within 500 ms; 2 of 4 keys were done\r\n+PONG\r\n");
+    expect("-TRYAGAIN 0 of R=2 replicas answered; no other can be asked now; 2 of 4 keys were "
+           "done\r\n+PONG\r\n");
 }
 
 static void refusals(void **state)
