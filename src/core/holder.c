@@ -194,7 +194,7 @@ bool gr_node_has_all_voters(const struct gr_node *node)
     for (uint32_t p = 0; p < node->ring->partitions; p++) {
         struct gr_preference list = gr_ring_preference(node->ring, p);
         for (uint8_t i = 0; i < list.n; i++)
-            if (gr_node_peer_up(node, list.member[i]) && !gr_holder_says(node, list.member[i], p))
+            if (!gr_node_peer_up(node, list.member[i]) || !gr_holder_says(node, list.member[i], p))
                 return false;
     }
     return true;

@@ -251,7 +251,7 @@ bool gr_node_has(const struct gr_node *node, uint32_t partition);
 // somebody holds anything at all. In a cluster that has just been made nobody does: there all must
 // have said so first.
 bool gr_node_has_voters(const struct gr_node *node);
-// As far as it knows, every owner that is linked holds all that it owns.
+// Every owner is linked and, as far as it knows, holds all that it owns.
 bool gr_node_has_all_voters(const struct gr_node *node);
 bool gr_node_is_founded(const struct gr_node *node);
 // What changes hands here (§4.9): partitions that it owns and does not hold yet, those of them that
