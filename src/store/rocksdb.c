@@ -52,6 +52,8 @@ enum {
     READ_TIER_CACHE = 1,
 };
 
+static const double buffer_filter_share = 0.05; // of a memtable, in addition
+
 struct rocks {
     struct gr_store base;
     rocksdb_t *db;
@@ -208,6 +210,9 @@ static void set_options(struct rocks *rocks, const struct gr_store_options *opti
     rocksdb_options_set_compression(rocks->options, rocksdb_lz4_compression);
     rocksdb_options_set_write_buffer_size(rocks->options, buffer_bytes / BUFFER_PARTS);
     rocksdb_options_set_max_write_buffer_number(rocks->options, BUFFER_PARTS);
+    // Most keys that are read were not written just now: a filter says so sooner than a search.
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(rocks->options, buffer_filter_share);
+    rocksdb_options_set_memtable_whole_key_filtering(rocks->options, 1);
     rocksdb_options_set_max_total_wal_size(rocks->options, 2 * buffer_bytes);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(rocks->options, 1);
     rocksdb_options_set_max_background_jobs(rocks->options, 2);
