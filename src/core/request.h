@@ -88,7 +88,7 @@ struct gr_result {
     uint8_t durable;        // writes: of those acknowledgements, how many were durable
     uint8_t durable_needed; // writes: how many had to be (DW)
     uint32_t limit;         // LIMIT_VALUE, LIMIT_SIBLINGS: what the cluster allows; 0: not known
-    struct gr_span timeout; // the one that is over; 0: none is, nobody else could be asked
+    struct gr_span timeout; // of a read: the one that is over; 0: none is, nobody else can be asked
 
     // GET: the merged siblings with values, and the context to hand back. PUT: the new context.
     struct gr_record record;

@@ -115,8 +115,8 @@ static bool is_young(const struct gr_server *server)
 }
 
 // Of every partition there are enough who hold it, as far as this node knows; at first, nothing is
-// on its way to this node besides. In a cluster that is just made all are heard at first: else one
-// that dies a moment later would be one of the two that this node knows of.
+// on its way to this node besides. In a cluster that is just made all owners hold and are
+// linked: else one that dies a moment later would be one of the two that this node knows of.
 static bool is_known(const struct gr_server *server, bool at_first)
 {
     bool enough = gr_node_has_voters(server->node);

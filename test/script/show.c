@@ -298,6 +298,8 @@ static void show_result(struct text *text, struct words *words, const struct gr_
     show_outcome(text, r->outcome, r->err);
     if (r->op != GR_OP_COUNT)
         text_add(text, " %d/%d", r->acks, r->needed);
+    if (r->err == GR_ERR_READ_QUORUM)
+        text_add(text, r->timeout.ns > 0 ? " waited" : " at-once");
     bool votes = r->op == GR_OP_GET || r->op == GR_OP_PUT || r->op == GR_OP_UPDATE;
     if (gr_quorum_by_site(r->quorum))
         text_add(text, " reached=%d", r->reached);
